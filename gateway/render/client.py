@@ -1,0 +1,375 @@
+"""What a worker uses to get renditions: its own small memory first, then the render broker.
+
+    client = RenderClient(socket_path)
+    rendition = await client.render(
+        RenderRequest(
+            key=derivative_key(content_uid, options.canonical(), variant(options, accept)),
+            options=options.canonical(),
+            variant=variant(options, accept),
+            source=[Segment("/data/blobs/ab/cd", 0, 123456)],
+        )
+    )
+    await client.close()
+
+A client belongs to one event loop. It connects at the first render and again whenever the broker was restarted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import socket
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from gateway.render import wire
+from gateway.render.endpoint import Endpoint
+from gateway.render.errors import BrokerUnavailable
+from transforms.formats import FORMATS
+from transforms.limits import Limits
+
+_MAX_SEGMENTS = 512
+_ENTRY_OVERHEAD = 512
+"""What an entry of the memory costs besides its bytes, roughly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a stored image: `length` bytes from `offset` of a file, given as a path or an open descriptor.
+
+    A descriptor belongs to the client from the moment it sees the segment, and it closes it, whatever happens.
+    """
+
+    file: str | Path | int
+    offset: int
+    length: int
+
+
+SourceOpener = Callable[[], Awaitable[Sequence[Segment]]]
+
+
+@dataclass(frozen=True, slots=True)
+class RenderRequest:
+    """One rendition that is wanted."""
+
+    key: bytes
+    """`transforms.epoch.derivative_key`: 32 bytes that fix the result."""
+    options: str
+    """`Options.canonical()`."""
+    variant: str
+    """`transforms.negotiate.variant`: avif, webp or empty."""
+    source: Sequence[Segment] | SourceOpener
+    """The stored image in order; or a coroutine function that gives it and is called at most once, on a miss."""
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """A rendered image."""
+
+    data: bytes
+    media_type: str
+    format: str
+    width: int
+    height: int
+    cached: bool
+    """Whether it came from a memory (the worker's or the broker's)."""
+    render_ms: float
+    """Time the decoder needed when it was made, in milliseconds."""
+
+
+def memory_segment(pieces: Iterable[bytes | memoryview]) -> Segment:
+    """A segment with these bytes, for sources that are not plain files (decrypted, or from a distant store)."""
+    fd, length = wire.memfd(pieces)
+    return Segment(fd, 0, length)
+
+
+class RenderClient:
+    """The worker's side of the render broker, with a memory of `hot_bytes` bytes of renditions."""
+
+    def __init__(self, socket_path: str | Path, *, hot_bytes: int = 32 << 20, connect_seconds: float = 2.0) -> None:
+        self._path = str(socket_path)
+        self._hot_bytes = hot_bytes
+        self._connect_seconds = connect_seconds
+        self._hot: OrderedDict[bytes, Rendition] = OrderedDict()
+        self._hot_size = 0
+        self._flights: dict[bytes, asyncio.Task[Rendition]] = {}
+        self._endpoint: Endpoint | None = None
+        self._connecting: asyncio.Task[Endpoint] | None = None
+        self._waiting: dict[int, asyncio.Queue[wire.Message | None]] = {}
+        self._numbers = itertools.count(1)
+        self._closed = False
+        self._counts = {"hits": 0, "joined": 0, "asked": 0}
+
+    def cached(self, key: bytes) -> Rendition | None:
+        """The rendition from this worker's own memory, without waiting, or None."""
+        rendition = self._hot.get(key)
+        if rendition is not None:
+            self._hot.move_to_end(key)
+            self._counts["hits"] += 1
+        return rendition
+
+    async def render(self, request: RenderRequest) -> Rendition:
+        """The rendition, from the nearest memory or rendered.
+
+        Raises facts of `transforms.errors` (OptionError, NotAnImage, UnsupportedFormat, TooLarge, DecodeFailed) and of
+        `gateway.render.errors` (RenderBusy, RenderTimeout, RenderCrashed, BrokerUnavailable), and whatever the opener
+        of the source raised. Cancelling it leaves the render going for whoever else waits for it.
+        """
+        hot = self.cached(request.key)
+        if hot is not None:
+            _discard(request)
+            return hot
+        flight = self._flights.get(request.key)
+        if flight is None:
+            self._counts["asked"] += 1
+            flight = asyncio.create_task(self._fly(request))
+            self._flights[request.key] = flight
+            flight.add_done_callback(lambda task: self._landed(request.key, task))
+        else:
+            self._counts["joined"] += 1
+            _discard(request)
+        return await asyncio.shield(flight)
+
+    async def stats(self) -> dict[str, Any]:
+        """The broker's figures, and under "worker" this client's own. Raises BrokerUnavailable.
+
+        `renders`, `failures` (by kind), `hits`, `joined`, `busy`; `queue` {jobs, cost_ms}; `decoders` {wanted, alive,
+        busy, pids, started, killed}; `sandbox_missing`; `cache` {entries, bytes, limit}; `epoch`; `vips`; `problem`
+        (why nothing can be rendered, or None); `worker` {hits, joined, asked, entries, bytes}.
+        """
+        try:
+            async with self._conversation({"t": "stats"}) as conversation:
+                message = await conversation.next()
+        except _ConnectionLost:
+            raise BrokerUnavailable("The render broker went away.") from None
+        mine = {**self._counts, "entries": len(self._hot), "bytes": self._hot_size}
+        return {**message.head["stats"], "worker": mine}
+
+    async def close(self) -> None:
+        """Ends the connection; renders that wait here fail with BrokerUnavailable."""
+        self._closed = True
+        if self._endpoint is not None:
+            self._endpoint.close()
+        await asyncio.gather(*self._flights.values(), return_exceptions=True)
+
+    def forget(self) -> None:
+        """Empties this worker's memory."""
+        self._hot.clear()
+        self._hot_size = 0
+
+    async def _fly(self, request: RenderRequest) -> Rendition:
+        source = _Source(request.source, request.limits)
+        try:
+            try:
+                return await self._ask(request, source)
+            except _ConnectionLost:
+                # The broker was restarted under us; nothing it had promised is lost but time.
+                return await self._ask(request, source)
+        except _ConnectionLost:
+            raise BrokerUnavailable("The render broker went away twice.") from None
+        finally:
+            source.close()
+
+    async def _ask(self, request: RenderRequest, source: _Source) -> Rendition:
+        head = {
+            "t": "get",
+            "key": request.key.hex(),
+            "options": request.options,
+            "variant": request.variant,
+            "limits": request.limits.as_dict(),
+        }
+        async with self._conversation(head) as conversation:
+            while True:
+                message = await conversation.next()
+                if message.head["t"] != "need":
+                    break
+                try:
+                    segments, fds = await source.open()
+                except BaseException:
+                    conversation.send({"t": "abandon"})
+                    raise
+                conversation.send({"t": "source", "segments": segments}, fds)
+        if message.head["t"] == "fail":
+            raise wire.failure(message.head)
+        return _rendition(message)
+
+    def _landed(self, key: bytes, task: asyncio.Task[Rendition]) -> None:
+        self._flights.pop(key, None)
+        if task.cancelled() or task.exception() is not None:
+            return
+        rendition = task.result()
+        size = len(rendition.data) + _ENTRY_OVERHEAD
+        if size > self._hot_bytes // 4 or key in self._hot:
+            return
+        self._hot[key] = replace(rendition, cached=True)
+        self._hot_size += size
+        while self._hot_size > self._hot_bytes:
+            _, evicted = self._hot.popitem(last=False)
+            self._hot_size -= len(evicted.data) + _ENTRY_OVERHEAD
+
+    def _conversation(self, head: dict[str, Any]) -> _Conversation:
+        return _Conversation(self, head)
+
+    async def _connected(self) -> Endpoint:
+        if self._endpoint is not None:
+            return self._endpoint
+        if self._connecting is None:
+            self._connecting = asyncio.create_task(self._connect())
+        try:
+            return await asyncio.shield(self._connecting)
+        finally:
+            if self._connecting is not None and self._connecting.done():
+                self._connecting = None
+
+    async def _connect(self) -> Endpoint:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._connect_seconds
+        while True:
+            if self._closed:
+                raise BrokerUnavailable("The render client is closed.")
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+            sock.setblocking(False)
+            try:
+                sock.connect(self._path)
+            except OSError as error:
+                sock.close()
+                if loop.time() >= deadline:
+                    raise BrokerUnavailable(f"The render broker cannot be reached: {error.strerror}.") from None
+                await asyncio.sleep(0.02)
+                continue
+            self._endpoint = Endpoint(sock, self._received, self._lost)
+            return self._endpoint
+
+    def _received(self, message: wire.Message) -> None:
+        queue = self._waiting.get(message.head.get("id", 0))
+        if queue is None:
+            message.close()
+        else:
+            queue.put_nowait(message)
+
+    def _lost(self) -> None:
+        self._endpoint = None
+        for queue in self._waiting.values():
+            queue.put_nowait(None)
+
+
+class _ConnectionLost(Exception):
+    """The connection ended in the middle of a conversation."""
+
+
+class _Conversation:
+    """One request's messages: sends its head, gives the answers one by one, forgets its number at the end."""
+
+    def __init__(self, client: RenderClient, head: dict[str, Any]) -> None:
+        self._client = client
+        self._id = next(client._numbers)
+        self._head = head
+        self._queue: asyncio.Queue[wire.Message | None] = asyncio.Queue()
+        self._endpoint: Endpoint | None = None
+
+    async def __aenter__(self) -> _Conversation:
+        self._endpoint = await self._client._connected()
+        self._client._waiting[self._id] = self._queue
+        self.send(self._head)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._client._waiting.pop(self._id, None)
+        while not self._queue.empty():
+            message = self._queue.get_nowait()
+            if message is not None:
+                message.close()
+
+    def send(self, head: dict[str, Any], fds: Sequence[int] = ()) -> None:
+        if self._endpoint is not None:
+            self._endpoint.send({**head, "id": self._id}, fds=fds)
+            if self._endpoint.closed:
+                self._queue.put_nowait(None)
+
+    async def next(self) -> wire.Message:
+        message = await self._queue.get()
+        if message is None:
+            raise _ConnectionLost
+        return message
+
+
+class _Source:
+    """A request's source as descriptors, opened once and closed at the end."""
+
+    def __init__(self, source: Sequence[Segment] | SourceOpener, limits: Limits) -> None:
+        self._opener = source if callable(source) else None
+        self._limits = limits
+        self._given: Sequence[Segment] = () if callable(source) else source
+        self._segments: list[tuple[int, int, int]] = []
+        self._fds: list[int] = []
+
+    async def open(self) -> tuple[list[tuple[int, int, int]], list[int]]:
+        """Segments as (number of the descriptor, offset, length), and the descriptors, which stay owned here."""
+        if not self._segments:
+            if self._opener is not None:
+                opener, self._opener = self._opener, None
+                self._given = await opener()
+            self._limits.check_bytes(sum(segment.length for segment in self._given))
+            if len({segment.file for segment in self._given}) > wire.MAX_FDS or len(self._given) > _MAX_SEGMENTS:
+                await asyncio.to_thread(self._gather)
+            else:
+                self._open_each()
+        return self._segments, self._fds
+
+    def close(self) -> None:
+        """Closes all descriptors, those of segments that were never needed too."""
+        given = {segment.file for segment in self._given if isinstance(segment.file, int)}
+        for fd in given.union(self._fds):
+            os.close(fd)
+        self._given, self._fds, self._segments, self._opener = (), [], [], None
+
+    def _open_each(self) -> None:
+        numbers: dict[str | Path | int, int] = {}
+        for segment in self._given:
+            if segment.file not in numbers:
+                numbers[segment.file] = len(self._fds)
+                self._fds.append(_open(segment.file))
+            self._segments.append((numbers[segment.file], segment.offset, segment.length))
+
+    def _gather(self) -> None:
+        fd, length = wire.memfd(_read(segment) for segment in self._given)
+        self._fds, self._segments = [fd], [(0, 0, length)]
+
+
+def _open(file: str | Path | int) -> int:
+    return file if isinstance(file, int) else os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _read(segment: Segment) -> bytes:
+    fd = _open(segment.file)
+    try:
+        return wire.read_exactly(fd, segment.offset, segment.length)
+    finally:
+        if fd != segment.file:
+            os.close(fd)
+
+
+def _discard(request: RenderRequest) -> None:
+    _Source(request.source, request.limits).close()
+
+
+def _rendition(message: wire.Message) -> Rendition:
+    head = message.head
+    try:
+        data = wire.read_exactly(message.fds[0], 0, head["size"]) if message.fds else message.payload
+    finally:
+        message.close()
+    return Rendition(
+        data=data,
+        media_type=FORMATS[head["format"]].media_type,
+        format=head["format"],
+        width=head["width"],
+        height=head["height"],
+        cached=head["cached"],
+        render_ms=head["ms"],
+    )
