@@ -1,0 +1,1 @@
+"""Cases, one file an operation or group of operations, named after them."""
