@@ -1,0 +1,412 @@
+"""Settings: one model, four sources, every mistake reported at once.
+
+Sources, the stronger first: command-line flags, environment (`PIXGATE_<NAME>`), `.env` in the working directory, a TOML
+file (`--config` or `PIXGATE_CONFIG`). Only this module reads the environment. `docs/reference/settings.md` and
+`.env.example` are generated from the model's fields.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import difflib
+import ipaddress
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+PREFIX = "PIXGATE_"
+CONFIG_VARIABLE = "PIXGATE_CONFIG"
+MIN_SECRET_LENGTH = 16
+"""Characters a root secret needs once the server listens beyond the loopback interface."""
+
+WELL_KNOWN_SECRETS = frozenset(
+    {
+        "minioadmin",
+        "minio123",
+        "admin",
+        "administrator",
+        "password",
+        "passw0rd",
+        "secret",
+        "secretkey",
+        "changeme",
+        "changemechangeme",
+        "change-me-please",
+        "changeit",
+        "rustfsadmin",
+        "accesskey1",
+        "verysecretkey1",
+        "12345678",
+        "1234567890",
+        "1234567890123456",
+        "0123456789abcdef",
+        "passwordpassword",
+        "secretsecretsecret",
+        "minioadminminioadmin",
+        "adminadminadminadmin",
+        "pixgate",
+        "pixgatepixgate",
+        "wjalrxutnfemi/k7mdeng/bpxrficyexamplekey",
+        "je7mtgbclwbf/2zk1utq/h3yco8n.../example",
+    }
+)
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
+_POWER = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+_HOST_LABELS = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\Z")
+_ACCESS_KEY = re.compile(r"[A-Za-z0-9_.-]{3,128}\Z")
+_REGION = re.compile(r"[a-z0-9-]{1,64}\Z")
+
+
+class SettingsError(Exception):
+    """All that is wrong with the settings. Each problem starts with the setting's name as it was given."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen. `host` has no brackets; port 0 lets the system choose."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+def parse_size(value: object) -> object:
+    """`20 MB`, `1.5GiB`, `4096`: bytes. KB is 1,000 bytes, KiB 1,024. Raises ValueError for anything else in a string."""
+    if not isinstance(value, str):
+        return value
+    match = _SIZE.fullmatch(value.strip())
+    if match is None:
+        raise ValueError("is not a size such as 500MB, 1GiB or 4096")
+    number, unit, binary = match.groups()
+    return int(float(number) * (1024 if binary else 1000) ** _POWER[unit.lower()])
+
+
+def _parse_address(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    host, colon, port = value.strip().rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError("is not host:port, such as 127.0.0.1:9090 or [::1]:9090")
+    bracketed = host.startswith("[") and host.endswith("]")
+    host = host[1:-1] if bracketed else host
+    if ":" in host and not bracketed:
+        raise ValueError("needs brackets around an IPv6 address, such as [::1]:9090")
+    return Address(host or "0.0.0.0", int(port))  # noqa: S104 -- an empty host means every interface, as elsewhere
+
+
+def _split_commas(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(piece.strip() for piece in value.split(",") if piece.strip())
+    return value
+
+
+def _parse_domains(value: object) -> object:
+    pieces = _split_commas(value)
+    if not isinstance(pieces, (tuple, list)):
+        return pieces
+    names = tuple(str(piece).lower().rstrip(".") for piece in pieces)
+    for name in names:
+        if not _HOST_LABELS.match(name):
+            raise ValueError(f"{name!r} is not a host name (no scheme, no port)")
+    return names
+
+
+def _parse_networks(value: object) -> object:
+    pieces = _split_commas(value)
+    if not isinstance(pieces, (tuple, list)):
+        return pieces
+    return tuple(ipaddress.ip_network(piece, strict=False) if isinstance(piece, str) else piece for piece in pieces)
+
+
+def _parse_region(value: object) -> object:
+    if isinstance(value, str) and not _REGION.match(value):
+        raise ValueError("is not a region such as us-east-1 (lower-case letters, digits, hyphens)")
+    return value
+
+
+def _parse_access_key(value: object) -> object:
+    if isinstance(value, str) and not _ACCESS_KEY.match(value):
+        raise ValueError("needs 3 to 128 characters from A-Z a-z 0-9 _ . -")
+    return value
+
+
+def _parse_secret_key(value: object) -> object:
+    if isinstance(value, str) and not 8 <= len(value) <= 256:
+        raise ValueError("needs 8 to 256 characters")
+    return value
+
+
+def _parse_public_url(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("is not a URL such as https://files.example.com")
+    if parts.path not in ("", "/"):
+        raise ValueError("may not have a path: S3 clients sign the path they see")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _parse_master_key(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    for decode in (bytes.fromhex, lambda given: base64.b64decode(given, validate=True)):
+        try:
+            raw = decode(text)
+        except (ValueError, binascii.Error):
+            continue
+        if len(raw) == 32:
+            return raw
+    raise ValueError("is not 32 bytes as hex or base64 (make one with: openssl rand -base64 32)")
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Size = Annotated[int, BeforeValidator(parse_size), Field(ge=0)]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _secret(description: str) -> Any:
+    return Field(default=None, repr=False, description=description, json_schema_extra={"secret": True})
+
+
+class Settings(BaseModel):
+    """Everything that can be set. Sizes in bytes, times in seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    data: Path = Field(default=Path("data"), description="Folder that holds the database, the stored bytes and the keys.")
+    listen: Annotated[Address, BeforeValidator(_parse_address)] = Field(
+        default=Address("127.0.0.1", 9090), description="Address to listen on, host:port. Port 0 lets the system choose."
+    )
+    workers: int = Field(
+        default_factory=_cores, ge=1, le=256, description="Worker processes.", json_schema_extra={"shown": "the cores"}
+    )
+    region: Annotated[str, BeforeValidator(_parse_region)] = Field(
+        default="us-east-1", description="Region that clients must name in their signatures."
+    )
+    domain: Annotated[tuple[str, ...], BeforeValidator(_parse_domains)] = Field(
+        default=(),
+        description="Domains for virtual-host style, separated by commas: `bucket.<domain>` is the bucket, every path a key.",
+    )
+    public_url: Annotated[str | None, BeforeValidator(_parse_public_url)] = Field(
+        default=None,
+        description="Address that clients use, where a proxy stands in front. Shown on pages and put before signed links.",
+    )
+    root_access_key: Annotated[str | None, BeforeValidator(_parse_access_key)] = Field(
+        default=None, description="Access key of root. Unset: a pair is made at the first start and kept encrypted."
+    )
+    root_secret_key: Annotated[str | None, BeforeValidator(_parse_secret_key)] = _secret(
+        "Secret key of root. A well-known or short one is refused on an address that is not loopback."
+    )
+    master_key: Annotated[bytes | None, BeforeValidator(_parse_master_key)] = _secret(
+        "32 bytes, hex or base64, that wrap every secret at rest. Unset: `master.key` in the data folder, made once."
+    )
+    master_key_file: Path | None = Field(default=None, description="File that holds the master key instead.")
+    tls_cert: Path | None = Field(default=None, description="Certificate chain (PEM); read again on SIGHUP.")
+    tls_key: Path | None = Field(default=None, description="Private key of the certificate (PEM); read again on SIGHUP.")
+    trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_parse_networks)] = Field(
+        default=(), description="Networks whose X-Forwarded-For is believed, separated by commas."
+    )
+    min_free_bytes: Size = Field(
+        default=256 * 1024**2, description="Free space below which PUTs and renders stop; reads and deletes go on."
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe line in the log. Request lines are `info`."
+    )
+    metrics_token: str | None = _secret("Bearer token that opens /metrics and /health from anywhere.")
+    metrics_networks: Annotated[tuple[Network, ...], BeforeValidator(_parse_networks)] = Field(
+        default=(ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")),
+        description="Networks that see /metrics and the details of /health without a token.",
+    )
+
+    max_connections: int = Field(
+        default=8000, ge=16, le=1_000_000, description="Open connections a worker; beyond it new ones wait in the kernel."
+    )
+    max_in_flight_bytes: Size = Field(
+        default=1024**3, description="Bytes that the requests in flight of a worker may hold; beyond it 503 SlowDown."
+    )
+    header_timeout: float = Field(default=10, gt=0, description="Time in which a request's header must be complete.")
+    keepalive_timeout: float = Field(default=60, gt=0, description="Time that an idle connection stays open.")
+    body_min_rate: int = Field(
+        default=1024, ge=0, description="Bytes a second below which a body or a reader counts as stalled; 0: never."
+    )
+    body_stall_timeout: float = Field(default=30, gt=0, description="Time after which a stalled connection is closed.")
+    drain_delay: float = Field(
+        default=0, ge=0, description="Time between dropping /readyz and closing the listening socket at a stop."
+    )
+    stop_timeout: float = Field(default=30, gt=0, description="Time that requests in flight have to finish at a stop.")
+
+    image_max_megapixels: float = Field(default=50, gt=0, description="Largest original to decode, in megapixels.")
+    image_max_bytes: Size = Field(default=20_000_000, description="Largest original to decode, in bytes.")
+    image_decoders: int = Field(
+        default_factory=_cores,
+        ge=1,
+        le=256,
+        description="Decoder processes of the render broker.",
+        json_schema_extra={"shown": "the cores"},
+    )
+    image_queue: int = Field(default=256, ge=1, description="Renders that may wait; beyond it 503 with Retry-After.")
+    image_timeout: float = Field(default=20, gt=0, description="Time one render may take before its decoder is ended.")
+    image_decoder_memory: Size = Field(default=1024**3, description="Address space one decoder may use.")
+    image_memory_cache_bytes: Size = Field(default=256 * 1024**2, description="Renditions that the broker keeps in memory.")
+    image_worker_cache_bytes: Size = Field(default=16 * 1024**2, description="Hot renditions that each worker keeps.")
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.tls_cert else "http"
+
+    def base_url(self, address: Address | None = None) -> str:
+        """The URL that clients use, no trailing slash: the public one, else the listening address (`address` if bound)."""
+        if self.public_url:
+            return self.public_url
+        bound = address or self.listen
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bound.host, bound.host)  # noqa: S104 -- a comparison, not a bind
+        return f"{self.scheme}://{Address(host, bound.port)}"
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + name.upper()
+
+
+def load(
+    flags: Mapping[str, object] | None = None,
+    *,
+    config_file: Path | None = None,
+    env_file: Path = Path(".env"),
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Merge the sources into settings. `flags` are by field name, None means not given.
+
+    Raises SettingsError with every problem found.
+    """
+    environ = os.environ if environ is None else environ
+    problems: list[str] = []
+    given: dict[str, tuple[str, object]] = {}
+    if config_file is None and environ.get(CONFIG_VARIABLE):
+        config_file = Path(environ[CONFIG_VARIABLE])
+    if config_file is not None:
+        _gather_toml(config_file, given, problems)
+    if env_file.is_file():
+        _gather_variables(dotenv_values(env_file, interpolate=False), f" in {env_file}", given, problems)
+    _gather_variables(environ, "", given, problems)
+    for name, value in (flags or {}).items():
+        if value is not None:
+            given[name] = ("--" + name.replace("_", "-"), value)
+
+    settings, wrong = _validate({name: value for name, (_, value) in given.items()})
+    problems += [f"{given[name][0]}: {message}" for name, message in wrong.items()]
+    for names, message in _contradictions(settings):
+        if not wrong.keys() & set(names):
+            shown = [given[name][0] if name in given else variable(name) for name in names]
+            problems.append(f"{' / '.join(shown)}: {message}")
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _gather_toml(path: Path, given: dict[str, tuple[str, object]], problems: list[str]) -> None:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        problems.append(f"--config {path}: {error.strerror}")
+        return
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        problems.append(f"--config {path}: {error}")
+        return
+    for name, value in document.items():
+        if name in Settings.model_fields:
+            given[name] = (f"{name} in {path}", value)
+        else:
+            problems.append(f"{name} in {path}: there is no such setting{_suggest(name, list(Settings.model_fields))}")
+
+
+def _gather_variables(
+    variables: Mapping[str, str | None], where: str, given: dict[str, tuple[str, object]], problems: list[str]
+) -> None:
+    known = {variable(name): name for name in Settings.model_fields}
+    for shown, value in variables.items():
+        if not shown.startswith(PREFIX) or shown == CONFIG_VARIABLE:
+            continue
+        if shown not in known:
+            problems.append(f"{shown}{where}: there is no such setting{_suggest(shown, list(known))}")
+        elif value:  # set but empty is unset: compose files write it so
+            given[known[shown]] = (shown + where, value)
+
+
+def _suggest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _validate(values: dict[str, object]) -> tuple[Settings, dict[str, str]]:
+    """Settings from what is valid, and what is wrong with the rest, by field name."""
+    try:
+        return Settings.model_validate(values), {}
+    except ValidationError as error:
+        wrong: dict[str, str] = {}
+        for detail in error.errors():
+            name = str(detail["loc"][0])
+            wrong.setdefault(name, detail["msg"].removeprefix("Value error, "))
+        return Settings.model_validate({key: value for key, value in values.items() if key not in wrong}), wrong
+
+
+def is_weak_secret(secret: str, access_key: str | None = None) -> bool:
+    """Whether a root secret is too short, equal to its access key, or known to everyone."""
+    return len(secret) < MIN_SECRET_LENGTH or secret.lower() in WELL_KNOWN_SECRETS or secret == access_key
+
+
+def _contradictions(settings: Settings) -> list[tuple[tuple[str, ...], str]]:
+    """What no field shows by itself: (names of the settings, message)."""
+    found: list[tuple[tuple[str, ...], str]] = []
+    if (settings.root_access_key is None) != (settings.root_secret_key is None):
+        found.append((("root_access_key", "root_secret_key"), "set both or neither"))
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        found.append((("tls_cert", "tls_key"), "set both or neither"))
+    if settings.master_key is not None and settings.master_key_file is not None:
+        found.append((("master_key", "master_key_file"), "set one of them, not both"))
+    for name in ("tls_cert", "tls_key", "master_key_file"):
+        path = getattr(settings, name)
+        if path is not None and not os.access(path, os.R_OK):
+            found.append(((name,), f"{path} cannot be read"))
+    if (
+        settings.root_secret_key is not None
+        and not settings.listen.is_loopback
+        and is_weak_secret(settings.root_secret_key, settings.root_access_key)
+    ):
+        message = (
+            f"the secret is well known or shorter than {MIN_SECRET_LENGTH} characters, which is refused on an address "
+            f"that others can reach ({settings.listen}); make one with: openssl rand -base64 30"
+        )
+        found.append((("root_secret_key",), message))
+    return found

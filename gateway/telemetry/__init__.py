@@ -1,0 +1,1 @@
+"""What the server says about itself: one log line a request, and metrics."""
