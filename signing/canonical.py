@@ -61,44 +61,62 @@ def canonical_uri(raw_path: bytes) -> str:
     return encode_path(unquote_to_bytes(raw_path))
 
 
-def decode_query(raw_query: bytes) -> list[tuple[str, str]]:
-    """Parameters in the order sent, decoded exactly as `canonical_query` reads them.
+class Query:
+    """A query string as sent, taken apart once: decoded for who acts on it, encoded for who verifies it.
+
+    Both come from the same pass, so that what is signed is what is read.
+    """
+
+    __slots__ = ("_encoded", "pairs")
+
+    pairs: list[tuple[str, str]]
+    """(name, value) in the order sent.
 
     `+` is a space (S3 reads it so; clients that mean a plus send `%2B`), a name without `=` has the value `""`, empty
-    pieces are skipped. Bytes that are not UTF-8 become surrogates, for the caller to refuse.
+    pieces are skipped. Bytes that are not UTF-8 are surrogates, for the caller to refuse.
     """
-    if not raw_query:
-        return []
-    pairs = []
-    for piece in raw_query.split(b"&"):
-        if piece:
-            name, _, value = piece.partition(b"=")
-            pairs.append((_decode(name), _decode(value)))
-    return pairs
+
+    def __init__(self, raw: bytes) -> None:
+        self.pairs = pairs = []
+        self._encoded: list[str] = []
+        encoded = self._encoded
+        if not raw:
+            return
+        if raw.translate(None, _PLAIN_QUERY):
+            for piece in raw.split(b"&"):
+                if piece:
+                    name, value, canonical = _piece(piece)
+                    pairs.append((name, value))
+                    encoded.append(canonical)
+            return
+        # Encoded pieces hold a NUL for the `=`: as strings they then sort by name first and value second.
+        for text in raw.decode("ascii").replace("=", "\0").split("&"):
+            name, separator, value = text.partition("\0")
+            if separator and "%" not in text and "\0" not in value:
+                pairs.append((name, value))
+                encoded.append(text)
+            elif text:
+                name, value, canonical = _piece(text.replace("\0", "=").encode("ascii"))
+                pairs.append((name, value))
+                encoded.append(canonical)
+
+    def canonical(self, exclude: str = "") -> str:
+        """Encoded, and sorted by name and then value, without the parameter named `exclude` (spelled exactly so)."""
+        encoded = self._encoded
+        if exclude:
+            prefix = exclude + "\0"
+            encoded = [piece for piece in encoded if not piece.startswith(prefix)]
+        return "&".join(sorted(encoded)).replace("\0", "=")
+
+
+def decode_query(raw_query: bytes) -> list[tuple[str, str]]:
+    """The decoded parameters of a query string, as in `Query.pairs`."""
+    return Query(raw_query).pairs
 
 
 def canonical_query(raw_query: bytes, exclude: str = "") -> str:
-    """The query string as sent, in canonical form: decoded, encoded, sorted by name and then value.
-
-    `exclude` names the one parameter to leave out (`X-Amz-Signature`), spelled exactly so.
-    """
-    if not raw_query:
-        return ""
-    plain = not raw_query.translate(None, _PLAIN_QUERY)
-    pairs = []
-    for piece in raw_query.split(b"&"):
-        if not piece:
-            continue
-        raw_name, _, raw_value = piece.partition(b"=")
-        name = raw_name.decode("ascii") if plain and b"%" not in raw_name else _component(raw_name)
-        if name == exclude:
-            continue
-        if plain and b"%" not in raw_value and b"=" not in raw_value:
-            pairs.append((name, raw_value.decode("ascii")))
-        else:
-            pairs.append((name, _component(raw_value)))
-    pairs.sort()
-    return "&".join([f"{name}={value}" for name, value in pairs])
+    """The canonical form of a query string, as of `Query.canonical`."""
+    return Query(raw_query).canonical(exclude)
 
 
 def header_map(headers: Headers) -> dict[str, str]:
@@ -131,21 +149,19 @@ def canonical_request(method: str, uri: str, query: str, headers: str, signed: s
     return f"{method}\n{uri}\n{query}\n{headers}\n{signed}\n{payload_hash}"
 
 
-def _decode(piece: bytes) -> str:
-    if b"+" in piece:
-        piece = piece.replace(b"+", b" ")
-    if b"%" in piece:
-        piece = unquote_to_bytes(piece)
-    return piece.decode("utf-8", "surrogateescape")
-
-
-def _component(piece: bytes) -> str:
+def _piece(piece: bytes) -> tuple[str, str, str]:
     # The same credential, signed headers and prefixes come with every request; long values are not worth the memory.
-    return _cached_component(piece) if len(piece) <= _CACHED_LENGTH else _canonical_component(piece)
+    return _cached_piece(piece) if len(piece) <= _CACHED_LENGTH else _decode_piece(piece)
 
 
-def _canonical_component(piece: bytes) -> str:
-    return encode(unquote_to_bytes(piece.replace(b"+", b" ")))
+def _decode_piece(piece: bytes) -> tuple[str, str, str]:
+    raw_name, _, raw_value = piece.replace(b"+", b" ").partition(b"=")
+    name, value = unquote_to_bytes(raw_name), unquote_to_bytes(raw_value)
+    return (
+        name.decode("utf-8", "surrogateescape"),
+        value.decode("utf-8", "surrogateescape"),
+        f"{encode(name)}\0{encode(value)}",
+    )
 
 
-_cached_component = lru_cache(maxsize=2048)(_canonical_component)
+_cached_piece = lru_cache(maxsize=2048)(_decode_piece)

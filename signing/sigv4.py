@@ -4,7 +4,7 @@ A door does it in three steps: `parse_authorization` or `parse_presigned`, look 
 or `verify_presigned` with its secret. What comes out names the payload form and holds what a chunked body is verified
 with.
 
-Times are Unix seconds in UTC. Paths and queries are bytes as sent, without the `?`.
+Times are Unix seconds in UTC. Paths are bytes as sent; a query string is parsed once into a `Query`.
 
 Sources: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html and, for presigned URLs,
 https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
@@ -26,11 +26,11 @@ from urllib.parse import urlsplit
 
 from signing.canonical import (
     Headers,
+    Query,
     canonical_headers,
     canonical_query,
     canonical_request,
     canonical_uri,
-    decode_query,
     encode,
     header_map,
 )
@@ -60,9 +60,11 @@ __all__ = [
     "Payload",
     "PayloadMode",
     "PresignedAuthorization",
+    "Query",
     "Scope",
     "SignedHeaders",
     "SigningContext",
+    "SigningKey",
     "SigningKeyCache",
     "Verified",
     "amz_date",
@@ -70,7 +72,6 @@ __all__ = [
     "canonical_query",
     "canonical_request",
     "canonical_uri",
-    "decode_query",
     "is_presigned",
     "parse_amz_date",
     "parse_authorization",
@@ -94,8 +95,10 @@ MAX_EXPIRES = 604_800
 """Seconds that a presigned URL may live: a week."""
 
 _TERMINAL = "aws4_request"
+# RFC 2104 section 2: the key, padded to a block, is combined with these before it is hashed.
+_INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
 _HEX = frozenset("0123456789abcdefABCDEF")
-_LOWER_HEX = frozenset("0123456789abcdef")
 # CloudFront adds this one on its way to the origin, after the client has signed.
 _MAY_BE_UNSIGNED = frozenset({"x-amz-cf-id"})
 _PRESIGNED_NAMES = (
@@ -172,11 +175,30 @@ class PresignedAuthorization:
     content_sha256: str | None
 
 
+class SigningKey:
+    """A derived key, ready to sign: the halves of its HMAC are hashed once, which halves the price of a signature."""
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, raw: bytes) -> None:
+        block = raw.ljust(64, b"\0")
+        self._inner = sha256(block.translate(_INNER_PAD))
+        self._outer = sha256(block.translate(_OUTER_PAD))
+
+    def sign(self, text: str) -> str:
+        """HMAC-SHA256 of the text in lower-case hexadecimal."""
+        inner = self._inner.copy()
+        inner.update(text.encode("utf-8", "surrogateescape"))
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class SigningContext:
     """What the chunks of a body are chained to: the derived key, the request's time and scope, and its signature."""
 
-    signing_key: bytes = field(repr=False)
+    key: SigningKey = field(repr=False)
     date: str
     scope: str
     seed_signature: str
@@ -221,9 +243,9 @@ class SigningKeyCache:
     """The derived keys used last, for any thread. The secret is part of the look-up: a changed one finds nothing."""
 
     def __init__(self, size: int = 4096) -> None:
-        self._derive = lru_cache(maxsize=size)(signing_key)
+        self._derive = lru_cache(maxsize=size)(_derive)
 
-    def get(self, secret: str, scope: Scope) -> bytes:
+    def get(self, secret: str, scope: Scope) -> SigningKey:
         return self._derive(secret, scope.date, scope.region, scope.service)
 
     def clear(self) -> None:
@@ -320,21 +342,21 @@ def parse_authorization(header: str) -> Authorization:
 
 
 def is_presigned(pairs: Iterable[tuple[str, str]]) -> bool:
-    """Whether a query asks to be authenticated by its parameters. Take the pairs of `decode_query`."""
+    """Whether a query asks to be authenticated by its parameters. Takes `Query.pairs`."""
     return any(name in ("X-Amz-Algorithm", "X-Amz-Signature", "X-Amz-Credential") for name, _ in pairs)
 
 
-def parse_presigned(pairs: Iterable[tuple[str, str]]) -> PresignedAuthorization:
-    """Take the parameters of a presigned URL apart. Take the pairs of `decode_query`.
+def parse_presigned(pairs: Sequence[tuple[str, str]]) -> PresignedAuthorization:
+    """Take the parameters of a presigned URL apart. Takes `Query.pairs`.
 
     Raises AuthorizationQueryParametersError, and NotImplementedSigning for SigV4A.
     """
-    values: dict[str, str] = {}
-    for name, value in pairs:
-        if name[:6] in ("X-Amz-", "x-amz-"):
-            if name in values:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        names = [name for name, _ in pairs]
+        for name in _PRESIGNED_NAMES:
+            if names.count(name) > 1:
                 raise AuthorizationQueryParametersError(f"{name} must not be given more than once")
-            values[name] = value
     try:
         algorithm, credential, signature, date, signed_list, expires_text = [values[name] for name in _PRESIGNED_NAMES]
     except KeyError:
@@ -374,7 +396,7 @@ def verify_header(
     secret: str,
     method: str,
     raw_path: bytes,
-    raw_query: bytes,
+    query: Query,
     headers: Headers,
     now: float,
     region: str,
@@ -408,7 +430,7 @@ def verify_header(
         secret=secret,
         method=method,
         uri=canonical_uri(raw_path),
-        query=canonical_query(raw_query),
+        query=query.canonical(),
         values=values,
         date=date,
         payload_hash=content_sha256,
@@ -424,7 +446,7 @@ def verify_presigned(
     secret: str,
     method: str,
     raw_path: bytes,
-    raw_query: bytes,
+    query: Query,
     headers: Headers,
     now: float,
     region: str,
@@ -466,7 +488,7 @@ def verify_presigned(
         secret=secret,
         method=method,
         uri=canonical_uri(raw_path),
-        query=canonical_query(raw_query, exclude="X-Amz-Signature"),
+        query=query.canonical(exclude="X-Amz-Signature"),
         values=values,
         date=authorization.date,
         payload_hash=content_sha256,
@@ -508,8 +530,10 @@ def sign_header(
         signed_list,
         payload_hash,
     )
-    key = keys.get(credentials.secret, scope) if keys else _derive(credentials.secret, scope)
-    signature = _sign(key, string_to_sign(date, str(scope), request))
+    key = (
+        keys.get(credentials.secret, scope) if keys else _derive(credentials.secret, scope.date, region, scope.service)
+    )
+    signature = key.sign(string_to_sign(date, str(scope), request))
     added["authorization"] = (
         f"{ALGORITHM} Credential={credentials.access_key}/{scope},SignedHeaders={signed_list},Signature={signature}"
     )
@@ -554,8 +578,10 @@ def presign(
         signed_list,
         values.get("x-amz-content-sha256", UNSIGNED_PAYLOAD),
     )
-    key = keys.get(credentials.secret, scope) if keys else _derive(credentials.secret, scope)
-    signature = _sign(key, string_to_sign(date, str(scope), request))
+    key = (
+        keys.get(credentials.secret, scope) if keys else _derive(credentials.secret, scope.date, region, scope.service)
+    )
+    signature = key.sign(string_to_sign(date, str(scope), request))
     return f"{parts.scheme}://{parts.netloc}{parts.path or '/'}?{query}&X-Amz-Signature={signature}"
 
 
@@ -583,7 +609,7 @@ def _verify(
     request = canonical_request(method, uri, query, canonical_headers(values, signed), signed_list, payload_hash)
     first = text = string_to_sign(date, scope, request)
     if not absent:
-        if hmac.compare_digest(_sign(key, text), authorization.signature):
+        if hmac.compare_digest(key.sign(text), authorization.signature):
             return SigningContext(key, date, scope, authorization.signature)
         received = values["host"]
         for host in hosts:
@@ -595,7 +621,7 @@ def _verify(
                 scope,
                 canonical_request(method, uri, query, canonical_headers(values, signed), signed_list, payload_hash),
             )
-            if hmac.compare_digest(_sign(key, text), authorization.signature):
+            if hmac.compare_digest(key.sign(text), authorization.signature):
                 return SigningContext(key, date, scope, authorization.signature)
     raise SignatureDoesNotMatch(
         access_key=authorization.access_key,
@@ -632,6 +658,7 @@ def _request_time(values: Mapping[str, str]) -> tuple[int, str]:
         raise MissingDate from None
 
 
+@lru_cache(maxsize=1024)
 def _parse_credential(credential: str, error: type[AuthorizationHeaderMalformed] | _ErrorFactory) -> tuple[str, Scope]:
     # From the right: an access key may hold a slash, a scope may not.
     parts = credential.rsplit("/", 4)
@@ -680,15 +707,11 @@ def _parse_signed_headers(text: str) -> tuple[str, ...] | None:
 
 
 def _is_signature(text: str) -> bool:
-    return len(text) == 64 and _LOWER_HEX.issuperset(text)
+    return len(text) == 64 and text.isascii() and not text.encode("ascii").translate(None, b"0123456789abcdef")
 
 
-def _derive(secret: str, scope: Scope) -> bytes:
-    return signing_key(secret, scope.date, scope.region, scope.service)
-
-
-def _sign(key: bytes, text: str) -> str:
-    return hmac.digest(key, text.encode("utf-8", "surrogateescape"), "sha256").hex()
+def _derive(secret: str, date: str, region: str, service: str) -> SigningKey:
+    return SigningKey(signing_key(secret, date, region, service))
 
 
 def _iso(timestamp: float) -> str:
