@@ -185,7 +185,7 @@ class ChunkedDecoder:
         if line.endswith(b"\r"):
             return position + index + 1, line[:-1]
         # MinIO's clients end a trailer with a bare LF, and an empty CRLF line after it.
-        if self._state is _State.TRAILER and line:
+        if self._state is _State.TRAILER and line and line == line.rstrip():
             self._tolerated_blank = True
             return position + index + 1, line
         raise error
