@@ -1,0 +1,6 @@
+"""Alembic environment and versions, for every engine. Imported only when a schema is behind."""
+
+from __future__ import annotations
+
+HEAD = "0001"
+"""The revision that this code needs. A test proves that it is Alembic's head."""

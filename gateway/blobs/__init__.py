@@ -1,0 +1,1 @@
+"""Bytes: stores of immutable blobs."""

@@ -1,0 +1,200 @@
+"""Facts that go wrong, as the services raise them. They know nothing of HTTP; each door maps them once.
+
+    GatewayError
+    ├── NotFound: BucketNotFound, ObjectNotFound, VersionNotFound, UploadNotFound, AccountNotFound, KeyNotFound
+    ├── Conflict: BucketExists, BucketOwnedByYou, BucketNotEmpty, AccountExists, ConditionalConflict
+    ├── PreconditionFailed
+    ├── IsDeleteMarker
+    ├── Invalid: InvalidBucketName, InvalidKey, InvalidVersionId, InvalidPart, InvalidPartOrder, PartTooSmall,
+    │            ObjectTooLarge, InvalidTag, InvalidCompletion, InvalidName, InvalidValue
+    ├── BodyMismatch: LengthMismatch, Md5Mismatch, Sha256Mismatch, ChecksumMismatch
+    ├── AccessRefused
+    └── Unavailable: DatabaseUnavailable, StoreUnavailable, DiskFull, LeaseLost, Overloaded
+"""
+
+from __future__ import annotations
+
+
+class GatewayError(Exception):
+    """The root. The text is for people and safe to show to a client."""
+
+
+class NotFound(GatewayError):
+    pass
+
+
+class BucketNotFound(NotFound):
+    pass
+
+
+class ObjectNotFound(NotFound):
+    """There is no such key. `delete_marker_version` is the current delete marker's id where that is why."""
+
+    def __init__(self, message: str = "", *, delete_marker_version: str | None = None) -> None:
+        super().__init__(message or "The specified key does not exist.")
+        self.delete_marker_version = delete_marker_version
+
+
+class VersionNotFound(NotFound):
+    pass
+
+
+class UploadNotFound(NotFound):
+    pass
+
+
+class AccountNotFound(NotFound):
+    pass
+
+
+class KeyNotFound(NotFound):
+    """There is no such access key."""
+
+
+class Conflict(GatewayError):
+    pass
+
+
+class BucketExists(Conflict):
+    """The name is taken, by another account."""
+
+
+class BucketOwnedByYou(Conflict):
+    """The name is taken, by the account that asks."""
+
+
+class BucketNotEmpty(Conflict):
+    pass
+
+
+class AccountExists(Conflict):
+    pass
+
+
+class ConditionalConflict(Conflict):
+    """A condition's subject changed while the request ran; the client may try again."""
+
+
+class PreconditionFailed(GatewayError):
+    """A condition does not hold; `condition` is the header's name as AWS spells it."""
+
+    def __init__(self, condition: str) -> None:
+        super().__init__("At least one of the pre-conditions you specified did not hold")
+        self.condition = condition
+
+
+class IsDeleteMarker(GatewayError):
+    """The version that was named is a delete marker, which has nothing to read."""
+
+    def __init__(self, version_id: str, modified_ms: int) -> None:
+        super().__init__("The specified method is not allowed against this resource.")
+        self.version_id = version_id
+        self.modified_ms = modified_ms
+
+
+class Invalid(GatewayError):
+    pass
+
+
+class InvalidBucketName(Invalid):
+    pass
+
+
+class InvalidKey(Invalid):
+    pass
+
+
+class InvalidVersionId(Invalid):
+    pass
+
+
+class InvalidPart(Invalid):
+    pass
+
+
+class InvalidPartOrder(Invalid):
+    pass
+
+
+class PartTooSmall(Invalid):
+    def __init__(self, number: int, size: int, etag: str) -> None:
+        super().__init__("Your proposed upload is smaller than the minimum allowed size")
+        self.number = number
+        self.size = size
+        self.etag = etag
+
+
+class ObjectTooLarge(Invalid):
+    pass
+
+
+class InvalidTag(Invalid):
+    pass
+
+
+class InvalidCompletion(Invalid):
+    """The completion's checksum or size header contradicts the upload."""
+
+
+class InvalidName(Invalid):
+    """A name of an account, a preset or the like that is not allowed."""
+
+
+class InvalidValue(Invalid):
+    pass
+
+
+class BodyMismatch(GatewayError):
+    """The body is not what the client declared. Nothing of it is visible."""
+
+
+class LengthMismatch(BodyMismatch):
+    """Fewer or more bytes than declared."""
+
+
+class Md5Mismatch(BodyMismatch):
+    pass
+
+
+class Sha256Mismatch(BodyMismatch):
+    pass
+
+
+class ChecksumMismatch(BodyMismatch):
+    """`algorithm` names the checksum, as AWS spells it."""
+
+    def __init__(self, algorithm: str) -> None:
+        super().__init__(f"The {algorithm} you specified did not match the calculated checksum.")
+        self.algorithm = algorithm
+
+
+class AccessRefused(GatewayError):
+    pass
+
+
+class Unavailable(GatewayError):
+    """Not now. `retry_after` in seconds."""
+
+    retry_after = 1
+
+
+class DatabaseUnavailable(Unavailable):
+    pass
+
+
+class StoreUnavailable(Unavailable):
+    pass
+
+
+class DiskFull(Unavailable):
+    """Less than the settable free space is left: what would write is refused, what frees goes on."""
+
+    retry_after = 30
+
+
+class LeaseLost(Unavailable):
+    """This process's lease ended (it was stalled too long): what it wrote may be swept, so it must not commit."""
+
+
+class Overloaded(Unavailable):
+    pass

@@ -1,0 +1,48 @@
+"""Accounts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.errors import AccountExists, AccountNotFound
+from gateway.metadata import meta
+from gateway.metadata.port import Reader, Transaction
+from gateway.model import Account
+
+COLUMNS = "a.id, a.name, a.canonical_id, a.enabled, a.created_ms, a.is_root"
+
+
+def account(row: tuple[Any, ...]) -> Account:
+    identity, name, canonical_id, enabled, created_ms, is_root = row
+    return Account(identity, name, canonical_id, bool(enabled), created_ms, bool(is_root))
+
+
+async def by_name(reader: Reader, name: str) -> Account | None:
+    row = await reader.one(f"SELECT {COLUMNS} FROM accounts a WHERE a.name = ?", (name,))
+    return None if row is None else account(row)
+
+
+async def root(reader: Reader) -> Account | None:
+    row = await reader.one(f"SELECT {COLUMNS} FROM accounts a WHERE a.is_root = 1")
+    return None if row is None else account(row)
+
+
+async def list_all(reader: Reader) -> tuple[Account, ...]:
+    return tuple(account(row) for row in await reader.all(f"SELECT {COLUMNS} FROM accounts a ORDER BY a.name"))
+
+
+async def create(tx: Transaction, name: str, canonical_id: str, now_ms: int, *, is_root: bool = False) -> Account:
+    if await by_name(tx, name) is not None:
+        raise AccountExists(f"There is an account {name!r} already.")
+    identity = await tx.insert(
+        "INSERT INTO accounts (name, canonical_id, is_root, created_ms) VALUES (?, ?, ?, ?)",
+        (name, canonical_id, int(is_root), now_ms),
+    )
+    await meta.bump_generation(tx)
+    return Account(identity, name, canonical_id, True, now_ms, is_root)
+
+
+async def set_enabled(tx: Transaction, name: str, enabled: bool) -> None:
+    if not await tx.run("UPDATE accounts SET enabled = ? WHERE name = ?", (int(enabled), name)):
+        raise AccountNotFound(f"There is no account {name!r}.")
+    await meta.bump_generation(tx)

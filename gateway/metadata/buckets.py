@@ -1,0 +1,99 @@
+"""Buckets."""
+
+from __future__ import annotations
+
+from gateway.errors import BucketExists, BucketNotEmpty, BucketNotFound, BucketOwnedByYou
+from gateway.metadata import accounts, contents, meta
+from gateway.metadata.port import Reader, Row, Transaction
+from gateway.model import Account, Bucket, Versioning
+
+COLUMNS = (
+    "b.id, b.name, b.region, b.versioning, b.created_ms, b.images_public, b.ladder, " + accounts.COLUMNS
+)
+FROM = "FROM buckets b JOIN accounts a ON a.id = b.account_id"
+BY_NAME = f"SELECT {COLUMNS} {FROM} WHERE b.name = ?"
+BY_ID = f"SELECT {COLUMNS} {FROM} WHERE b.id = ?"
+
+
+def bucket(row: Row) -> Bucket:
+    identity, name, region, versioning, created_ms, images_public, ladder, *owner = row
+    return Bucket(
+        id=identity,
+        name=name,
+        owner=accounts.account(tuple(owner)),
+        region=region,
+        versioning=Versioning(versioning),
+        created_ms=created_ms,
+        images_public=bool(images_public),
+        ladder=tuple(int(width) for width in ladder.split(",") if width),
+    )
+
+
+async def create(tx: Transaction, name: str, account: Account, region: str, now_ms: int) -> Bucket:
+    row = await tx.one("SELECT account_id FROM buckets WHERE name = ?", (name,))
+    if row is not None:
+        if row[0] == account.id:
+            raise BucketOwnedByYou(
+                "Your previous request to create the named bucket succeeded and you already own it."
+            )
+        raise BucketExists(
+            "The requested bucket name is not available. The bucket namespace is shared by all users of the system. "
+            "Please select a different name and try again."
+        )
+    identity = await tx.insert(
+        "INSERT INTO buckets (name, account_id, region, created_ms) VALUES (?, ?, ?, ?)",
+        (name, account.id, region, now_ms),
+    )
+    await tx.run("INSERT INTO usage (bucket_id) VALUES (?)", (identity,))
+    await meta.bump_generation(tx)
+    return Bucket(identity, name, account, region, Versioning.UNVERSIONED, now_ms)
+
+
+async def delete(tx: Transaction, bucket_id: int) -> None:
+    """Delete an empty bucket; uploads in progress go with it."""
+    if await tx.one("SELECT 1 FROM versions WHERE bucket_id = ? LIMIT 1", (bucket_id,)) is not None:
+        raise BucketNotEmpty("The bucket you tried to delete is not empty. You must delete all versions in the bucket.")
+    for (upload,) in await tx.all("SELECT id FROM uploads WHERE bucket_id = ?", (bucket_id,)):
+        await contents.orphan_parts(tx, upload)
+        await tx.run("DELETE FROM uploads WHERE id = ?", (upload,))
+    await tx.run("DELETE FROM usage WHERE bucket_id = ?", (bucket_id,))
+    if not await tx.run("DELETE FROM buckets WHERE id = ?", (bucket_id,)):
+        raise BucketNotFound("The specified bucket does not exist")
+    await meta.bump_generation(tx)
+
+
+async def page(
+    reader: Reader, account_id: int | None, prefix: str, after: str, limit: int | None
+) -> tuple[Bucket, ...]:
+    owner = "" if account_id is None else "AND b.account_id = ?"
+    rows = await reader.all(
+        f"SELECT {COLUMNS} {FROM} WHERE b.name > ? AND substr(b.name, 1, ?) = ? {owner} ORDER BY b.name LIMIT ?",
+        (after, len(prefix), prefix, *(() if account_id is None else (account_id,)), -1 if limit is None else limit),
+    )
+    return tuple(bucket(row) for row in rows)
+
+
+async def set_versioning(tx: Transaction, bucket_id: int, versioning: Versioning) -> None:
+    await _set(tx, "versioning", versioning.value, bucket_id)
+
+
+async def set_images_public(tx: Transaction, bucket_id: int, public: bool) -> None:
+    await _set(tx, "images_public", int(public), bucket_id)
+
+
+async def set_ladder(tx: Transaction, bucket_id: int, ladder: tuple[int, ...]) -> None:
+    await _set(tx, "ladder", ",".join(map(str, ladder)), bucket_id)
+
+
+async def _set(tx: Transaction, column: str, value: object, bucket_id: int) -> None:
+    # `column` is one of the three names above, never a client's.
+    if not await tx.run(f"UPDATE buckets SET {column} = ? WHERE id = ?", (value, bucket_id)):
+        raise BucketNotFound("The specified bucket does not exist")
+    await meta.bump_generation(tx)
+
+
+async def totals(reader: Reader) -> tuple[int, int]:
+    """Current objects and bytes of all versions, over all buckets."""
+    row = await reader.one("SELECT coalesce(sum(objects), 0), coalesce(sum(bytes), 0) FROM usage")
+    assert row is not None
+    return int(row[0]), int(row[1])

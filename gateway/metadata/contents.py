@@ -1,0 +1,203 @@
+"""Contents, their segments and parts, and the blobs that they point at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gateway.metadata.port import Reader, Row, Transaction
+from gateway.model import Checksum, ChecksumAlgorithm, ChecksumType, Content, Part, Segment
+
+
+@dataclass(frozen=True, slots=True)
+class NewBlob:
+    """Bytes that lie in a store already and have no row yet."""
+
+    store: str
+    name: str
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A run of a blob that has a row."""
+
+    blob_id: int
+    blob_offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewPart:
+    number: int
+    start: int
+    size: int
+    etag: str
+    checksum: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewContent:
+    """A content to be: either new bytes (`blob`; None for none) or runs of known blobs (`references`)."""
+
+    uid: bytes
+    size: int
+    etag: str
+    checksum: Checksum | None = None
+    blob: NewBlob | None = None
+    references: tuple[Reference, ...] = ()
+    parts: tuple[NewPart, ...] = field(default=())
+
+
+async def insert(tx: Transaction, new: NewContent) -> int:
+    """Insert a content with its blob, segments and part table; gives its id."""
+    checksum = new.checksum
+    count = 1 if new.blob is not None else len(new.references)
+    content = await tx.insert(
+        "INSERT INTO contents (uid, size, etag, checksum_algorithm, checksum_type, checksum_value, part_count, "
+        "segment_count) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            new.uid,
+            new.size,
+            new.etag,
+            None if checksum is None else checksum.algorithm.value,
+            None if checksum is None else checksum.type.value,
+            None if checksum is None else checksum.value,
+            len(new.parts),
+            count,
+        ),
+    )
+    if new.blob is not None:
+        blob = new.blob
+        identity = await tx.insert(
+            "INSERT INTO blobs (store, name, offset, length) VALUES (?, ?, ?, ?)",
+            (blob.store, blob.name, blob.offset, blob.length),
+        )
+        await tx.run(
+            "INSERT INTO segments (content_id, start, length, blob_id, blob_offset) VALUES (?, 0, ?, ?, 0)",
+            (content, blob.length, identity),
+        )
+    elif new.references:
+        rows = []
+        start = 0
+        for reference in new.references:
+            rows.append((content, start, reference.length, reference.blob_id, reference.blob_offset))
+            start += reference.length
+        await tx.many(
+            "INSERT INTO segments (content_id, start, length, blob_id, blob_offset) VALUES (?, ?, ?, ?, ?)", rows
+        )
+    if new.parts:
+        await tx.many(
+            "INSERT INTO content_parts (content_id, number, start, size, etag, checksum) VALUES (?, ?, ?, ?, ?, ?)",
+            [(content, part.number, part.start, part.size, part.etag, part.checksum) for part in new.parts],
+        )
+    return content
+
+
+async def orphan(tx: Transaction, content_id: int) -> None:
+    """Tell the sweep that a content lost a reference."""
+    await tx.run("INSERT INTO orphans (content_id) VALUES (?)", (content_id,))
+
+
+async def orphan_parts(tx: Transaction, upload: int) -> None:
+    """Forget the parts of an upload."""
+    await tx.run("INSERT INTO orphans (content_id) SELECT content_id FROM parts WHERE upload = ?", (upload,))
+    await tx.run("DELETE FROM parts WHERE upload = ?", (upload,))
+
+
+async def exists(reader: Reader, content_id: int) -> bool:
+    return await reader.one("SELECT 1 FROM contents WHERE id = ?", (content_id,)) is not None
+
+
+async def segments(reader: Reader, content_id: int, start: int, length: int) -> tuple[Segment, ...]:
+    """The segments that hold `length` bytes from `start`, cut to them."""
+    rows = await reader.all(
+        "SELECT b.store, b.name, b.offset + s.blob_offset, s.start, s.length FROM segments s "
+        "JOIN blobs b ON b.id = s.blob_id WHERE s.content_id = ? AND s.start >= coalesce("
+        "(SELECT max(f.start) FROM segments f WHERE f.content_id = ? AND f.start <= ?), 0) "
+        "AND s.start < ? ORDER BY s.start",
+        (content_id, content_id, start, start + length),
+    )
+    return tuple(cut(Segment(*row), start, length) for row in rows)
+
+
+def cut(segment: Segment, start: int, length: int) -> Segment:
+    """The part of `segment` that lies within `length` bytes from `start` of its content."""
+    first = max(start, segment.start)
+    last = min(start + length, segment.start + segment.length)
+    return Segment(segment.store, segment.name, segment.offset + first - segment.start, first, last - first)
+
+
+async def references(reader: Reader, content_id: int, start: int, length: int) -> tuple[Reference, ...]:
+    """Like `segments`, as references for a content that shares these bytes."""
+    rows = await reader.all(
+        "SELECT blob_id, blob_offset, start, length FROM segments WHERE content_id = ? AND start < ? "
+        "AND start + length > ? ORDER BY start",
+        (content_id, start + length, start),
+    )
+    found = []
+    for blob_id, blob_offset, begin, size in rows:
+        first, last = max(start, begin), min(start + length, begin + size)
+        found.append(Reference(blob_id, blob_offset + first - begin, last - first))
+    return tuple(found)
+
+
+def checksum(algorithm: str | None, kind: str | None, value: str | None) -> Checksum | None:
+    if algorithm is None or kind is None or value is None:
+        return None
+    return Checksum(ChecksumAlgorithm(algorithm), ChecksumType(kind), value)
+
+
+CONTENT_COLUMNS = (
+    "c.id, c.uid, c.size, c.etag, c.checksum_algorithm, c.checksum_type, c.checksum_value, c.part_count, "
+    "c.segment_count, s.length, b.store, b.name, b.offset + s.blob_offset"
+)
+CONTENT_JOINS = (
+    "LEFT JOIN segments s ON s.content_id = c.id AND s.start = 0 LEFT JOIN blobs b ON b.id = s.blob_id"
+)
+
+
+def content(row: Row) -> Content:
+    """The content behind CONTENT_COLUMNS."""
+    identity, uid, size, etag, algorithm, kind, value, part_count, segment_count, length, store, name, offset = row
+    return Content(
+        identity,
+        uid,
+        size,
+        etag,
+        None if algorithm is None else checksum(algorithm, kind, value),
+        part_count,
+        segment_count,
+        Segment(store, name, offset, 0, length) if segment_count == 1 else None,
+    )
+
+
+async def parts(
+    reader: Reader, content: Content, modified_ms: int, after: int = 0, limit: int = 10_000
+) -> tuple[Part, ...]:
+    """The part table of a content that was a multipart upload, from the part after number `after`."""
+    rows = await reader.all(
+        "SELECT number, size, etag, checksum FROM content_parts WHERE content_id = ? AND number > ? "
+        "ORDER BY number LIMIT ?",
+        (content.id, after, limit),
+    )
+    whole = content.checksum
+    return tuple(
+        Part(
+            number,
+            size,
+            etag,
+            None if whole is None or value is None else Checksum(whole.algorithm, ChecksumType.FULL_OBJECT, value),
+            modified_ms,
+        )
+        for number, size, etag, value in rows
+    )
+
+
+async def part_range(reader: Reader, content_id: int, number: int) -> tuple[int, int] | None:
+    """Start and length of the `number`th part in order (parts may be numbered with gaps)."""
+    row = await reader.one(
+        "SELECT start, size FROM content_parts WHERE content_id = ? ORDER BY number LIMIT 1 OFFSET ?",
+        (content_id, number - 1),
+    )
+    return None if row is None else (int(row[0]), int(row[1]))

@@ -1,0 +1,105 @@
+"""Access keys. Secrets come and go sealed: only the services hold the master key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gateway.errors import KeyNotFound
+from gateway.metadata import accounts, meta
+from gateway.metadata.port import Reader, Row, Transaction
+from gateway.model import Account, KeyKind
+
+COLUMNS = (
+    "k.access_key, k.sealed_secret, k.kind, k.admin, k.enabled, k.generated_root, k.bucket, k.prefix, k.description, "
+    f"k.created_ms, k.expires_ms, {accounts.COLUMNS}"
+)
+FROM = "FROM access_keys k JOIN accounts a ON a.id = k.account_id"
+BY_KEY = f"SELECT {COLUMNS} {FROM} WHERE k.access_key = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class SealedKey:
+    access_key: str
+    sealed_secret: bytes = field(repr=False)
+    kind: KeyKind
+    admin: bool
+    enabled: bool
+    generated_root: bool
+    bucket: str | None
+    prefix: str | None
+    description: str
+    created_ms: int
+    expires_ms: int | None
+    account: Account
+
+
+def sealed_key(row: Row) -> SealedKey:
+    access_key, secret, kind, admin, enabled, root, bucket, prefix, description, created, expires, *account = row
+    return SealedKey(
+        access_key,
+        bytes(secret),
+        KeyKind(kind),
+        bool(admin),
+        bool(enabled),
+        bool(root),
+        bucket,
+        prefix,
+        description,
+        created,
+        expires,
+        accounts.account(tuple(account)),
+    )
+
+
+async def get(reader: Reader, access_key: str) -> SealedKey:
+    row = await reader.one(BY_KEY, (access_key,))
+    if row is None:
+        raise KeyNotFound(f"There is no access key {access_key!r}.")
+    return sealed_key(row)
+
+
+async def generated_root(reader: Reader) -> SealedKey | None:
+    row = await reader.one(f"SELECT {COLUMNS} {FROM} WHERE k.generated_root = 1")
+    return None if row is None else sealed_key(row)
+
+
+async def list_all(reader: Reader) -> list[SealedKey]:
+    return [sealed_key(row) for row in await reader.all(f"SELECT {COLUMNS} {FROM} ORDER BY a.name, k.created_ms")]
+
+
+async def insert(tx: Transaction, key: SealedKey) -> None:
+    await tx.run(
+        "INSERT INTO access_keys (access_key, account_id, sealed_secret, kind, admin, enabled, generated_root, bucket, "
+        "prefix, description, created_ms, expires_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            key.access_key,
+            key.account.id,
+            key.sealed_secret,
+            key.kind.value,
+            int(key.admin),
+            int(key.enabled),
+            int(key.generated_root),
+            key.bucket,
+            key.prefix,
+            key.description,
+            key.created_ms,
+            key.expires_ms,
+        ),
+    )
+    await meta.bump_generation(tx)
+
+
+async def set_enabled(tx: Transaction, access_key: str, enabled: bool) -> None:
+    if not await tx.run("UPDATE access_keys SET enabled = ? WHERE access_key = ?", (int(enabled), access_key)):
+        raise KeyNotFound(f"There is no access key {access_key!r}.")
+    await meta.bump_generation(tx)
+
+
+async def delete(tx: Transaction, access_key: str) -> None:
+    if not await tx.run("DELETE FROM access_keys WHERE access_key = ?", (access_key,)):
+        raise KeyNotFound(f"There is no access key {access_key!r}.")
+    await meta.bump_generation(tx)
+
+
+async def reseal(tx: Transaction, access_key: str, sealed_secret: bytes) -> None:
+    await tx.run("UPDATE access_keys SET sealed_secret = ? WHERE access_key = ?", (sealed_secret, access_key))

@@ -1,0 +1,33 @@
+"""Small facts of the deployment, and the generation that every change of configuration bumps."""
+
+from __future__ import annotations
+
+from gateway.metadata.port import Reader, Transaction
+
+
+async def get(reader: Reader, name: str) -> bytes | None:
+    row = await reader.one("SELECT value FROM meta WHERE name = ?", (name,))
+    return None if row is None else bytes(row[0])
+
+
+async def put_if_absent(tx: Transaction, name: str, value: bytes) -> bytes:
+    """Set a fact that nobody has set; gives the one that stands."""
+    await tx.run("INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (name, value))
+    stored = await get(tx, name)
+    assert stored is not None
+    return stored
+
+
+async def put(tx: Transaction, name: str, value: bytes) -> None:
+    await tx.run(
+        "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (name, value),
+    )
+
+
+GENERATION = "SELECT value FROM meta WHERE name = 'config_generation'"
+
+
+async def bump_generation(tx: Transaction) -> None:
+    """Belongs into the transaction of every change of accounts, keys and buckets."""
+    await tx.run("UPDATE meta SET value = value + 1 WHERE name = 'config_generation'")

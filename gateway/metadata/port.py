@@ -1,0 +1,54 @@
+"""What the SQL of this package needs of a database driver.
+
+Every function of SQL is a coroutine function that takes a `Reader` or a `Transaction`, so that one text serves a driver
+that waits (a network engine) and one that never does (SQLite, which runs it to its end in one step).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+Row = tuple[Any, ...]
+Parameters = Sequence[Any]
+
+
+class Durable(Protocol):
+    """Bytes that must be on stable storage before a transaction that names them may commit."""
+
+    def sync(self) -> None:
+        """Block until everything written before this call is durable."""
+
+
+class Reader(Protocol):
+    async def one(self, sql: str, parameters: Parameters = ()) -> Row | None: ...
+
+    async def all(self, sql: str, parameters: Parameters = ()) -> list[Row]: ...
+
+
+class Transaction(Reader, Protocol):
+    async def run(self, sql: str, parameters: Parameters = ()) -> int:
+        """Execute a statement; gives the number of rows changed."""
+
+    async def insert(self, sql: str, parameters: Parameters = ()) -> int:
+        """Execute an INSERT into a table with a generated id; gives that id."""
+
+    async def many(self, sql: str, rows: Iterable[Parameters]) -> None: ...
+
+
+class Database(Reader, Protocol):
+    """A `Reader` for look-ups by primary key, and the two ways to do more. Raises `DatabaseUnavailable`, `DiskFull`."""
+
+    async def read(self, operation: Callable[[Reader], Awaitable[T]]) -> T:
+        """Run reads off the event loop, over one snapshot."""
+
+    async def write(
+        self, operation: Callable[[Transaction], Awaitable[T]], *, durable: Durable | None = None, heavy: bool = False
+    ) -> T:
+        """Run `operation` in a transaction and return after its commit is durable.
+
+        An exception in `operation` undoes what it did and nothing else. Once called, it runs to its end whether or not
+        the caller still waits. `heavy` says that it takes longer than about a millisecond.
+        """

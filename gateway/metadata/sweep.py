@@ -1,0 +1,139 @@
+"""What the sweep and fsck ask and tell the database. Only the sweep condemns, and only what no row refers to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.metadata.port import Reader, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class BlobRow:
+    id: int
+    store: str
+    name: str
+    offset: int
+    length: int
+    state: str
+
+
+async def collect_orphans(tx: Transaction, now_ms: int, limit: int) -> int:
+    """Drop contents that nothing refers to any more, and condemn the blobs that only they used.
+
+    Works off at most `limit` entries of the queue; gives how many.
+    """
+    rows = await tx.all("SELECT id, content_id FROM orphans ORDER BY id LIMIT ?", (limit,))
+    for identity, content in rows:
+        await tx.run("DELETE FROM orphans WHERE id = ?", (identity,))
+        if await tx.one("SELECT 1 FROM versions WHERE content_id = ? LIMIT 1", (content,)) is not None:
+            continue
+        if await tx.one("SELECT 1 FROM parts WHERE content_id = ? LIMIT 1", (content,)) is not None:
+            continue
+        blobs = await tx.all("SELECT DISTINCT blob_id FROM segments WHERE content_id = ?", (content,))
+        await tx.run("DELETE FROM segments WHERE content_id = ?", (content,))
+        await tx.run("DELETE FROM content_parts WHERE content_id = ?", (content,))
+        await tx.run("DELETE FROM contents WHERE id = ?", (content,))
+        for (blob,) in blobs:
+            await tx.run(
+                "UPDATE blobs SET state = 'condemned', condemned_ms = ? WHERE id = ? AND state = 'live' "
+                "AND NOT EXISTS (SELECT 1 FROM segments WHERE blob_id = ?)",
+                (now_ms, blob, blob),
+            )
+    return len(rows)
+
+
+async def condemned(reader: Reader, before_ms: int, limit: int) -> list[BlobRow]:
+    rows = await reader.all(
+        "SELECT id, store, name, offset, length, state FROM blobs WHERE state = 'condemned' AND condemned_ms < ? "
+        "ORDER BY condemned_ms LIMIT ?",
+        (before_ms, limit),
+    )
+    return [BlobRow(*row) for row in rows]
+
+
+async def forget(tx: Transaction, blob_ids: list[int]) -> None:
+    """Drop the rows of blobs whose bytes are gone."""
+    await tx.many("DELETE FROM blobs WHERE id = ? AND state = 'condemned'", [(blob,) for blob in blob_ids])
+
+
+async def names_in_use(reader: Reader, names: list[str]) -> set[str]:
+    """Those of these names that any blob's row has."""
+    found = set()
+    for name in names:
+        if await reader.one("SELECT 1 FROM blobs WHERE name = ? LIMIT 1", (name,)) is not None:
+            found.add(name)
+    return found
+
+
+async def blobs_after(reader: Reader, after: int, limit: int) -> list[BlobRow]:
+    """All blobs, by id, in pages."""
+    rows = await reader.all(
+        "SELECT id, store, name, offset, length, state FROM blobs WHERE id > ? ORDER BY id LIMIT ?", (after, limit)
+    )
+    return [BlobRow(*row) for row in rows]
+
+
+INCONSISTENCIES = {
+    "a version without its content": (
+        "SELECT count(*) FROM versions v LEFT JOIN contents c ON c.id = v.content_id "
+        "WHERE v.content_id IS NOT NULL AND c.id IS NULL"
+    ),
+    "a head without its version": (
+        "SELECT count(*) FROM heads h LEFT JOIN versions v ON v.seq = h.seq AND v.bucket_id = h.bucket_id "
+        "AND v.key = h.key WHERE v.seq IS NULL OR v.content_id IS NULL"
+    ),
+    "a head that is not the newest version": (
+        "SELECT count(*) FROM heads h WHERE h.seq != "
+        "(SELECT max(v.seq) FROM versions v WHERE v.bucket_id = h.bucket_id AND v.key = h.key)"
+    ),
+    "a key whose newest version has no head": (
+        "SELECT count(*) FROM (SELECT bucket_id, key, max(seq) AS seq FROM versions GROUP BY bucket_id, key) n "
+        "JOIN versions v ON v.seq = n.seq LEFT JOIN heads h ON h.bucket_id = n.bucket_id AND h.key = n.key "
+        "WHERE v.content_id IS NOT NULL AND h.seq IS NULL"
+    ),
+    "a part without its content": (
+        "SELECT count(*) FROM parts p LEFT JOIN contents c ON c.id = p.content_id WHERE c.id IS NULL"
+    ),
+    "a segment without its blob": (
+        "SELECT count(*) FROM segments s LEFT JOIN blobs b ON b.id = s.blob_id WHERE b.id IS NULL OR b.state != 'live' "
+        "OR s.blob_offset + s.length > b.length"
+    ),
+    "a content whose segments are not its size": (
+        "SELECT count(*) FROM contents c WHERE c.size != "
+        "(SELECT coalesce(sum(s.length), 0) FROM segments s WHERE s.content_id = c.id)"
+    ),
+    "a bucket whose count of objects or bytes is wrong": (
+        "SELECT count(*) FROM usage u WHERE u.objects != (SELECT count(*) FROM heads h WHERE h.bucket_id = u.bucket_id) "
+        "OR u.bytes != (SELECT coalesce(sum(c.size), 0) FROM versions v JOIN contents c ON c.id = v.content_id "
+        "WHERE v.bucket_id = u.bucket_id)"
+    ),
+}
+
+
+async def inconsistencies(reader: Reader) -> dict[str, int]:
+    """What must never be, and how often it is."""
+    found = {}
+    for name, sql in INCONSISTENCIES.items():
+        row = await reader.one(sql)
+        if row is not None and row[0]:
+            found[name] = int(row[0])
+    return found
+
+
+async def recount(tx: Transaction) -> None:
+    """Count again what each bucket holds."""
+    await tx.run(
+        "UPDATE usage SET objects = (SELECT count(*) FROM heads h WHERE h.bucket_id = usage.bucket_id), "
+        "bytes = (SELECT coalesce(sum(c.size), 0) FROM versions v JOIN contents c ON c.id = v.content_id "
+        "WHERE v.bucket_id = usage.bucket_id)"
+    )
+
+
+async def lost_contents(tx: Transaction) -> int:
+    """Queue contents that nothing refers to and that the queue does not know."""
+    return await tx.run(
+        "INSERT INTO orphans (content_id) SELECT c.id FROM contents c "
+        "WHERE NOT EXISTS (SELECT 1 FROM versions v WHERE v.content_id = c.id) "
+        "AND NOT EXISTS (SELECT 1 FROM parts p WHERE p.content_id = c.id) "
+        "AND NOT EXISTS (SELECT 1 FROM orphans o WHERE o.content_id = c.id)"
+    )

@@ -1,0 +1,302 @@
+"""The value types that doors, services and adapters share: frozen, parsed, never half valid.
+
+Units: sizes and offsets in bytes, times in milliseconds since the epoch (UTC).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+MAX_KEY_BYTES = 1024
+MAX_PUT_BYTES = 5 * 1024**3
+MAX_OBJECT_BYTES = 50 * 1024**4
+MIN_PART_BYTES = 5 * 1024**2
+MAX_PARTS = 10_000
+MAX_SEGMENTS = 20_000
+MAX_TAGS = 10
+NULL_VERSION = "null"
+
+
+class ChecksumAlgorithm(StrEnum):
+    """The additional checksums of S3, spelled as in `x-amz-checksum-algorithm`."""
+
+    CRC32 = "CRC32"
+    CRC32C = "CRC32C"
+    SHA1 = "SHA1"
+    SHA256 = "SHA256"
+    CRC64NVME = "CRC64NVME"
+
+    @property
+    def header(self) -> str:
+        """The header and trailer that carries the value, such as `x-amz-checksum-crc32`."""
+        return f"x-amz-checksum-{self.value.lower()}"
+
+
+class ChecksumType(StrEnum):
+    COMPOSITE = "COMPOSITE"
+    FULL_OBJECT = "FULL_OBJECT"
+
+
+@dataclass(frozen=True, slots=True)
+class Checksum:
+    """A stored checksum: `value` is base64 (with `-N` behind it where it is composite)."""
+
+    algorithm: ChecksumAlgorithm
+    type: ChecksumType
+    value: str
+
+
+class Versioning(StrEnum):
+    UNVERSIONED = "Unversioned"
+    ENABLED = "Enabled"
+    SUSPENDED = "Suspended"
+
+
+class KeyKind(StrEnum):
+    """What a key opens: an S3 key every door its account may use, a link key only signed image links."""
+
+    S3 = "s3"
+    LINK = "link"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    id: int
+    name: str
+    canonical_id: str
+    enabled: bool
+    created_ms: int
+    is_root: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """An access key with its unsealed secret (never in a repr, so never in a log)."""
+
+    access_key: str
+    secret: str = field(repr=False)
+    account: Account
+    kind: KeyKind
+    admin: bool
+    enabled: bool
+    created_ms: int
+    expires_ms: int | None = None
+    bucket: str | None = None
+    prefix: str | None = None
+    description: str = ""
+
+    def usable(self, now_ms: int) -> bool:
+        """Whether key and account are switched on and the key has not expired."""
+        return self.enabled and self.account.enabled and (self.expires_ms is None or now_ms < self.expires_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    id: int
+    name: str
+    owner: Account
+    region: str
+    versioning: Versioning
+    created_ms: int
+    images_public: bool = False
+    ladder: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A run of a content's bytes: `length` bytes at `offset` of the blob file `name`, `start` bytes into the content."""
+
+    store: str
+    name: str
+    offset: int
+    start: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """An immutable list of segments. `first` is the only segment where `segment_count` is 1, None where it is 0.
+
+    `uid` is random, 16 bytes, never used again: everything derived from the bytes is keyed by it. `etag` has no quotes.
+    `part_count` is 0 for what was not a multipart upload.
+    """
+
+    id: int
+    uid: bytes
+    size: int
+    etag: str
+    checksum: Checksum | None
+    part_count: int
+    segment_count: int
+    first: Segment | None
+
+
+Headers = tuple[tuple[str, str], ...]
+"""Stored response headers, lower-case names: content-type, cache-control, ..., x-amz-meta-*."""
+
+Tags = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectVersion:
+    """One version of a key. `content` is None exactly where it is a delete marker."""
+
+    bucket_id: int
+    key: bytes
+    seq: int
+    version_id: str
+    is_latest: bool
+    delete_marker: bool
+    modified_ms: int
+    headers: Headers
+    tag_count: int
+    image_id: str | None
+    content: Content | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadConditions:
+    """The four conditional headers of GET and HEAD. ETags without quotes, `*` as such; times in whole seconds."""
+
+    if_match: tuple[str, ...] | None = None
+    if_none_match: tuple[str, ...] | None = None
+    if_modified_since: int | None = None
+    if_unmodified_since: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteConditions:
+    """`If-None-Match: *` and `If-Match: <etag>` on a write; exactly one of several writers wins."""
+
+    if_none_match: bool = False
+    if_match: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expectations:
+    """What the client said of the body; a body that differs leaves nothing behind.
+
+    `length` is the decoded length in bytes. `checksum_value` is the raw digest; None with an algorithm means that the
+    value comes as a trailer, or (no trailer announced) that the server computes and stores it.
+    """
+
+    length: int
+    md5: bytes | None = None
+    sha256: bytes | None = None
+    checksum_algorithm: ChecksumAlgorithm | None = None
+    checksum_value: bytes | None = None
+    checksum_in_trailer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PutResult:
+    etag: str
+    version_id: str | None
+    checksum: Checksum | None
+    size: int
+    image_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteResult:
+    """`version_id` is the deleted version, or the new marker's; None in a bucket without versioning."""
+
+    delete_marker: bool
+    version_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    key: bytes
+    size: int
+    etag: str
+    modified_ms: int
+    checksum_algorithm: ChecksumAlgorithm | None
+    checksum_type: ChecksumType | None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectPage:
+    """One page of a listing, keys in byte order; `next_key` resumes after it (None: nothing more)."""
+
+    objects: tuple[ListedObject, ...]
+    common_prefixes: tuple[bytes, ...]
+    truncated: bool
+    next_key: bytes | None
+    """Last key or common prefix of a truncated page: V1's NextMarker."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedVersion:
+    key: bytes
+    version_id: str
+    is_latest: bool
+    delete_marker: bool
+    modified_ms: int
+    size: int
+    etag: str
+    checksum_algorithm: ChecksumAlgorithm | None
+    checksum_type: ChecksumType | None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionPage:
+    versions: tuple[ListedVersion, ...]
+    common_prefixes: tuple[bytes, ...]
+    truncated: bool
+    next_key: bytes | None
+    next_version_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MultipartUpload:
+    """An upload in progress. `checksum_algorithm` is what every part is checked with (CRC64NVME where none was asked)."""
+
+    id: int
+    upload_id: str
+    bucket_id: int
+    key: bytes
+    headers: Headers
+    tags: Tags
+    checksum_algorithm: ChecksumAlgorithm
+    checksum_type: ChecksumType
+    checksum_asked: bool
+    initiator: str
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPage:
+    uploads: tuple[MultipartUpload, ...]
+    common_prefixes: tuple[bytes, ...]
+    truncated: bool
+    next_key: bytes | None
+    next_upload_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of an upload, or of a finished object (then `modified_ms` is the object's)."""
+
+    number: int
+    size: int
+    etag: str
+    checksum: Checksum | None
+    modified_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartPage:
+    parts: tuple[Part, ...]
+    truncated: bool
+    next_number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CompletedPart:
+    """A part as CompleteMultipartUpload names it. ETag without quotes; checksums as base64 where given."""
+
+    number: int
+    etag: str
+    checksums: tuple[tuple[ChecksumAlgorithm, str], ...] = ()

@@ -1,0 +1,91 @@
+"""Buckets."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from gateway.errors import InvalidBucketName, InvalidValue
+from gateway.metadata import buckets
+from gateway.metadata.port import Database, Transaction
+from gateway.model import Account, Bucket, Versioning
+from gateway.services.clock import now_ms
+
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])")
+RESERVED = frozenset({"api", "img", "ui", "health", "livez", "readyz", "metrics", "openapi.json", "imgproxy", "thumbor"})
+"""Names that are paths of the server for good."""
+RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
+RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+MAX_LADDER = 50
+MAX_WIDTH = 16_384
+
+
+def check_bucket_name(name: str) -> None:
+    """The rules of AWS (General purpose bucket naming rules), and our reserved names. Raises InvalidBucketName."""
+    if (
+        not 3 <= len(name) <= 63
+        or not NAME.fullmatch(name)
+        or ".." in name
+        or ".-" in name
+        or "-." in name
+        or name.startswith(RESERVED_PREFIXES)
+        or name.endswith(RESERVED_SUFFIXES)
+        or name in RESERVED
+        or _is_address(name)
+    ):
+        raise InvalidBucketName("The specified bucket is not valid.")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.IPv4Address(name)
+    except ValueError:
+        return False
+    return True
+
+
+class Buckets:
+    def __init__(self, database: Database, region: str) -> None:
+        self._database = database
+        self._region = region
+
+    async def create(self, name: str, account: Account, *, region: str | None = None) -> Bucket:
+        """Raises InvalidBucketName, BucketExists, BucketOwnedByYou."""
+        check_bucket_name(name)
+        return await self._database.write(
+            lambda tx: buckets.create(tx, name, account, region or self._region, now_ms())
+        )
+
+    async def delete(self, bucket: Bucket) -> None:
+        """Raises BucketNotEmpty, BucketNotFound. Uploads in progress go with the bucket."""
+        await self._database.write(lambda tx: buckets.delete(tx, bucket.id))
+
+    async def list(
+        self, account: Account | None = None, *, prefix: str = "", after: str = "", limit: int | None = None
+    ) -> tuple[Bucket, ...]:
+        """Buckets by name, those of one account or all."""
+        owner = None if account is None else account.id
+        return await self._database.read(lambda reader: buckets.page(reader, owner, prefix, after, limit))
+
+    async def set_versioning(self, bucket: Bucket, versioning: Versioning) -> None:
+        """Enable or suspend; a bucket never goes back to having none. Raises BucketNotFound."""
+        await self._database.write(lambda tx: buckets.set_versioning(tx, bucket.id, versioning))
+
+    async def set_images(
+        self, bucket: Bucket, *, public: bool | None = None, ladder: tuple[int, ...] | None = None
+    ) -> None:
+        """Open or close a bucket for unsigned image links, and set the widths that these may ask for (pixels)."""
+        if ladder is not None and (len(ladder) > MAX_LADDER or any(not 1 <= width <= MAX_WIDTH for width in ladder)):
+            raise InvalidValue(f"A ladder has at most {MAX_LADDER} widths of 1 to {MAX_WIDTH} pixels.")
+
+        async def operation(tx: Transaction) -> None:
+            if public is not None:
+                await buckets.set_images_public(tx, bucket.id, public)
+            if ladder is not None:
+                await buckets.set_ladder(tx, bucket.id, tuple(sorted(set(ladder))))
+
+        await self._database.write(operation)
+
+    async def totals(self) -> tuple[int, int]:
+        """Current objects, and the bytes of all versions, over all buckets."""
+        return await buckets.totals(self._database)

@@ -1,0 +1,119 @@
+"""CopyObject: a row, not bytes. Bytes are read only where a digest is asked for that is not stored."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from gateway.errors import ObjectNotFound, ObjectTooLarge
+from gateway.metadata import contents, versions
+from gateway.metadata.contents import NewContent, NewPart
+from gateway.metadata.port import Transaction
+from gateway.metadata.sqlite import SqliteDatabase
+from gateway.metadata.versions import NewVersion
+from gateway.model import (
+    MAX_PUT_BYTES,
+    Bucket,
+    Checksum,
+    ChecksumAlgorithm,
+    Content,
+    Headers,
+    ObjectVersion,
+    Tags,
+    WriteConditions,
+)
+from gateway.services.clock import now_ms
+from gateway.services.images import new_image_id
+from gateway.services.ingest import SNIFF_BYTES, digest_stored
+from gateway.services.objects import check_key, new_content_uid
+from gateway.services.stores import Stores
+
+
+@dataclass(frozen=True, slots=True)
+class CopyResult:
+    etag: str
+    modified_ms: int
+    checksum: Checksum | None
+    version_id: str | None
+    image_id: str | None
+
+
+class Copying:
+    def __init__(self, database: SqliteDatabase, stores: Stores, executor: ThreadPoolExecutor) -> None:
+        self._database = database
+        self._stores = stores
+        self._executor = executor
+
+    async def copy(
+        self,
+        source: ObjectVersion,
+        bucket: Bucket,
+        key: bytes,
+        *,
+        headers: Headers | None,
+        tags: Tags | None,
+        checksum_algorithm: ChecksumAlgorithm | None,
+        conditions: WriteConditions,
+    ) -> CopyResult:
+        """Make `key` point at what `source` holds; None for headers or tags keeps the source's.
+
+        Raises ObjectNotFound where the source is gone meanwhile, ObjectTooLarge over 5 GiB, and what a write raises.
+        """
+        check_key(key)
+        content = source.content
+        if content is None:
+            raise ObjectNotFound
+        if content.size > MAX_PUT_BYTES:
+            raise ObjectTooLarge("The specified copy source is larger than the maximum allowable size: 5368709120")
+        if tags is None:
+            tags = await versions.get_tags(self._database, source) if source.tag_count else ()
+        stored = content.checksum
+        what: NewContent | int = content.id
+        checksum = stored
+        if checksum_algorithm is not None and (stored is None or stored.algorithm is not checksum_algorithm):
+            what = await self._with_checksum(content, source.modified_ms, checksum_algorithm)
+            checksum = what.checksum
+        new = NewVersion(
+            bucket.id,
+            key,
+            what,
+            source.headers if headers is None else headers,
+            tags,
+            None if source.image_id is None else new_image_id(await self._first_bytes(content)),
+            now_ms(),
+        )
+
+        async def operation(tx: Transaction) -> versions.Written:
+            # The source's content cannot be swept while this row is seen: only the sweep removes it, in a transaction.
+            if not await contents.exists(tx, content.id):
+                raise ObjectNotFound
+            return await versions.put(tx, new, conditions)
+
+        written = await self._database.write(operation, heavy=not isinstance(what, int))
+        return CopyResult(content.etag, new.modified_ms, checksum, written.version_id, new.image_id)
+
+    async def _with_checksum(self, content: Content, modified_ms: int, algorithm: ChecksumAlgorithm) -> NewContent:
+        segments = await self._segments(content)
+        _, checksum = await digest_stored(self._stores, self._executor, segments, algorithm)
+        start = 0
+        parts = []
+        if content.part_count:
+            for part in await contents.parts(self._database, content, modified_ms):
+                # Parts lose their checksums: those are of another algorithm.
+                parts.append(NewPart(part.number, start, part.size, part.etag, None))
+                start += part.size
+        references = await contents.references(self._database, content.id, 0, content.size)
+        return NewContent(
+            new_content_uid(), content.size, content.etag, checksum, references=references, parts=tuple(parts)
+        )
+
+    async def _segments(self, content: Content) -> tuple[contents.Segment, ...]:
+        if content.first is not None:
+            return (content.first,)
+        return await contents.segments(self._database, content.id, 0, content.size)
+
+    async def _first_bytes(self, content: Content) -> bytes:
+        length = min(SNIFF_BYTES, content.size)
+        if content.first is not None:
+            return self._stores.read((contents.cut(content.first, 0, length),))
+        return self._stores.read(await contents.segments(self._database, content.id, 0, length))

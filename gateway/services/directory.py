@@ -1,0 +1,126 @@
+"""Who and what there is: keys and buckets, from memory, and never stale.
+
+`refresh` is called once at the start of each request. It asks SQLite whether anybody committed (a few microseconds);
+only then it reads the generation, and only when that moved the caches are dropped.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, field
+
+from gateway.errors import InvalidValue
+from gateway.metadata import buckets, keys
+from gateway.metadata.meta import GENERATION
+from gateway.metadata.sqlite import SqliteDatabase
+from gateway.model import AccessKey, Account, Bucket, KeyKind
+from gateway.services.secrets import MasterKey
+
+CACHED = 20_000
+"""Entries a cache at most: unknown names are cached too, so that they cannot be used to grow it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RootCredentials:
+    """The root key pair, where the settings give one."""
+
+    access_key: str
+    secret: str = field(repr=False)
+
+
+def opened(sealed: keys.SealedKey, master: MasterKey) -> AccessKey:
+    """The key behind its row, with its secret in the clear."""
+    return AccessKey(
+        access_key=sealed.access_key,
+        secret=master.unseal(sealed.sealed_secret, sealed.access_key),
+        account=sealed.account,
+        kind=sealed.kind,
+        admin=sealed.admin,
+        enabled=sealed.enabled,
+        created_ms=sealed.created_ms,
+        expires_ms=sealed.expires_ms,
+        bucket=sealed.bucket,
+        prefix=sealed.prefix,
+        description=sealed.description,
+    )
+
+
+class Directory:
+    def __init__(
+        self, database: SqliteDatabase, master: MasterKey, root_account: Account, root: RootCredentials | None
+    ) -> None:
+        self._database = database
+        self._master = master
+        self.root_account = root_account
+        self._root = root
+        self._data_version = -1
+        self._generation = -1
+        self._keys: dict[str, AccessKey | None] = {}
+        self._buckets: dict[str, Bucket | None] = {}
+
+    def refresh(self) -> None:
+        """Notice what changed. Raises DatabaseUnavailable."""
+        moved = self._database.data_version()
+        if moved == self._data_version:
+            return
+        row = self._database.one_now(GENERATION)
+        generation = -1 if row is None else int(row[0])
+        if generation != self._generation:
+            self._keys = {}
+            self._buckets = {}
+            self._generation = generation
+        self._data_version = moved
+
+    @property
+    def generation(self) -> int:
+        """The generation of what the caches hold."""
+        return self._generation
+
+    def access_key(self, access_key: str) -> AccessKey | None:
+        """The key of that id, switched on or not; None where there is none."""
+        root = self._root
+        if root is not None and hmac.compare_digest(root.access_key.encode(), access_key.encode()):
+            return AccessKey(root.access_key, root.secret, self.root_account, KeyKind.S3, True, True, 0)
+        try:
+            return self._keys[access_key]
+        except KeyError:
+            pass
+        row = self._database.one_now(keys.BY_KEY, (access_key,))
+        found = None
+        if row is not None:
+            sealed = keys.sealed_key(row)
+            # With root credentials in the settings, the pair that was made at the first start is not valid.
+            if root is None or not sealed.generated_root:
+                try:
+                    found = opened(sealed, self._master)
+                except InvalidValue:
+                    found = None
+        if len(self._keys) >= CACHED:
+            self._keys.clear()
+        self._keys[access_key] = found
+        return found
+
+    def bucket(self, name: str) -> Bucket | None:
+        try:
+            return self._buckets[name]
+        except KeyError:
+            pass
+        row = self._database.one_now(buckets.BY_NAME, (name,))
+        found = None if row is None else buckets.bucket(row)
+        if len(self._buckets) >= CACHED:
+            self._buckets.clear()
+        self._buckets[name] = found
+        return found
+
+    def bucket_by_id(self, bucket_id: int) -> Bucket | None:
+        row = self._database.one_now(buckets.BY_ID, (bucket_id,))
+        return None if row is None else buckets.bucket(row)
+
+    async def root_key(self) -> AccessKey | None:
+        """The root pair in force: the settings' or the one made at the first start."""
+        if self._root is not None:
+            return self.access_key(self._root.access_key)
+        sealed = await keys.generated_root(self._database)
+        return None if sealed is None else opened(sealed, self._master)
+
+

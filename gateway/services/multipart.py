@@ -1,0 +1,429 @@
+"""Multipart uploads. A part is a content; completion joins segments and reads no byte."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from gateway.blobs.port import Store
+from gateway.errors import (
+    InvalidCompletion,
+    InvalidPart,
+    InvalidPartOrder,
+    InvalidValue,
+    ObjectNotFound,
+    ObjectTooLarge,
+    PartTooSmall,
+    UploadNotFound,
+)
+from gateway.metadata import contents, leases, uploads, versions
+from gateway.metadata.contents import NewContent, NewPart
+from gateway.metadata.port import Reader, Transaction
+from gateway.metadata.sqlite import SqliteDatabase
+from gateway.metadata.uploads import StoredPart
+from gateway.metadata.versions import NewVersion
+from gateway.model import (
+    MAX_OBJECT_BYTES,
+    MAX_PARTS,
+    MAX_PUT_BYTES,
+    MAX_SEGMENTS,
+    MIN_PART_BYTES,
+    Bucket,
+    Checksum,
+    ChecksumAlgorithm,
+    ChecksumType,
+    CompletedPart,
+    Expectations,
+    Headers,
+    MultipartUpload,
+    ObjectVersion,
+    Part,
+    PartPage,
+    PutResult,
+    Segment,
+    Tags,
+    WriteConditions,
+)
+from gateway.services import checksums
+from gateway.services.body import Body
+from gateway.services.clock import now_ms
+from gateway.services.images import new_image_id
+from gateway.services.ingest import SNIFF_BYTES, digest_stored, ingest
+from gateway.services.lease import Lease
+from gateway.services.objects import check_key, new_content_uid
+from gateway.services.stores import Stores
+
+FULL_OBJECT_ALGORITHMS = (ChecksumAlgorithm.CRC32, ChecksumAlgorithm.CRC32C, ChecksumAlgorithm.CRC64NVME)
+NOT_FOUND = (
+    "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified "
+    "entity tag may not match the part's entity tag."
+)
+
+
+class Multipart:
+    def __init__(
+        self, database: SqliteDatabase, store: Store, stores: Stores, lease: Lease, executor: ThreadPoolExecutor
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._stores = stores
+        self._lease = lease
+        self._executor = executor
+
+    async def create(
+        self,
+        bucket: Bucket,
+        key: bytes,
+        *,
+        headers: Headers,
+        tags: Tags,
+        algorithm: ChecksumAlgorithm | None,
+        type: ChecksumType | None,
+        initiator: str,
+    ) -> MultipartUpload:
+        """Begin an upload. Without an algorithm its parts are checked with CRC64NVME.
+
+        Raises InvalidValue for an algorithm and a type that do not go together (AWS: Checking object integrity).
+        """
+        check_key(key)
+        if algorithm is None and type is not None:
+            raise InvalidValue("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
+        used = algorithm or ChecksumAlgorithm.CRC64NVME
+        if type is None:
+            type = ChecksumType.FULL_OBJECT if used is ChecksumAlgorithm.CRC64NVME else ChecksumType.COMPOSITE
+        if type is ChecksumType.FULL_OBJECT and used not in FULL_OBJECT_ALGORITHMS:
+            raise InvalidValue(f"The FULL_OBJECT checksum type cannot be used with the {used.lower()} checksum algorithm.")
+        if type is ChecksumType.COMPOSITE and used is ChecksumAlgorithm.CRC64NVME:
+            raise InvalidValue("The COMPOSITE checksum type cannot be used with the crc64nvme checksum algorithm.")
+        new = MultipartUpload(
+            id=0,
+            upload_id=secrets.token_urlsafe(32),
+            bucket_id=bucket.id,
+            key=key,
+            headers=headers,
+            tags=tags,
+            checksum_algorithm=used,
+            checksum_type=type,
+            checksum_asked=algorithm is not None,
+            initiator=initiator,
+            created_ms=now_ms(),
+        )
+
+        async def operation(tx: Transaction) -> None:
+            await versions.versioning_of(tx, bucket.id)
+            await uploads.create(tx, new)
+
+        await self._database.write(operation)
+        return await self.get(bucket, key, new.upload_id)
+
+    async def get(self, bucket: Bucket, key: bytes, upload_id: str) -> MultipartUpload:
+        """An upload in progress. Raises UploadNotFound."""
+        return await uploads.get(self._database, bucket.id, key, upload_id)
+
+    async def put_part(self, upload: MultipartUpload, number: int, *, expect: Expectations, body: Body) -> PutResult:
+        """Store a part, in place of an earlier one of that number. It always carries the upload's checksum.
+
+        Raises InvalidValue for a part with another checksum than the upload's, BodyMismatch facts, UploadNotFound.
+        """
+        check_part_number(number)
+        if expect.length > MAX_PUT_BYTES:
+            raise ObjectTooLarge("Your proposed upload exceeds the maximum allowed size.")
+        asked = expect.checksum_algorithm
+        algorithm = upload.checksum_algorithm
+        if asked is not None and asked is not algorithm and upload.checksum_asked:
+            raise InvalidValue(
+                f"Checksum Type mismatch occurred, expected checksum Type: {algorithm.lower()}, "
+                f"actual checksum Type: {asked.lower()}"
+            )
+        taken = await ingest(self._store, self._executor, expect, body, keep=algorithm)
+        lease = self._lease.id
+        now = now_ms()
+        new = NewContent(new_content_uid(), taken.size, taken.md5, taken.checksum, taken.blob)
+
+        async def operation(tx: Transaction) -> None:
+            await leases.check(tx, lease)
+            await uploads.put_part(tx, upload.id, number, new, now)
+
+        await self._database.write(operation, durable=taken.durable)
+        return PutResult(taken.md5, None, taken.checksum, taken.size, None)
+
+    async def copy_part(
+        self, upload: MultipartUpload, number: int, source: ObjectVersion, start: int, length: int
+    ) -> Part:
+        """Make a part of `length` bytes from `start` of an object, by reference.
+
+        The bytes are read only where their MD5 or the upload's checksum is not known from the source's rows.
+        """
+        check_part_number(number)
+        content = source.content
+        if content is None:
+            raise ObjectNotFound
+        if length > MAX_PUT_BYTES:
+            raise ObjectTooLarge("The specified copy source is larger than the maximum allowable size: 5368709120")
+        algorithm = upload.checksum_algorithm
+        known = await self._known_digests(source, start, length, algorithm)
+        if known is None:
+            segments = await contents.segments(self._database, content.id, start, length) if length else ()
+            known = await digest_stored(self._stores, self._executor, segments, algorithm)
+        etag, checksum = known
+        now = now_ms()
+
+        async def operation(tx: Transaction) -> None:
+            if not await contents.exists(tx, content.id):
+                raise ObjectNotFound
+            references = await contents.references(tx, content.id, start, length) if length else ()
+            new = NewContent(new_content_uid(), length, etag, checksum, references=references)
+            await uploads.put_part(tx, upload.id, number, new, now)
+
+        await self._database.write(operation, heavy=content.segment_count > 100)
+        return Part(number, length, etag, checksum, now)
+
+    async def _known_digests(
+        self, source: ObjectVersion, start: int, length: int, algorithm: ChecksumAlgorithm
+    ) -> tuple[str, Checksum | None] | None:
+        content = source.content
+        assert content is not None
+        if content.checksum is None or content.checksum.algorithm is not algorithm:
+            return None
+        if not content.part_count:
+            return (content.etag, content.checksum) if (start, length) == (0, content.size) else None
+        position = 0
+        for part in await contents.parts(self._database, content, source.modified_ms):
+            if (position, part.size) == (start, length) and part.checksum is not None:
+                return part.etag, part.checksum
+            position += part.size
+            if position > start:
+                return None
+        return None
+
+    async def parts(self, upload: MultipartUpload, after: int, limit: int) -> PartPage:
+        """At most `limit` parts with numbers above `after`."""
+        return await uploads.part_page(self._database, upload.id, after, limit)
+
+    async def abort(self, bucket: Bucket, key: bytes, upload_id: str) -> None:
+        """Raises UploadNotFound."""
+        await self._database.write(lambda tx: uploads.abort(tx, bucket.id, key, upload_id), heavy=True)
+
+    async def complete(
+        self,
+        bucket: Bucket,
+        key: bytes,
+        upload_id: str,
+        parts: Sequence[CompletedPart],
+        *,
+        conditions: WriteConditions,
+        checksum_value: tuple[ChecksumAlgorithm, str] | None = None,
+        checksum_type: ChecksumType | None = None,
+        size: int | None = None,
+    ) -> PutResult:
+        """Make an object of the named parts. Asking again with the same parts gives the same answer for 24 hours.
+
+        `checksum_value` is base64 and `size` in bytes, of the whole object, where the client gives them. Raises
+        UploadNotFound, InvalidPart, InvalidPartOrder, PartTooSmall, ObjectTooLarge, InvalidCompletion,
+        PreconditionFailed.
+        """
+        if not parts:
+            raise InvalidPart("You must specify at least one part")
+        if len(parts) > MAX_PARTS:
+            raise InvalidPart(NOT_FOUND)
+        numbers = [part.number for part in parts]
+        if any(second <= first for first, second in zip(numbers, numbers[1:], strict=False)):
+            raise InvalidPartOrder(
+                "The list of parts was not in ascending order. The parts list must be specified in order by part number."
+            )
+        completion = _digest_of(parts)
+        done = await uploads.completed(self._database, bucket.id, key, upload_id)
+        if done is not None:
+            return _again(done, completion)
+        upload = await self.get(bucket, key, upload_id)
+        first = await self._first_bytes(upload, parts[0].number)
+        image_id = None if first is None else new_image_id(first)
+        now = now_ms()
+
+        async def operation(tx: Transaction) -> PutResult:
+            # Twice at once: the second finds what the first did.
+            finished = await uploads.completed(tx, bucket.id, key, upload_id)
+            if finished is not None:
+                return _again(finished, completion)
+            current = await uploads.get(tx, bucket.id, key, upload_id)
+            stored = await uploads.stored_parts(tx, current.id)
+            chosen = check_parts(parts, stored, current)
+            total = sum(part.size for part in chosen)
+            if total > MAX_OBJECT_BYTES:
+                raise ObjectTooLarge("Your proposed upload exceeds the maximum allowed object size.")
+            if size is not None and size != total:
+                raise InvalidCompletion(
+                    "The provided 'x-amz-mp-object-size' header does not match what was computed."
+                )
+            checksum = whole_checksum(current, chosen)
+            check_whole(current, checksum, checksum_value, checksum_type)
+            etag = multipart_etag(chosen)
+            references = await uploads.part_references(tx, current.id, numbers)
+            if len(references) > MAX_SEGMENTS:
+                raise InvalidPart(
+                    f"The parts consist of more than {MAX_SEGMENTS} runs of bytes; copy them with fewer, larger parts."
+                )
+            written = await versions.put(
+                tx,
+                NewVersion(
+                    bucket.id,
+                    key,
+                    NewContent(
+                        new_content_uid(),
+                        total,
+                        etag,
+                        checksum,
+                        references=references,
+                        parts=_part_table(chosen, checksum),
+                    ),
+                    current.headers,
+                    current.tags,
+                    image_id,
+                    now,
+                ),
+                conditions,
+            )
+            result = PutResult(etag, written.version_id, checksum, total, image_id)
+            await uploads.finish(tx, current.id, completion, _to_json(result), now)
+            return result
+
+        return await self._database.write(operation, heavy=len(parts) > 10)
+
+    async def _first_bytes(self, upload: MultipartUpload, number: int) -> bytes | None:
+        async def find(reader: Reader) -> tuple[Segment, ...]:
+            stored = (await uploads.stored_parts(reader, upload.id)).get(number)
+            if stored is None or not stored.size:
+                return ()
+            return await contents.segments(reader, stored.content_id, 0, min(SNIFF_BYTES, stored.size))
+
+        segments = await self._database.read(find)
+        return self._stores.read(segments) if segments else None
+
+
+def check_part_number(number: int) -> None:
+    if not 1 <= number <= MAX_PARTS:
+        raise InvalidValue(f"Part number must be an integer between 1 and {MAX_PARTS}, inclusive")
+
+
+def check_parts(
+    parts: Sequence[CompletedPart], stored: dict[int, StoredPart], upload: MultipartUpload
+) -> list[StoredPart]:
+    """The stored parts behind a completion's list. Raises InvalidPart, PartTooSmall."""
+    chosen = []
+    for index, part in enumerate(parts):
+        found = stored.get(part.number)
+        if found is None or found.etag != part.etag:
+            raise InvalidPart(NOT_FOUND)
+        for algorithm, value in part.checksums:
+            if found.checksum is None or found.checksum.algorithm is not algorithm or found.checksum.value != value:
+                raise InvalidPart(NOT_FOUND)
+        if upload.checksum_asked and upload.checksum_type is ChecksumType.COMPOSITE and not part.checksums:
+            raise InvalidCompletion(
+                f"The upload was created using a {upload.checksum_algorithm.lower()} checksum. The complete request "
+                f"must include the checksum for each part. It was missing for part {part.number} in the request."
+            )
+        if found.size < MIN_PART_BYTES and index < len(parts) - 1:
+            raise PartTooSmall(found.number, found.size, found.etag)
+        chosen.append(found)
+    return chosen
+
+
+def multipart_etag(parts: Sequence[StoredPart]) -> str:
+    """The MD5 of the parts' MD5s, and their number behind a dash."""
+    hasher = hashlib.md5(usedforsecurity=False)
+    for part in parts:
+        hasher.update(bytes.fromhex(part.etag))
+    return f"{hasher.hexdigest()}-{len(parts)}"
+
+
+def whole_checksum(upload: MultipartUpload, parts: Sequence[StoredPart]) -> Checksum | None:
+    """The checksum of the whole from those of the parts; None where a part carries another."""
+    algorithm = upload.checksum_algorithm
+    digests = []
+    for part in parts:
+        if part.checksum is None or part.checksum.algorithm is not algorithm:
+            return None
+        digests.append((base64.b64decode(part.checksum.value), part.size))
+    if upload.checksum_type is ChecksumType.FULL_OBJECT:
+        return Checksum(algorithm, upload.checksum_type, checksums.encode(checksums.combine(algorithm, digests)))
+    return Checksum(algorithm, upload.checksum_type, checksums.composite(algorithm, [digest for digest, _ in digests]))
+
+
+def check_whole(
+    upload: MultipartUpload,
+    checksum: Checksum | None,
+    value: tuple[ChecksumAlgorithm, str] | None,
+    kind: ChecksumType | None,
+) -> None:
+    """Hold what a completion says of the whole object against what it is. Raises InvalidCompletion, InvalidPart."""
+    if kind is not None and upload.checksum_asked and kind is not upload.checksum_type:
+        raise InvalidCompletion(
+            f"The upload was created using the {upload.checksum_type} checksum mode. The complete request must use the "
+            "same checksum mode."
+        )
+    if value is None:
+        return
+    algorithm, expected = value
+    if checksum is None or checksum.algorithm is not algorithm:
+        raise InvalidCompletion(
+            f"The upload was created using the {upload.checksum_algorithm.lower()} checksum algorithm. "
+            "The complete request must use the same one."
+        )
+    found = checksum.value
+    if checksum.type is ChecksumType.COMPOSITE and "-" not in expected:
+        found = found.partition("-")[0]
+    if found != expected:
+        raise InvalidCompletion(f"The {algorithm.value} you specified did not match the calculated checksum.")
+
+
+def _part_table(parts: Sequence[StoredPart], checksum: Checksum | None) -> tuple[NewPart, ...]:
+    table = []
+    start = 0
+    for part in parts:
+        value = None if checksum is None or part.checksum is None else part.checksum.value
+        table.append(NewPart(part.number, start, part.size, part.etag, value))
+        start += part.size
+    return tuple(table)
+
+
+def _digest_of(parts: Sequence[CompletedPart]) -> bytes:
+    hasher = hashlib.sha256()
+    for part in parts:
+        hasher.update(f"{part.number}:{part.etag}\n".encode())
+    return hasher.digest()
+
+
+def _again(done: uploads.Completed, completion: bytes) -> PutResult:
+    if done.completion != completion:
+        raise UploadNotFound(uploads.NO_UPLOAD)
+    return _from_json(done.result)
+
+
+def _to_json(result: PutResult) -> dict[str, object]:
+    checksum = result.checksum
+    return {
+        "etag": result.etag,
+        "version_id": result.version_id,
+        "checksum": None if checksum is None else [checksum.algorithm.value, checksum.type.value, checksum.value],
+        "size": result.size,
+        "image_id": result.image_id,
+    }
+
+
+def _from_json(data: dict[str, object]) -> PutResult:
+    stored = data["checksum"]
+    checksum = None
+    if isinstance(stored, list):
+        checksum = Checksum(ChecksumAlgorithm(stored[0]), ChecksumType(stored[1]), stored[2])
+    version_id, image_id, size = data["version_id"], data["image_id"], data["size"]
+    assert isinstance(size, int)
+    return PutResult(
+        str(data["etag"]),
+        None if version_id is None else str(version_id),
+        checksum,
+        size,
+        None if image_id is None else str(image_id),
+    )

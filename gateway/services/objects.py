@@ -1,0 +1,180 @@
+"""Objects: read, written, deleted, tagged."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from gateway.blobs.port import Store
+from gateway.errors import GatewayError, InvalidKey, ObjectNotFound, ObjectTooLarge
+from gateway.metadata import contents, leases, versions
+from gateway.metadata.contents import NewContent
+from gateway.metadata.port import Transaction
+from gateway.metadata.sqlite import SqliteDatabase
+from gateway.metadata.versions import NewVersion
+from gateway.model import (
+    MAX_KEY_BYTES,
+    MAX_PUT_BYTES,
+    Bucket,
+    Content,
+    DeleteResult,
+    Expectations,
+    Headers,
+    ObjectVersion,
+    Part,
+    PartPage,
+    PutResult,
+    Segment,
+    Tags,
+    WriteConditions,
+)
+from gateway.services.body import Body
+from gateway.services.clock import now_ms
+from gateway.services.directory import Directory
+from gateway.services.images import new_image_id
+from gateway.services.ingest import ingest
+from gateway.services.lease import Lease
+
+CONTENT_UID_BYTES = 16
+
+
+def new_content_uid() -> bytes:
+    return secrets.token_bytes(CONTENT_UID_BYTES)
+
+
+def check_key(key: bytes) -> None:
+    """Raises InvalidKey."""
+    if not key or len(key) > MAX_KEY_BYTES:
+        raise InvalidKey("Your key is too long" if key else "The key is empty.")
+
+
+class Objects:
+    def __init__(
+        self, database: SqliteDatabase, store: Store, directory: Directory, lease: Lease, executor: ThreadPoolExecutor
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._directory = directory
+        self._lease = lease
+        self._executor = executor
+
+    async def get(self, bucket: Bucket, key: bytes, version_id: str | None = None) -> ObjectVersion:
+        """The version to read. Raises ObjectNotFound, VersionNotFound, InvalidVersionId, IsDeleteMarker."""
+        return await versions.readable(self._database, bucket.id, key, version_id)
+
+    async def get_by_image_id(self, image_id: str) -> tuple[Bucket, ObjectVersion]:
+        """The version that an image id names, and its bucket. Raises ObjectNotFound."""
+        found = await versions.by_image(self._database, image_id)
+        bucket = self._directory.bucket_by_id(found.bucket_id)
+        if bucket is None:
+            raise ObjectNotFound
+        return bucket, found
+
+    async def parts(self, version: ObjectVersion) -> tuple[Part, ...]:
+        """The part table; empty for what was not a multipart upload."""
+        content = version.content
+        if content is None or not content.part_count:
+            return ()
+        return await contents.parts(self._database, content, version.modified_ms)
+
+    async def part_page(self, version: ObjectVersion, after: int, limit: int) -> PartPage:
+        """At most `limit` parts with numbers above `after`."""
+        content = version.content
+        if content is None or not content.part_count:
+            return PartPage((), False, None)
+        found = await contents.parts(self._database, content, version.modified_ms, after, limit + 1)
+        page = found[:limit]
+        truncated = len(found) > limit
+        return PartPage(page, truncated, page[-1].number if truncated and page else None)
+
+    async def part_range(self, content: Content, number: int) -> tuple[int, int] | None:
+        """Start and length in bytes of part `number` (1 is the first); None where there is none."""
+        if not content.part_count:
+            return (0, content.size) if number == 1 else None
+        return await contents.part_range(self._database, content.id, number)
+
+    async def segments(self, content: Content, start: int, length: int) -> tuple[Segment, ...]:
+        """Where `length` bytes from `start` lie."""
+        if length <= 0:
+            return ()
+        if content.first is not None:
+            return (contents.cut(content.first, start, length),)
+        return await contents.segments(self._database, content.id, start, length)
+
+    async def put(
+        self,
+        bucket: Bucket,
+        key: bytes,
+        *,
+        headers: Headers,
+        tags: Tags,
+        expect: Expectations,
+        conditions: WriteConditions,
+        body: Body,
+    ) -> PutResult:
+        """Store a body under a key; durable once this returns.
+
+        Raises BodyMismatch facts, PreconditionFailed, BucketNotFound, InvalidKey, ObjectTooLarge, Unavailable facts.
+        """
+        check_key(key)
+        if expect.length > MAX_PUT_BYTES:
+            raise ObjectTooLarge("Your proposed upload exceeds the maximum allowed object size.")
+        taken = await ingest(self._store, self._executor, expect, body)
+        image_id = new_image_id(taken.first)
+        new = NewVersion(
+            bucket.id,
+            key,
+            NewContent(new_content_uid(), taken.size, taken.md5, taken.checksum, taken.blob),
+            headers,
+            tags,
+            image_id,
+            now_ms(),
+        )
+        lease = self._lease.id
+
+        async def operation(tx: Transaction) -> versions.Written:
+            await leases.check(tx, lease)
+            return await versions.put(tx, new, conditions)
+
+        written = await self._database.write(operation, durable=taken.durable)
+        return PutResult(taken.md5, written.version_id, taken.checksum, taken.size, image_id)
+
+    async def delete(
+        self, bucket: Bucket, key: bytes, version_id: str | None = None, *, if_match: str | None = None
+    ) -> DeleteResult:
+        """Delete a key or a version; what is not there is deleted already. Raises PreconditionFailed, InvalidVersionId."""
+        check_key(key)
+        return await self._database.write(
+            lambda tx: versions.delete(tx, bucket.id, key, version_id, if_match, now_ms())
+        )
+
+    async def delete_many(
+        self, bucket: Bucket, entries: Sequence[tuple[bytes, str | None]]
+    ) -> list[DeleteResult | GatewayError]:
+        """Delete each; what fails for one is its entry in the answer."""
+
+        async def operation(tx: Transaction) -> list[DeleteResult | GatewayError]:
+            results: list[DeleteResult | GatewayError] = []
+            for key, version_id in entries:
+                try:
+                    check_key(key)
+                    results.append(await versions.delete(tx, bucket.id, key, version_id, None, now_ms()))
+                except GatewayError as error:
+                    # Every check of a deletion comes before its first write, so nothing of it has to be undone.
+                    results.append(error)
+            return results
+
+        return await self._database.write(operation, heavy=len(entries) > 10)
+
+    async def get_tags(self, bucket: Bucket, key: bytes, version_id: str | None = None) -> tuple[str, Tags]:
+        """The version's id and its tags. Raises as `get` does."""
+        found = await self.get(bucket, key, version_id)
+        return found.version_id, await versions.get_tags(self._database, found)
+
+    async def set_tags(self, bucket: Bucket, key: bytes, version_id: str | None, tags: Tags) -> str:
+        """Replace the tags; gives the version's id. Raises as `get` does."""
+        return await self._database.write(lambda tx: versions.set_tags(tx, bucket.id, key, version_id, tags))
+
+    async def delete_tags(self, bucket: Bucket, key: bytes, version_id: str | None = None) -> str:
+        return await self.set_tags(bucket, key, version_id, ())

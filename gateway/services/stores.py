@@ -1,0 +1,38 @@
+"""Reading what is stored, wherever it lies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from gateway.blobs.port import BlobReader, Store
+from gateway.errors import StoreUnavailable
+from gateway.model import Segment
+
+
+class Stores:
+    def __init__(self, stores: Sequence[Store]) -> None:
+        self._stores = {store.name: store for store in stores}
+
+    def open(self, segment: Segment) -> BlobReader:
+        """Open a segment for reading; the caller closes it. Raises StoreUnavailable."""
+        store = self._stores.get(segment.store)
+        if store is None:
+            raise StoreUnavailable(f"The store {segment.store!r} is not configured.")
+        return store.open(segment)
+
+    def read(self, segments: Sequence[Segment]) -> bytes:
+        """All bytes of a few small segments. Blocks."""
+        return b"".join(self._read_one(segment) for segment in segments)
+
+    def _read_one(self, segment: Segment) -> bytes:
+        reader = self.open(segment)
+        try:
+            data = os.pread(reader.fd, reader.length, reader.offset)
+        except OSError as error:
+            raise StoreUnavailable("The store does not answer.") from error
+        finally:
+            reader.close()
+        if len(data) != segment.length:
+            raise StoreUnavailable("The store holds fewer bytes than it should.")
+        return data

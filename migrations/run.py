@@ -1,0 +1,59 @@
+"""Bring a database up to the newest schema."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from migrations import HEAD
+
+
+def current_revision(path: Path) -> str | None:
+    """The revision of a SQLite database file; None where it is new. Needs no Alembic, so it is cheap at each start."""
+    if not path.exists():
+        return None
+    with closing(sqlite3.connect(path, timeout=30)) as connection:
+        row = connection.execute("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
+        if row is None:
+            return None
+        version = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        return None if version is None else str(version[0])
+
+
+def upgrade(path: Path, revision: str = "head") -> None:
+    """Migrate a SQLite database file, made where it is missing. A second caller waits for the first, then finds it done."""
+    from alembic import command
+    from alembic.config import Config
+    from sqlalchemy import create_engine, event
+    from sqlalchemy.pool import NullPool
+
+    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args={"timeout": 60})
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: sqlite3.Connection, _record: object) -> None:
+        # The driver must not open transactions of its own: DDL belongs inside ours.
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: object) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # type: ignore[attr-defined]
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    engine.dispose()
+
+
+def needs_upgrade(path: Path) -> bool:
+    """Whether the database file is behind. Raises RuntimeError where it is newer than this code."""
+    revision = current_revision(path)
+    if revision is None:
+        return True
+    if revision > HEAD:
+        raise RuntimeError(f"the database is of schema {revision}, newer than this version of pixgate ({HEAD})")
+    return revision != HEAD
