@@ -38,6 +38,9 @@ class Limits:
         return asdict(self)
 
 
+DEFAULT_LIMITS = Limits()
+
+
 def _check(limit: str, value: int, allowed: int) -> None:
     if value > allowed:
         raise TooLarge(limit, value, allowed)

@@ -30,7 +30,7 @@ from gateway.render import wire
 from gateway.render.endpoint import Endpoint
 from gateway.render.errors import BrokerUnavailable
 from transforms.formats import FORMATS
-from transforms.limits import Limits
+from transforms.limits import DEFAULT_LIMITS, Limits
 
 _MAX_SEGMENTS = 512
 _ENTRY_OVERHEAD = 512
@@ -64,7 +64,7 @@ class RenderRequest:
     """`transforms.negotiate.variant`: avif, webp or empty."""
     source: Sequence[Segment] | SourceOpener
     """The stored image in order; or a coroutine function that gives it and is called at most once, on a miss."""
-    limits: Limits = Limits()
+    limits: Limits = DEFAULT_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +235,8 @@ class RenderClient:
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
             sock.setblocking(False)
             try:
-                sock.connect(self._path)
+                with wire.address(self._path) as address:
+                    sock.connect(address)
             except OSError as error:
                 sock.close()
                 if loop.time() >= deadline:

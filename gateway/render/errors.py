@@ -4,6 +4,7 @@ RenderError
   RenderBusy          the queue is full; nothing was started
   RenderTimeout       this render took too long and was ended
   RenderCrashed       the process that rendered it died
+  SourceUnreadable    the stored bytes could not be read as far as their segments say
   BrokerUnavailable   no render broker answers, or it cannot run a decoder
 """
 
@@ -30,6 +31,10 @@ class RenderTimeout(RenderError):
 
 class RenderCrashed(RenderError):
     """The decoder died during this render (a crash, or its memory or CPU limit); it was replaced."""
+
+
+class SourceUnreadable(RenderError):
+    """A file of the source is shorter than its segment says, or reading it failed: nothing is said about the image."""
 
 
 class BrokerUnavailable(RenderError):

@@ -25,8 +25,8 @@ Broker to worker:
 The two steps ("get", then "source") spare a worker from opening files, or fetching them from a distant store, for what
 is rendered already. Among workers that ask for the same key at the same time, only one is told "need".
 
-Broker to decoder: {"t": "job", "segments", "options", "variant", "limits", "cpu_seconds", "memory_bytes"} with the
-descriptors. Decoder to broker: first {"t": "ready", "vips", "sandbox", "missing"} or {"t": "unfit", "detail"}; then for
+Broker to decoder: {"t": "job", "segments", "options", "variant", "limits", "cpu_seconds", "memory_bytes"}
+with the descriptors. Decoder to broker: first {"t": "ready", "vips", "sandbox", "missing"} or {"t": "unfit", "detail"}; then for
 each job one "done" or "fail" as above, without id and cached.
 """
 
@@ -38,11 +38,18 @@ import fcntl
 import json
 import os
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.render.errors import BrokerUnavailable, RenderBusy, RenderCrashed, RenderError, RenderTimeout
+from gateway.render.errors import (
+    BrokerUnavailable,
+    RenderBusy,
+    RenderCrashed,
+    RenderError,
+    RenderTimeout,
+    SourceUnreadable,
+)
 from transforms.errors import DecodeFailed, NotAnImage, OptionError, TooLarge, TransformError, UnsupportedFormat
 
 INLINE_BYTES = 64 * 1024
@@ -137,6 +144,25 @@ def read_exactly(fd: int, offset: int, length: int) -> bytes:
     return b"".join(pieces)
 
 
+def read_segments(fds: Sequence[int], segments: Iterable[Sequence[int]]) -> bytes:
+    """The bytes of segments (number of the descriptor, offset, length). Raises EOFError or OSError."""
+    pieces = [read_exactly(fds[number], offset, length) for number, offset, length in segments]
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+@contextlib.contextmanager
+def address(path: str) -> Iterator[str]:
+    """A name for `path` that a Unix socket takes, however long it is (sun_path holds 107 bytes)."""
+    if len(os.fsencode(path)) < 100:
+        yield path
+        return
+    folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{os.path.basename(path)}"
+    finally:
+        os.close(folder)
+
+
 def failure_head(error: Exception) -> dict[str, Any]:
     """The fields of a "fail" message for a fact of `transforms.errors` or `gateway.render.errors`."""
     head: dict[str, Any] = {"t": "fail", "error": type(error).__name__, "detail": str(error)}
@@ -173,7 +199,7 @@ ERRORS: dict[str, type[TransformError | RenderError]] = {
     kind.__name__: kind
     for kind in (
         OptionError, NotAnImage, UnsupportedFormat, TooLarge, DecodeFailed,
-        RenderBusy, RenderTimeout, RenderCrashed, BrokerUnavailable,
+        RenderBusy, RenderTimeout, RenderCrashed, SourceUnreadable, BrokerUnavailable,
     )
 }  # fmt: skip
 """Every fact that can travel in a "fail" message, by its class name."""

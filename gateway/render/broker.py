@@ -1,0 +1,359 @@
+"""The render broker: one process a node that decides what is rendered, when, and who gets it.
+
+    python -m gateway.render.broker --socket-path PATH [--decoders N] [--cache-bytes N] ...
+
+It never decodes anything. It reads the first bytes of a source to know its size, refuses what is beyond a limit or more
+than the queue can take, renders each key at most once at a time, and keeps renditions in a memory that all workers of
+the node share. The messages are described in `gateway.render.wire`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import math
+import os
+import resource
+import signal
+import socket
+import struct
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any
+
+from gateway.render import sandbox, wire
+from gateway.render.endpoint import Endpoint
+from gateway.render.errors import BrokerUnavailable, RenderBusy, RenderCrashed, SourceUnreadable
+from gateway.render.memory import RenditionMemory, Stored
+from gateway.render.pool import DecoderPool, Job
+from gateway.render.settings import BrokerSettings
+from transforms.cost import estimate
+from transforms.epoch import codec_epoch
+from transforms.errors import DecodeFailed, NotAnImage, TransformError, UnsupportedFormat
+from transforms.headers import Source, read_header
+from transforms.limits import Limits
+from transforms.options import parse_compact
+
+_REMEMBERED = (NotAnImage, UnsupportedFormat, DecodeFailed)
+"""Failures that the same bytes will meet again."""
+_MAX_FAILURES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiter:
+    """A worker's request: its connection and its own number of the request."""
+
+    endpoint: Endpoint
+    number: int
+
+
+@dataclass(slots=True, eq=False)
+class _Flight:
+    """A rendition that is being made; the first waiter is the one that was told "need"."""
+
+    key: str
+    options: str
+    variant: str
+    limits: Limits
+    waiters: list[_Waiter] = field(default_factory=list)
+    timer: asyncio.TimerHandle | None = None
+    job: Job | None = None
+
+
+class Broker:
+    """The state of a broker. `serve` runs until `stop` is called or the process gets SIGTERM."""
+
+    def __init__(self, settings: BrokerSettings) -> None:
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._pool = DecoderPool(settings)
+        descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._memory = RenditionMemory(settings.cache_bytes, max_fds=descriptors // 2)
+        self._failures: OrderedDict[str, tuple[dict[str, Any], float]] = OrderedDict()
+        self._flights: dict[str, _Flight] = {}
+        self._endpoints: set[Endpoint] = set()
+        self._stopped = asyncio.Event()
+        self._counts = {"renders": 0, "hits": 0, "joined": 0, "busy": 0}
+        self._failed: dict[str, int] = {}
+
+    async def serve(self) -> None:
+        """Listens on the socket, starts decoders behind it, and cleans up at the end."""
+        listener = _listen(self._settings.socket_path)
+        inode = os.stat(self._settings.socket_path).st_ino
+        self._loop.add_reader(listener.fileno(), self._accept, listener)
+        self._pool.start()
+        try:
+            await self._stopped.wait()
+        finally:
+            self._loop.remove_reader(listener.fileno())
+            listener.close()
+            # A broker that took our place has its own socket there.
+            with contextlib.suppress(OSError):
+                if os.stat(self._settings.socket_path).st_ino == inode:
+                    os.unlink(self._settings.socket_path)
+            self._pool.close()
+            for endpoint in list(self._endpoints):
+                endpoint.close()
+            self._memory.clear()
+
+    def stop(self) -> None:
+        """Ends `serve`."""
+        self._stopped.set()
+
+    def stats(self) -> dict[str, Any]:
+        """The figures that `RenderClient.stats` describes."""
+        tally = self._pool.tally
+        return {
+            **self._counts,
+            "failures": dict(self._failed),
+            "queue": {"jobs": self._pool.waiting, "cost_ms": round(self._pool.cost_ms)},
+            "decoders": {
+                "wanted": self._pool.wanted,
+                "alive": len(self._pool.pids),
+                "busy": self._pool.busy,
+                "pids": self._pool.pids,
+                "started": tally.started,
+                "killed": tally.killed,
+                "crashed": tally.crashed,
+                "recycled": tally.recycled,
+            },
+            "sandbox_missing": tally.sandbox_missing,
+            "cache": {"entries": len(self._memory), "bytes": self._memory.size, "limit": self._memory.limit},
+            "epoch": codec_epoch(),
+            "vips": tally.vips,
+            "problem": tally.problem,
+        }
+
+    def _accept(self, listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            sock, _ = listener.accept()
+            if _peer_uid(sock) not in (0, os.geteuid()):
+                sock.close()
+                return
+            endpoint = Endpoint(sock, lambda message: self._heard(endpoint, message), lambda: self._left(endpoint))
+            self._endpoints.add(endpoint)
+
+    def _heard(self, endpoint: Endpoint, message: wire.Message) -> None:
+        try:
+            head = message.head
+            waiter = _Waiter(endpoint, int(head["id"]))
+            match head["t"]:
+                case "get":
+                    self._get(waiter, head)
+                case "source":
+                    self._source(waiter, head["segments"], message)
+                case "abandon":
+                    self._abandon(waiter)
+                case "stats":
+                    endpoint.send({"t": "stats", "id": waiter.number, "stats": self.stats()})
+        except (KeyError, ValueError, TypeError, AttributeError):
+            endpoint.close()
+        finally:
+            message.close()
+
+    def _get(self, waiter: _Waiter, head: dict[str, Any]) -> None:
+        key = head["key"]
+        stored = self._memory.get(key)
+        if stored is not None:
+            self._counts["hits"] += 1
+            _deliver(waiter, stored, cached=True)
+            return
+        known = self._failures.get(key)
+        if known is not None and known[1] > time.monotonic():
+            waiter.endpoint.send({**known[0], "id": waiter.number})
+            return
+        flight = self._flights.get(key)
+        if flight is not None:
+            self._counts["joined"] += 1
+            flight.waiters.append(waiter)
+            return
+        if self._pool.waiting >= self._settings.queue_jobs:
+            self._refuse(waiter)
+            return
+        flight = _Flight(key, head["options"], head["variant"], Limits(**head["limits"]), [waiter])
+        self._flights[key] = flight
+        self._ask_first(flight)
+
+    def _ask_first(self, flight: _Flight) -> None:
+        """Tells the first waiter that its source is needed; without waiters the flight is over."""
+        if flight.timer is not None:
+            flight.timer.cancel()
+        if not flight.waiters:
+            self._flights.pop(flight.key, None)
+            return
+        first = flight.waiters[0]
+        flight.timer = self._loop.call_later(self._settings.source_seconds, self._source_is_late, flight)
+        first.endpoint.send({"t": "need", "id": first.number})
+
+    def _source_is_late(self, flight: _Flight) -> None:
+        self._drop_first(flight, SourceUnreadable("The stored image did not arrive in time."))
+
+    def _drop_first(self, flight: _Flight, error: Exception | None) -> None:
+        first = flight.waiters.pop(0)
+        if error is not None:
+            first.endpoint.send({**wire.failure_head(error), "id": first.number})
+        self._ask_first(flight)
+
+    def _abandon(self, waiter: _Waiter) -> None:
+        flight = self._asked(waiter)
+        if flight is not None:
+            self._drop_first(flight, None)
+
+    def _asked(self, waiter: _Waiter) -> _Flight | None:
+        """The flight for whose source this waiter was asked."""
+        for flight in self._flights.values():
+            if flight.job is None and flight.waiters[0] == waiter:
+                return flight
+        return None
+
+    def _source(self, waiter: _Waiter, segments: list[list[int]], message: wire.Message) -> None:
+        flight = self._asked(waiter)
+        if flight is None:
+            return
+        if flight.timer is not None:
+            flight.timer.cancel()
+        try:
+            source = _source_of(message.fds, segments)
+            flight.limits.check_bytes(source.size)
+            options = parse_compact(flight.options)
+            cost = estimate(read_header(source), options, flight.variant, flight.limits)
+        except TransformError as fact:
+            self._landed(flight, fact)
+            return
+        except (OSError, EOFError):
+            self._landed(flight, SourceUnreadable("The stored image is shorter than its segments say."))
+            return
+        except IndexError:
+            raise ValueError("a segment without a descriptor") from None
+        room = self._settings.queue_ms * self._pool.wanted
+        if self._pool.waiting and self._pool.cost_ms + cost > room:
+            self._landed(flight, self._busy())
+            return
+        head = {
+            "segments": segments,
+            "options": flight.options,
+            "variant": flight.variant,
+            "limits": flight.limits.as_dict(),
+        }
+        fds, message.fds = message.fds, []
+        flight.job = Job(head, fds, cost, lambda outcome: self._landed(flight, outcome))
+        self._pool.submit(flight.job)
+
+    def _landed(self, flight: _Flight, outcome: Stored | Exception) -> None:
+        self._flights.pop(flight.key, None)
+        if isinstance(outcome, Stored):
+            self._counts["renders"] += 1
+            for waiter in flight.waiters:
+                _deliver(waiter, outcome, cached=False)
+            self._memory.put(flight.key, outcome)
+            return
+        if isinstance(outcome, RenderBusy):
+            self._counts["busy"] += 1
+        kind = type(outcome).__name__
+        self._failed[kind] = self._failed.get(kind, 0) + 1
+        head = wire.failure_head(outcome)
+        if isinstance(outcome, _REMEMBERED):
+            self._failures[flight.key] = (head, time.monotonic() + self._settings.failure_seconds)
+            if len(self._failures) > _MAX_FAILURES:
+                self._failures.popitem(last=False)
+        for waiter in flight.waiters:
+            waiter.endpoint.send({**head, "id": waiter.number})
+
+    def _refuse(self, waiter: _Waiter) -> None:
+        self._counts["busy"] += 1
+        waiter.endpoint.send({**wire.failure_head(self._busy()), "id": waiter.number})
+
+    def _busy(self) -> RenderBusy:
+        return RenderBusy(math.ceil(self._pool.cost_ms / 1000 / self._pool.wanted))
+
+    def _left(self, endpoint: Endpoint) -> None:
+        """A worker has gone: what only it waited for is dropped, unless it is being rendered already."""
+        self._endpoints.discard(endpoint)
+        for flight in list(self._flights.values()):
+            asked = flight.job is None and flight.waiters[0].endpoint is endpoint
+            flight.waiters = [waiter for waiter in flight.waiters if waiter.endpoint is not endpoint]
+            if asked:
+                self._ask_first(flight)
+            elif not flight.waiters and flight.job is not None and self._pool.cancel(flight.job):
+                self._flights.pop(flight.key, None)
+
+
+def run_broker(settings: BrokerSettings, parent_pid: int = 0) -> None:
+    """Runs a broker in this process until SIGTERM, or until the parent dies if `parent_pid` is given."""
+    if parent_pid:
+        # Ctrl-C reaches the whole group; when to end is the parent's to say.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        sandbox.die_with_parent(parent_pid, signal.SIGTERM)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65_536) if hard > 0 else 65_536, hard))
+    asyncio.run(_run(settings))
+
+
+async def _run(settings: BrokerSettings) -> None:
+    broker = Broker(settings)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, broker.stop)
+    await broker.serve()
+
+
+def _deliver(waiter: _Waiter, stored: Stored, *, cached: bool) -> None:
+    waiter.endpoint.send({**stored.head, "id": waiter.number, "cached": cached}, stored.payload, stored.fds)
+
+
+def _source_of(fds: Sequence[int], segments: Sequence[Sequence[int]]) -> Source:
+    """The segments as one image. Raises EOFError where a file is shorter than its segment, IndexError, OSError."""
+    sizes = [os.fstat(fd).st_size for fd in fds]
+    for number, offset, length in segments:
+        if offset < 0 or length < 0 or offset + length > sizes[number]:
+            raise EOFError
+
+    def read(at: int, length: int) -> bytes:
+        data = b""
+        for number, offset, size in segments:
+            if at < size and len(data) < length:
+                data += wire.read_exactly(fds[number], offset + at, min(size - at, length - len(data)))
+            at = max(0, at - size)
+        return data
+
+    return Source(read, sum(length for _, _, length in segments))
+
+
+def _listen(path: str) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    previous = os.umask(0o177)
+    try:
+        with wire.address(path) as address:
+            listener.bind(address)
+    finally:
+        os.umask(previous)
+    listener.listen(128)
+    listener.setblocking(False)
+    return listener
+
+
+def _peer_uid(sock: socket.socket) -> int:
+    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return int(struct.unpack("3i", credentials)[1])
+
+
+def main() -> None:
+    """The command line: one argument for each field of `BrokerSettings`."""
+    parser = argparse.ArgumentParser(prog="gateway.render.broker", description="The render broker of one node.")
+    parser.add_argument("--parent-pid", type=int, default=0, help="end when this process does")
+    for entry in fields(BrokerSettings):
+        required = entry.default is MISSING
+        kind = str if required else type(entry.default)
+        parser.add_argument(
+            "--" + entry.name.replace("_", "-"), type=kind, required=required, default=None if required else entry.default
+        )
+    arguments = vars(parser.parse_args())
+    parent_pid = arguments.pop("parent_pid")
+    run_broker(BrokerSettings(**arguments), parent_pid)
+
+
+if __name__ == "__main__":
+    main()

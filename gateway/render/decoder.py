@@ -1,0 +1,104 @@
+"""A decoder: renders one image after the other for the broker that started it, in a sandbox.
+
+Runs as `python -m gateway.render.decoder <broker's pid> <nice>` with a SOCK_SEQPACKET socket as its standard input. It
+has no threads of its own, no environment worth reading and, once it says "ready", no way to open a file or a socket.
+It ends when the broker does.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from gateway.render import sandbox, wire
+from gateway.render.errors import RenderCrashed, SourceUnreadable
+from transforms.errors import TransformError
+from transforms.limits import Limits
+from transforms.options import parse_compact
+
+Render = Callable[..., Any]
+
+
+def main() -> None:
+    """Prepares the process, says "ready" or "unfit", and works until the broker closes the socket."""
+    parent_pid, niceness = int(sys.argv[1]), int(sys.argv[2])
+    sandbox.die_with_parent(parent_pid)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(niceness)
+    sock = socket.socket(fileno=os.dup(0))
+    try:
+        ready, render = prepare()
+    except Exception as error:
+        wire.send(sock, {"t": "unfit", "detail": f"{type(error).__name__}: {error}"})
+        return
+    idle = sandbox.address_space()
+    if sandbox.filter_calls():
+        ready["sandbox"].append("seccomp")
+    ready["missing"] = [layer for layer in sandbox.LAYERS if layer not in ready["sandbox"]]
+    wire.send(sock, ready)
+    while (message := wire.receive(sock)) is not None:
+        try:
+            sandbox.limit_resources(idle, message.head["memory_bytes"], message.head["cpu_seconds"])
+            head, data = work(message, render)
+        finally:
+            message.close()
+        _answer(sock, head, data)
+
+
+def prepare() -> tuple[dict[str, Any], Render]:
+    """Imports libvips, checks that it is ours, and gives up rights. Raises whatever is wrong with the installation."""
+    layers = []
+    sandbox.forbid_privileges()
+    if sandbox.leave_network():
+        layers.append("network")
+    from transforms.codecs.vips import check_bundled_vips
+    from transforms.pipeline import render
+
+    version = check_bundled_vips()
+    try:
+        import pillow_heif  # noqa: F401 loaded while files can still be opened
+    except ImportError:
+        pass
+    if sandbox.close_files():
+        layers.append("landlock")
+    return {"t": "ready", "vips": version, "sandbox": layers}, render
+
+
+def work(message: wire.Message, render: Render) -> tuple[dict[str, Any], bytes]:
+    """The head and the bytes of the answer to one job. Facts become "fail"; anything else counts as a crash."""
+    head = message.head
+    started = time.perf_counter()
+    try:
+        source = wire.read_segments(message.fds, head["segments"])
+        options = parse_compact(head["options"])
+        result = render(source, options, head["variant"], Limits(**head["limits"]))
+    except TransformError as fact:
+        return wire.failure_head(fact), b""
+    except (EOFError, OSError) as error:
+        return wire.failure_head(SourceUnreadable(f"The stored image cannot be read: {error}.")), b""
+    except Exception as error:
+        # libvips raises for want of memory too: nothing that is the image's fault for certain.
+        return wire.failure_head(RenderCrashed(f"{type(error).__name__}: {error}"[:500])), b""
+    milliseconds = round((time.perf_counter() - started) * 1e3, 3)
+    done = {"t": "done", "format": result.format, "width": result.width, "height": result.height}
+    return {**done, "ms": milliseconds, "size": len(result.data)}, result.data
+
+
+def _answer(sock: socket.socket, head: dict[str, Any], data: bytes) -> None:
+    if len(data) <= wire.INLINE_BYTES:
+        wire.send(sock, head, data)
+        return
+    fd, _ = wire.memfd([data])
+    try:
+        wire.send(sock, head, fds=[fd])
+    finally:
+        os.close(fd)
+
+
+if __name__ == "__main__":
+    main()

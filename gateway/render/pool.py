@@ -1,0 +1,317 @@
+"""The decoders of a broker: started one after the other, given one job each, ended when they hang, replaced when they go.
+
+Nothing that a decoder says is taken on trust: it has parsed a stranger's file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.render import wire
+from gateway.render.endpoint import Endpoint
+from gateway.render.errors import BrokerUnavailable, RenderCrashed, RenderTimeout
+from gateway.render.launch import environment
+from gateway.render.memory import Stored
+from gateway.render.settings import BrokerSettings
+from transforms.formats import OUTPUT_FORMATS
+
+_START_SECONDS = 30.0
+_MAX_BACKOFF = 30.0
+_FAILED_STARTS = 3
+"""After so many starts in a row that came to nothing, waiting jobs are told so."""
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One render: the message for the decoder, the descriptors (owned by the job), and where the outcome goes."""
+
+    head: dict[str, Any]
+    fds: list[int]
+    cost_ms: float
+    done: Callable[[Stored | Exception], None]
+
+    def finish(self, outcome: Stored | Exception) -> None:
+        """Closes the source and hands the outcome over."""
+        self.close()
+        self.done(outcome)
+
+    def close(self) -> None:
+        """Closes the source."""
+        while self.fds:
+            os.close(self.fds.pop())
+
+
+@dataclass(slots=True, eq=False)
+class _Decoder:
+    process: subprocess.Popen[bytes]
+    endpoint: Endpoint
+    timer: asyncio.TimerHandle
+    ready: bool = False
+    job: Job | None = None
+    jobs_done: int = 0
+    timed_out: bool = False
+    retiring: bool = False
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of decoders, for the figures."""
+
+    started: int = 0
+    killed: int = 0
+    crashed: int = 0
+    recycled: int = 0
+    sandbox_missing: list[str] = field(default_factory=list)
+    vips: str | None = None
+    problem: str | None = None
+
+
+class DecoderPool:
+    """Runs jobs on `settings.decoder_count` decoders, in the order in which they came."""
+
+    def __init__(self, settings: BrokerSettings) -> None:
+        self._settings = settings
+        self._decoders: list[_Decoder] = []
+        self._queue: deque[Job] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._failed_starts = 0
+        self._backing_off: asyncio.TimerHandle | None = None
+        self._closed = False
+        self.wanted = settings.decoder_count
+        self.cost_ms = 0.0
+        """Estimated work that waits or runs."""
+        self.tally = Tally()
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for a decoder."""
+        return len(self._queue)
+
+    @property
+    def busy(self) -> int:
+        """Jobs that are being rendered."""
+        return sum(decoder.job is not None for decoder in self._decoders)
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the decoders that are ready."""
+        return [decoder.process.pid for decoder in self._decoders if decoder.ready and not decoder.endpoint.closed]
+
+    def start(self) -> None:
+        """Begins to start decoders, one at a time so that a starting server keeps a core for itself."""
+        self._grow()
+
+    def submit(self, job: Job) -> None:
+        """Queues a job; its outcome comes by `job.done`, later."""
+        self.cost_ms += job.cost_ms
+        self._queue.append(job)
+        self._dispatch()
+        self._give_up_if_hopeless()
+
+    def cancel(self, job: Job) -> bool:
+        """Takes a job out that has not begun. False if it is running or over."""
+        with contextlib.suppress(ValueError):
+            self._queue.remove(job)
+            self.cost_ms -= job.cost_ms
+            job.close()
+            return True
+        return False
+
+    def close(self) -> None:
+        """Ends all decoders; jobs get no outcome any more."""
+        self._closed = True
+        if self._backing_off is not None:
+            self._backing_off.cancel()
+        for decoder in list(self._decoders):
+            decoder.process.kill()
+            decoder.endpoint.close()
+            decoder.process.wait()
+        while self._queue:
+            self._queue.popleft().close()
+
+    def _grow(self) -> None:
+        starting = any(not decoder.ready for decoder in self._decoders)
+        alive = sum(not decoder.retiring for decoder in self._decoders)
+        if self._closed or starting or self._backing_off is not None or alive >= self.wanted:
+            return
+        self._decoders.append(self._start_one())
+
+    def _start_one(self) -> _Decoder:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            command = [
+                sys.executable, "-P", "-m", "gateway.render.decoder", str(os.getpid()), str(self._settings.nice)
+            ]  # fmt: skip
+            process = subprocess.Popen(  # noqa: S603 our own interpreter
+                command,
+                stdin=theirs,
+                stdout=subprocess.DEVNULL,
+                # Codecs print what they think of a stranger's file; that is no log of ours.
+                stderr=subprocess.DEVNULL,
+                env=environment(),
+            )
+        self.tally.started += 1
+        endpoint = Endpoint(ours, lambda message: self._heard(decoder, message), lambda: self._gone(decoder))
+        decoder = _Decoder(process, endpoint, self._loop.call_later(_START_SECONDS, self._kill, process))
+        return decoder
+
+    def _heard(self, decoder: _Decoder, message: wire.Message) -> None:
+        try:
+            match message.head.get("t"):
+                case "ready" if not decoder.ready:
+                    self._ready(decoder, message.head)
+                case "unfit" if not decoder.ready:
+                    self.tally.problem = str(message.head.get("detail"))[:500]
+                case "done" | "fail" if decoder.job is not None:
+                    self._finish(decoder, _outcome(message))
+                case _:
+                    raise ValueError("out of turn")
+        except (ValueError, KeyError, TypeError, OSError):
+            # It no longer does what our program does.
+            self._kill(decoder.process)
+        finally:
+            message.close()
+
+    def _ready(self, decoder: _Decoder, head: dict[str, Any]) -> None:
+        decoder.timer.cancel()
+        decoder.ready = True
+        self._failed_starts = 0
+        self.tally.problem = None
+        self.tally.vips = str(head["vips"])
+        self.tally.sandbox_missing = [str(layer) for layer in head["missing"]]
+        self._dispatch()
+        self._grow()
+
+    def _finish(self, decoder: _Decoder, outcome: Stored | Exception) -> None:
+        job = decoder.job
+        if job is None:
+            return
+        decoder.timer.cancel()
+        decoder.job = None
+        decoder.jobs_done += 1
+        self.cost_ms -= job.cost_ms
+        if decoder.jobs_done >= self._settings.jobs_per_decoder and not decoder.retiring:
+            decoder.retiring = True
+            self.tally.recycled += 1
+            decoder.endpoint.close()
+        job.finish(outcome)
+        self._dispatch()
+
+    def _dispatch(self) -> None:
+        for decoder in self._decoders:
+            if not self._queue:
+                return
+            if decoder.ready and decoder.job is None and not decoder.endpoint.closed:
+                self._give(decoder, self._queue.popleft())
+
+    def _give(self, decoder: _Decoder, job: Job) -> None:
+        decoder.job = job
+        decoder.timer = self._loop.call_later(self._settings.job_seconds, self._time_out, decoder)
+        head = {
+            "t": "job",
+            **job.head,
+            "cpu_seconds": self._settings.cpu_seconds,
+            "memory_bytes": self._settings.memory_bytes,
+        }
+        decoder.endpoint.send(head, fds=job.fds)
+
+    def _time_out(self, decoder: _Decoder) -> None:
+        decoder.timed_out = True
+        self._kill(decoder.process)
+
+    def _kill(self, process: subprocess.Popen[bytes]) -> None:
+        self.tally.killed += 1
+        process.kill()
+
+    def _gone(self, decoder: _Decoder) -> None:
+        """The socket of a decoder is closed: it died, or was retired. Whatever it did is over."""
+        decoder.timer.cancel()
+        if self._closed:
+            return
+        if not decoder.retiring:
+            decoder.process.kill()
+        _Reaper(self._loop, decoder.process)
+        self._decoders.remove(decoder)
+        job, decoder.job = decoder.job, None
+        if not decoder.ready:
+            self._failed_starts += 1
+            self.tally.problem = self.tally.problem or "a decoder died while it started"
+            delay = min(_MAX_BACKOFF, 0.1 * 2**self._failed_starts)
+            self._backing_off = self._loop.call_later(delay, self._try_again)
+        elif not decoder.retiring and not decoder.timed_out:
+            self.tally.crashed += 1
+        self._grow()
+        if job is not None:
+            self.cost_ms -= job.cost_ms
+            error = RenderTimeout("The render took too long.") if decoder.timed_out else RenderCrashed(_DIED)
+            job.finish(error)
+        self._dispatch()
+        self._give_up_if_hopeless()
+
+    def _try_again(self) -> None:
+        self._backing_off = None
+        self._grow()
+
+    def _give_up_if_hopeless(self) -> None:
+        if self._failed_starts < _FAILED_STARTS or any(decoder.ready for decoder in self._decoders):
+            return
+        while self._queue:
+            job = self._queue.popleft()
+            self.cost_ms -= job.cost_ms
+            self._loop.call_soon(job.finish, BrokerUnavailable(f"No decoder can start: {self.tally.problem}."))
+
+
+_DIED = "The decoder died while it rendered this image."
+
+
+class _Reaper:
+    """Collects a process that has ended or is about to, without waiting for it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, process: subprocess.Popen[bytes]) -> None:
+        self._loop, self._process = loop, process
+        if process.poll() is not None:
+            return
+        self._pidfd = os.pidfd_open(process.pid)
+        # A retired decoder ends by itself; one that does not is helped.
+        self._timer = loop.call_later(5.0, process.send_signal, signal.SIGKILL)
+        loop.add_reader(self._pidfd, self._ended)
+
+    def _ended(self) -> None:
+        self._timer.cancel()
+        self._loop.remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        self._process.wait()
+
+
+def _outcome(message: wire.Message) -> Stored | Exception:
+    """What a decoder's answer is worth. Raises ValueError, KeyError, TypeError or OSError for one that is not right."""
+    head = message.head
+    if head["t"] == "fail":
+        return wire.failure(head)
+    clean = {
+        "t": "done",
+        "format": head["format"],
+        "width": int(head["width"]),
+        "height": int(head["height"]),
+        "ms": float(head["ms"]),
+        "size": int(head["size"]),
+    }
+    if clean["format"] not in OUTPUT_FORMATS or clean["width"] < 1 or clean["height"] < 1:
+        raise ValueError("no rendition")
+    if not message.fds:
+        if not 0 < clean["size"] == len(message.payload):
+            raise ValueError("the payload is not as long as it says")
+        return Stored(clean, message.payload, None)
+    if len(message.fds) != 1 or not wire.is_sealed(message.fds[0], clean["size"]):
+        raise ValueError("the memfd can still change")
+    return Stored(clean, b"", message.fds.pop())

@@ -1,0 +1,28 @@
+"""JPEG: the frame header (ITU-T T.81, section B.2.2), found by hopping from marker to marker."""
+
+from __future__ import annotations
+
+from transforms.errors import DecodeFailed
+from transforms.headers.source import Size, Source
+
+_FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
+
+
+def size(source: Source) -> Size:
+    """Size in the first frame header."""
+    at = 2
+    while True:
+        prefix, marker = source.read(at, 2)
+        if prefix != 0xFF:
+            raise DecodeFailed("The JPEG header is broken.")
+        if marker == 0xFF:
+            at += 1
+        elif marker in _WITHOUT_LENGTH:
+            at += 2
+        elif marker in _FRAME_HEADERS:
+            return Size(source.big(at + 7, 2), source.big(at + 5, 2))
+        elif marker in (0xD9, 0xDA):
+            raise DecodeFailed("The JPEG has no frame header.")
+        else:
+            at += 2 + max(2, source.big(at + 2, 2))

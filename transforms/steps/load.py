@@ -1,0 +1,73 @@
+"""Load: one loader, named by the content's own type, shrinking while it decodes where the format can."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyvips
+
+from transforms.codecs import heic
+from transforms.errors import DecodeFailed, UnsupportedFormat
+from transforms.geometry import plan
+from transforms.work import Request, Work
+
+_TURNING_ORIENTATIONS = (5, 6, 7, 8)
+_JPEG_SHRINKS = (8, 4, 2)
+_FAIL_ON = {"tiff": "error"}
+"""What ends a decode besides a file that is too short; libtiff calls that an error and nothing less."""
+
+
+def load(data: bytes, request: Request) -> tuple[pyvips.Image, Work]:
+    """The image, not yet decoded and at least as large as the result, and the work that is to be done on it.
+
+    Raises UnsupportedFormat, DecodeFailed and TooLarge.
+    """
+    image = _open(data, request)
+    # libvips' own opinion of the header counts as well as ours.
+    request.limits.check_source(image.width, image.height)
+    turned = _orientation(image) in _TURNING_ORIENTATIONS
+    turned ^= request.options.rotate in (90, 270)
+    stored = (image.width, image.height)
+    geometry = plan(stored[::-1] if turned else stored, request.options)
+    request.limits.check_output(*geometry.canvas)
+    work = Work(request, geometry, turned)
+    return _shrunk(data, image, work), work
+
+
+def _shrunk(data: bytes, image: pyvips.Image, work: Work) -> pyvips.Image:
+    """`image`, opened again by a loader that shrinks, where that leaves at least the pixels that are wanted."""
+    width, height = work.as_stored(work.upright.resized)
+    match work.request.header.format.name:
+        case "jpeg":
+            for shrink in _JPEG_SHRINKS:
+                if image.width >= width * shrink and image.height >= height * shrink:
+                    return _open(data, work.request, shrink=shrink)
+        case "webp":
+            shrink = min(image.width // width, image.height // height)
+            if shrink >= 2:
+                return _open(data, work.request, scale=1 / shrink)
+    return image
+
+
+def _open(data: bytes, request: Request, **settings: Any) -> pyvips.Image:
+    kind = request.header.format
+    if kind.name == "heic":
+        return heic.load(data)
+    if kind.loader is None:
+        raise UnsupportedFormat(kind.name, kind.extra)
+    try:
+        return pyvips.Operation.call(
+            kind.loader, data, access="sequential", fail_on=_FAIL_ON.get(kind.name, "truncated"), **settings
+        )
+    except pyvips.Error as error:
+        raise DecodeFailed(f"The {kind.name} image is broken: {first_line(error)}.") from None
+
+
+def first_line(error: pyvips.Error) -> str:
+    """What libvips said first, short enough for an answer."""
+    lines = [line.strip() for line in str(error.detail or error.message).splitlines() if line.strip()]
+    return (lines[0] if lines else "unreadable")[:200].rstrip(".")
+
+
+def _orientation(image: pyvips.Image) -> int:
+    return int(image.get("orientation")) if image.get_typeof("orientation") else 1

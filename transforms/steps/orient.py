@@ -1,0 +1,28 @@
+"""Orient: the camera's orientation, then `rotate`, then `flip`.
+
+Done on the small picture; the sizes were planned for the upright one, so `w` and `h` always mean the result's.
+"""
+
+from __future__ import annotations
+
+import pyvips
+
+from transforms.work import Work
+
+
+def orient(image: pyvips.Image, work: Work) -> pyvips.Image:
+    """The picture as it shall be seen."""
+    image = image.autorot()
+    match work.options.rotate:
+        case 90:
+            image = image.rot90()
+        case 180:
+            image = image.rot180()
+        case 270:
+            image = image.rot270()
+    flip = work.options.flip or ""
+    if "h" in flip:
+        image = image.fliphor()
+    if "v" in flip:
+        image = image.flipver()
+    return image

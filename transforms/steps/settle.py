@@ -1,0 +1,21 @@
+"""Settle: decode, resize and crop in one pass over the source, into memory."""
+
+from __future__ import annotations
+
+import pyvips
+
+from transforms.errors import DecodeFailed
+from transforms.steps.load import first_line
+from transforms.work import Work
+
+
+def settle(image: pyvips.Image, work: Work) -> pyvips.Image:
+    """The same image with its pixels in memory: from here on it is small and steps may read it in any order.
+
+    Raises DecodeFailed: this is where a truncated or broken source shows.
+    """
+    try:
+        return image.copy_memory()
+    except pyvips.Error as error:
+        name = work.request.header.format.name
+        raise DecodeFailed(f"The {name} image is truncated or broken: {first_line(error)}.") from None
