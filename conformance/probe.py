@@ -57,7 +57,10 @@ class Probe:
 
     def name(self) -> str:
         """A bucket name nobody has; whatever is made under it is removed after the case."""
-        name = f"conformance-{secrets.token_hex(8)}"
+        return self.claim(f"conformance-{secrets.token_hex(8)}")
+
+    def claim(self, name: str) -> str:
+        """Have a bucket of this name, should it come to be, removed after the case."""
         self._buckets.append(name)
         return name
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import http.client
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Self
 from xml.etree import ElementTree
@@ -103,10 +103,8 @@ class Connection:
 
     def body(self, pieces: bytes | Iterable[bytes]) -> None:
         """Write body bytes; a server that has answered and closed already is no error here."""
-        if isinstance(pieces, bytes):
-            pieces = (pieces[start : start + _PIECE] for start in range(0, len(pieces), _PIECE))
         try:
-            for piece in pieces:
+            for piece in _cut(pieces) if isinstance(pieces, bytes) else pieces:
                 self.socket.sendall(piece)
         except (BrokenPipeError, ConnectionResetError):
             return
@@ -137,6 +135,10 @@ class Connection:
         except (http.client.HTTPException, OSError) as error:
             raise Mismatch(f"no whole answer to {self.method}: {type(error).__name__} {error}") from None
         return Answer(response.status, tuple(response.getheaders()), body)
+
+
+def _cut(body: bytes) -> Iterator[bytes]:
+    return (body[start : start + _PIECE] for start in range(0, len(body), _PIECE))
 
 
 def xml_is_error(answer: Answer) -> None:
