@@ -350,7 +350,7 @@ def test_signed_trailer_mode_without_trailers() -> None:
 
 
 def test_line_ends_of_minio_clients() -> None:
-    """They write `name:value LF CRLF` before the trailer's signature, or before one more CRLF where nothing is signed."""
+    """They write `name:value LF CRLF` before the trailer's signature, and a second CRLF if nothing is signed."""
     unsigned = b"1\r\na\r\n0\r\nx-amz-checksum-crc32:3q2+7w==\n\r\n\r\n"
     assert decode(UNSIGNED, unsigned, 1) == b"a"
     signed = encode(SIGNED_TRAILER, [b"a"]).replace(b"3q2+7w==\r\n", b"3q2+7w==\n\r\n")
