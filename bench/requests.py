@@ -1,0 +1,53 @@
+"""The requests that the benchmarks send, as bytes, presigned as an SDK does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from urllib.parse import quote, urlsplit
+
+from bench.server import REGION, Endpoint
+from signing.sigv4 import Credentials, SigningKeyCache, presign
+
+_KEYS = SigningKeyCache()
+
+
+def presigned(
+    endpoint: Endpoint,
+    method: str,
+    bucket: str,
+    key: str = "",
+    *,
+    query: str = "",
+    body: bytes = b"",
+    headers: Mapping[str, str] | None = None,
+) -> bytes:
+    """A whole HTTP/1.1 request for `bucket`/`key`, with `body` behind it. `query` is percent-encoded."""
+    path = "/" + quote(bucket) + ("/" + quote(key) if key else "")
+    url = presign(
+        Credentials(endpoint.access_key, endpoint.secret_key),
+        method=method,
+        url=f"{endpoint.url}{path}" + (f"?{query}" if query else ""),
+        now=time.time(),
+        region=REGION,
+        expires=86_400,
+        headers=tuple((headers or {}).items()),
+        keys=_KEYS,
+    )
+    return plain(endpoint, method, _target(url), body=body, headers=headers)
+
+
+def _target(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+def plain(
+    endpoint: Endpoint, method: str, target: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None
+) -> bytes:
+    """A request without a signature, for a target that may carry one."""
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {endpoint.netloc}"]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    if body or method in ("PUT", "POST"):
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join((*lines, "", "")).encode() + body
