@@ -20,8 +20,9 @@
     ├── XAmzContentSHA256Mismatch
     └── LinkRefused
 
-`code` is the code AWS S3 answers with, `str(error)` a sentence that may be shown to the client. HTTP statuses belong
-to the door. None of these ever holds a secret or a derived key.
+`code` is the code AWS S3 answers with, `str(error)` a sentence that may be shown to the client. Both it and `fields`
+hold only characters that XML may, whatever the request held. HTTP statuses belong to the door. None of these ever holds
+a secret or a derived key.
 
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 """
@@ -36,8 +37,14 @@ class SigningError(Exception):
 
     code: ClassVar[str] = "AccessDenied"
 
+    def __init__(self, message: str = "") -> None:
+        super().__init__(_readable(message))
+
     @property
     def fields(self) -> tuple[tuple[str, str], ...]:
+        return tuple([(name, _readable(value)) for name, value in self._details()])
+
+    def _details(self) -> tuple[tuple[str, str], ...]:
         return ()
 
 
@@ -53,8 +60,7 @@ class AuthorizationHeaderMalformed(SigningError):
         super().__init__(f"The authorization header is malformed; {detail}")
         self.region = region
 
-    @property
-    def fields(self) -> tuple[tuple[str, str], ...]:
+    def _details(self) -> tuple[tuple[str, str], ...]:
         return (("Region", self.region),) if self.region is not None else ()
 
 
@@ -67,8 +73,7 @@ class AuthorizationQueryParametersError(SigningError):
         super().__init__(message)
         self.region = region
 
-    @property
-    def fields(self) -> tuple[tuple[str, str], ...]:
+    def _details(self) -> tuple[tuple[str, str], ...]:
         return (("Region", self.region),) if self.region is not None else ()
 
 
@@ -92,8 +97,7 @@ class SignatureDoesNotMatch(SigningError):
         self.canonical_request = canonical_request
         self.signature = signature
 
-    @property
-    def fields(self) -> tuple[tuple[str, str], ...]:
+    def _details(self) -> tuple[tuple[str, str], ...]:
         if not self.string_to_sign:
             return ()
         return (
@@ -117,8 +121,7 @@ class RequestTimeTooSkewed(SigningError):
         self.server_time = server_time
         self.max_skew = max_skew
 
-    @property
-    def fields(self) -> tuple[tuple[str, str], ...]:
+    def _details(self) -> tuple[tuple[str, str], ...]:
         return (
             ("RequestTime", self.request_time),
             ("ServerTime", self.server_time),
@@ -148,8 +151,7 @@ class RequestExpired(AccessDenied):
         self.expired_at = expired_at
         self.server_time = server_time
 
-    @property
-    def fields(self) -> tuple[tuple[str, str], ...]:
+    def _details(self) -> tuple[tuple[str, str], ...]:
         return (
             ("X-Amz-Expires", str(self.expires_in)),
             ("Expires", self.expired_at),
@@ -165,8 +167,7 @@ class RequestNotYetValid(AccessDenied):
         self.valid_from = valid_from
         self.server_time = server_time
 
-    @property
-    def fields(self) -> tuple[tuple[str, str], ...]:
+    def _details(self) -> tuple[tuple[str, str], ...]:
         return (("X-Amz-Date", self.valid_from), ("ServerTime", self.server_time))
 
 
@@ -177,8 +178,7 @@ class HeadersNotSigned(AccessDenied):
         super().__init__("There were headers present in the request which were not signed")
         self.names = names
 
-    @property
-    def fields(self) -> tuple[tuple[str, str], ...]:
+    def _details(self) -> tuple[tuple[str, str], ...]:
         return (("HeadersNotSigned", ", ".join(self.names)),)
 
 
@@ -192,8 +192,7 @@ class InvalidArgument(SigningError):
         self.name = name
         self.value = value
 
-    @property
-    def fields(self) -> tuple[tuple[str, str], ...]:
+    def _details(self) -> tuple[tuple[str, str], ...]:
         return (("ArgumentName", self.name), ("ArgumentValue", self.value)) if self.name else ()
 
 
@@ -230,8 +229,7 @@ class InvalidChunkSizeError(SigningError):
         self.chunk = chunk
         self.size = size
 
-    @property
-    def fields(self) -> tuple[tuple[str, str], ...]:
+    def _details(self) -> tuple[tuple[str, str], ...]:
         return (("Chunk", str(self.chunk)), ("BadChunkSize", str(self.size)))
 
 
@@ -265,8 +263,7 @@ class XAmzContentSHA256Mismatch(SigningError):
         self.declared = declared
         self.computed = computed
 
-    @property
-    def fields(self) -> tuple[tuple[str, str], ...]:
+    def _details(self) -> tuple[tuple[str, str], ...]:
         return (
             ("ClientComputedContentSHA256", self.declared),
             ("S3ComputedContentSHA256", self.computed),
@@ -280,6 +277,14 @@ class LinkRefused(SigningError):
 
     def __init__(self) -> None:
         super().__init__("Access Denied")
+
+
+# XML 1.0 section 2.2: what a document may not hold, even escaped.
+_NOT_XML = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF], "\ufffd")
+
+
+def _readable(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").translate(_NOT_XML)
 
 
 def _hex_bytes(text: str) -> str:
