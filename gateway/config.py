@@ -277,7 +277,9 @@ class Settings(BaseModel):
     )
     image_queue: int = Field(default=256, ge=1, description="Renders that may wait; beyond it 503 with Retry-After.")
     image_timeout: float = Field(default=20, gt=0, description="Time one render may take before its decoder is ended.")
-    image_decoder_memory: Size = Field(default=1024**3, description="Address space one decoder may use.")
+    image_decoder_memory: Size = Field(
+        default=1536 * 1024**2, description="Address space that one render may take beyond an idle decoder's."
+    )
     image_memory_cache_bytes: Size = Field(default=256 * 1024**2, description="Renditions that the broker keeps in memory.")
     image_worker_cache_bytes: Size = Field(default=16 * 1024**2, description="Hot renditions that each worker keeps.")
 

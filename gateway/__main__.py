@@ -1,0 +1,5 @@
+"""`python -m gateway` is `pixgate`."""
+
+from gateway.cli import main
+
+main()

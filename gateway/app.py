@@ -1,0 +1,252 @@
+"""The composition root: the only place that knows which adapters and doors there are, and what the processes do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import signal
+import ssl
+import subprocess
+from collections.abc import Awaitable, Callable
+
+import uvloop
+from aiohttp import web
+
+from gateway import first_start
+from gateway.config import Address, Settings
+from gateway.data_folder import open_services, render_socket
+from gateway.http.guard import GuardedServer, Window, close_stalled
+from gateway.http.listener import Listener
+from gateway.render.client import RenderClient
+from gateway.render.launch import start_broker
+from gateway.render.settings import BrokerSettings
+from gateway.services import Services
+from gateway.supervisor import Roles, StartRefused, Supervisor, WorkerContext
+from gateway.telemetry import Telemetry
+from gateway.telemetry.log import LogWriter, configure_logging
+from gateway.telemetry.metrics import Metrics, Operation
+from gateway.telemetry.request import seed_request_ids
+from gateway.web.endpoint import OPERATIONS as WEB_OPERATIONS
+from gateway.web.endpoint import RESERVED_PAGES, SHORT_NAMES, WebEndpoint
+
+LOG = logging.getLogger(__name__)
+
+LINE_LIMIT = 16 * 1024
+"""Bytes of a request line or a header field: a presigned URL of a 1,024-byte key, escaped, is past aiohttp's 8 KiB."""
+HEADER_COUNT = 256
+LINGER_SECONDS = 2.0
+"""How long the rest of a refused body is read, so that the client sees the answer and not a reset."""
+DRAIN_STEP = 0.05
+REQUEST_WEIGHT = 16 * 1024
+BODY_WEIGHT = 128 * 1024
+"""Bytes that a request, and one with a body, may hold between socket and disk."""
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+def load_tls(settings: Settings) -> ssl.SSLContext | None:
+    """The TLS context of the settings' certificate, read now. Raises StartRefused where it does not load."""
+    if settings.tls_cert is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise StartRefused(f"PIXGATE_TLS_CERT / PIXGATE_TLS_KEY: they do not load: {error}") from error
+    return context
+
+
+class Application:
+    """One worker's doors behind one handler."""
+
+    def __init__(
+        self, settings: Settings, services: Services, telemetry: Telemetry, address: Address, render: RenderClient
+    ) -> None:
+        self._window = Window(settings.max_in_flight_bytes)
+        try:
+            from gateway.s3.endpoint import S3Endpoint
+
+            self._s3 = S3Endpoint(services, settings, telemetry)
+        except ImportError:
+            self._s3 = WebEndpoint(settings, services, telemetry, address, render)
+        self._web = WebEndpoint(settings, services, telemetry, address, render)
+        self._hosts = tuple("." + domain for domain in settings.domain)
+        self._reserved: dict[str, Handler] = dict.fromkeys(RESERVED_PAGES, self._web.handle)
+
+    @property
+    def draining(self) -> bool:
+        return self._web.draining
+
+    @draining.setter
+    def draining(self, value: bool) -> None:
+        self._web.draining = value
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        weight = BODY_WEIGHT if request.can_read_body else REQUEST_WEIGHT
+        if not self._window.take(weight):
+            return slow_down()
+        try:
+            answer = await self._door(request)(request)
+        finally:
+            self._window.give(weight)
+        if self._web.draining and not answer.prepared:
+            answer.force_close()
+        return answer
+
+    def _door(self, request: web.BaseRequest) -> Handler:
+        path = request.raw_path
+        name = path[1:].partition("?")[0].partition("/")[0]
+        handler = self._reserved.get(name)
+        if handler is None:
+            if name and name not in SHORT_NAMES or not self._web.takes(request, name):
+                return self._s3.handle
+            handler = self._web.handle
+        if self._hosts and self._is_bucket_host(request.headers.get("Host", "")):
+            return self._s3.handle  # on a virtual host every path is a key
+        return handler
+
+    def _is_bucket_host(self, host: str) -> bool:
+        name = host.lower()
+        if not name.endswith("]"):
+            name = name.rpartition(":")[0] or name
+        return name.endswith(self._hosts)
+
+
+def slow_down() -> web.StreamResponse:
+    """The answer while this worker's requests hold all the memory that they may."""
+    return web.Response(
+        status=503,
+        headers={"Retry-After": "1", "Content-Type": "application/xml"},
+        body=b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>SlowDown</Code>'
+        b"<Message>Please reduce your request rate.</Message></Error>",
+    )
+
+
+# --- the processes
+
+
+def serve(settings: Settings, on_ready: Callable[[Address], None]) -> int:
+    """Run the server until it is told to stop. Returns the exit status; raises StartRefused."""
+    load_tls(settings)
+    metrics = Metrics(_operations(), _error_codes(), workers=settings.workers)
+    roles = Roles(prepare=_prepare, work=_work, broker=_start_broker)
+    return Supervisor(settings, metrics, roles, on_ready).run()
+
+
+def _operations() -> list[Operation]:
+    pages = [Operation("web", name) for name in WEB_OPERATIONS]
+    try:
+        from gateway.s3.table import OPERATIONS
+    except ImportError:
+        return pages
+    return [*(Operation("s3", operation.name) for operation in OPERATIONS), *pages]
+
+
+def _error_codes() -> list[str]:
+    return []
+
+
+def _start_broker(settings: Settings) -> subprocess.Popen[bytes]:
+    return start_broker(
+        BrokerSettings(
+            socket_path=str(render_socket(settings).absolute()),
+            decoders=settings.image_decoders,
+            cache_bytes=settings.image_memory_cache_bytes,
+            queue_jobs=settings.image_queue,
+            job_seconds=settings.image_timeout,
+            cpu_seconds=math.ceil(settings.image_timeout),
+            memory_bytes=settings.image_decoder_memory,
+        )
+    )
+
+
+def _prepare(settings: Settings, address: Address) -> int:
+    return first_start.prepare(settings, address)
+
+
+def _work(context: WorkerContext) -> int:
+    writer = LogWriter(dropped=context.metrics.log_dropped)
+    configure_logging(writer, context.settings.log_level)
+    seed_request_ids()
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_until_complete(_run_worker(context, writer))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        loop.close()
+        writer.close()
+    return 0
+
+
+async def _run_worker(context: WorkerContext, writer: LogWriter) -> None:
+    settings = context.settings
+    loop = asyncio.get_running_loop()
+    writer.attach(loop)
+    telemetry = Telemetry(context.metrics, writer, log_requests=settings.log_level in ("debug", "info"))
+    services = await open_services(settings, worker=True)
+    render = RenderClient(render_socket(settings), hot_bytes=settings.image_worker_cache_bytes)
+    application = Application(settings, services, telemetry, context.address, render)
+    server = GuardedServer(
+        application.handle,
+        header_timeout=settings.header_timeout,
+        keepalive_timeout=settings.keepalive_timeout,
+        auto_decompress=False,
+        max_line_size=LINE_LIMIT,
+        max_field_size=LINE_LIMIT,
+        max_headers=HEADER_COUNT,
+        lingering_time=LINGER_SECONDS,
+        access_log=None,
+    )
+    tls = load_tls(settings)
+
+    def reload_tls() -> None:
+        nonlocal tls
+        try:
+            tls = load_tls(settings)
+            LOG.info("certificate read again")
+        except StartRefused as error:
+            LOG.error("%s; the one before stays", error)
+
+    listener = Listener(
+        context.listening,
+        server,
+        context.metrics,
+        max_connections=settings.max_connections,
+        handshake_timeout=settings.header_timeout,
+        tls=lambda: tls,
+    )
+    stop = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reload_tls)
+    stalls = loop.create_task(
+        close_stalled(server, min_rate=settings.body_min_rate, timeout=settings.body_stall_timeout)
+    )
+    listener.start()
+    context.say_ready()
+    try:
+        await stop.wait()
+        application.draining = True
+        if settings.drain_delay:
+            await asyncio.sleep(settings.drain_delay)
+        listener.close()
+        await _drain(server, settings.stop_timeout)
+    finally:
+        stalls.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await stalls
+        await server.shutdown(0.1)
+        await render.close()
+        await services.close()
+
+
+async def _drain(server: GuardedServer, timeout: float) -> None:
+    """Close idle connections as they become idle, until none is left or the time is up."""
+    deadline = asyncio.get_running_loop().time() + timeout
+    while server.connection_count and asyncio.get_running_loop().time() < deadline:
+        server.close_idle()
+        await asyncio.sleep(DRAIN_STEP)

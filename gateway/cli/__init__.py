@@ -1,0 +1,72 @@
+"""The command line. Each command is a module of its own, imported only when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from gateway import __version__
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "serve": ("gateway.cli.serve:serve", "Run the server."),
+    "keys": ("gateway.cli.keys:keys", "Access keys and link keys."),
+    "accounts": ("gateway.cli.accounts:accounts", "Accounts, which own buckets and keys."),
+    "buckets": ("gateway.cli.buckets:buckets", "Buckets and how they show images."),
+    "sign": ("gateway.cli.sign:sign", "Sign a link to an image."),
+    "migrate": ("gateway.cli.migrate:migrate", "Bring the database's schema up to date."),
+    "check-config": ("gateway.cli.check_config:check_config", "Check the settings and show them."),
+    "fsck": ("gateway.cli.fsck:fsck", "Check rows against rows and against the stored bytes."),
+    "doctor": ("gateway.cli.doctor:doctor", "Check what the server stands on."),
+}
+
+
+class Commands(click.Group):
+    """A group that knows its commands' names and imports a command only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, name = entry[0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            if close:
+                error.message += f" Did you mean {close[0]!r}?"
+            raise
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="pixgate")
+def pixgate() -> None:
+    """One server: S3 for every client, and your images in any size.
+
+    Settings come from flags, PIXGATE_* variables, .env and a TOML file (--config), in this order.
+    """
+
+
+def main(arguments: list[str] | None = None, **extra: Any) -> None:
+    """Run a command and exit: 0 done, 1 it failed, 2 it was asked for wrongly."""
+    if sys.stdout is not None and hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    pixgate.main(args=arguments, prog_name="pixgate", **extra)

@@ -1,0 +1,100 @@
+"""The data folder: its master key, its schema, and the services over it, as the server and the command line open them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gateway.config import Settings
+from gateway.errors import InvalidValue
+from gateway.services import RootCredentials, Services
+from gateway.services.secrets import MasterKey, load_master_key, parse_master_key
+from gateway.services.services import DATABASE
+from migrations.run import current_revision, needs_upgrade, upgrade
+
+RUN = "run"
+RENDER_SOCKET = "render.sock"
+SERVER_LOCK = "server.lock"
+ADDRESS_FILE = "address"
+ROTATED = ".new"
+"""Ending of the file that holds a new master key while secrets are sealed anew."""
+
+
+def database_path(settings: Settings) -> Path:
+    return settings.data / DATABASE
+
+
+def render_socket(settings: Settings) -> Path:
+    return settings.data / RUN / RENDER_SOCKET
+
+
+def master_key_path(settings: Settings) -> Path:
+    return settings.master_key_file or settings.data / "master.key"
+
+
+def master_key(settings: Settings) -> MasterKey:
+    """The key of the settings, else the one in its file, made where there is none. Raises InvalidValue, OSError."""
+    if settings.master_key is not None:
+        return MasterKey(settings.master_key)
+    return load_master_key(master_key_path(settings))
+
+
+def rotated_master_key(settings: Settings) -> MasterKey | None:
+    """The key that a rotation was about to put in place when it was cut short, if so."""
+    path = Path(str(master_key_path(settings)) + ROTATED)
+    if settings.master_key is not None or not path.exists():
+        return None
+    return parse_master_key(path.read_text(encoding="ascii"))
+
+
+def put_master_key(settings: Settings) -> None:
+    """Put the rotated key in the place of the old one."""
+    path = master_key_path(settings)
+    os.replace(str(path) + ROTATED, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def migrate(settings: Settings) -> bool:
+    """Bring the schema up to date, making the database where there is none. Whether anything was to do."""
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = database_path(settings)
+    if not needs_upgrade(path):
+        return False
+    upgrade(path)
+    return True
+
+
+def is_new(settings: Settings) -> bool:
+    """Whether there is no database yet."""
+    return current_revision(database_path(settings)) is None
+
+
+async def open_services(settings: Settings, *, worker: bool = False) -> Services:
+    """The services on the settings' data folder. The caller closes them. Raises GatewayError."""
+    root = None
+    if settings.root_access_key is not None and settings.root_secret_key is not None:
+        root = RootCredentials(settings.root_access_key, settings.root_secret_key)
+
+    async def opened(key: MasterKey) -> Services:
+        return await Services.open(
+            settings.data,
+            master=key,
+            region=settings.region,
+            root=root,
+            min_free=settings.min_free_bytes,
+            worker=worker,
+        )
+
+    try:
+        return await opened(master_key(settings))
+    except InvalidValue:
+        rotated = rotated_master_key(settings)
+        if rotated is None:
+            raise
+        services = await opened(rotated)
+        put_master_key(settings)
+        return services

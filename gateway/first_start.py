@@ -1,0 +1,56 @@
+"""What is done once before the workers start, in a process of its own: schema, root credentials."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from gateway import data_folder
+from gateway.config import Address, Settings
+from gateway.errors import GatewayError
+from gateway.model import AccessKey
+from gateway.web.connect import aws_cli, rclone
+
+
+def prepare(settings: Settings, address: Address) -> int:
+    """Migrate, and make the root pair where nobody gave one. An exit status; what is wrong goes to standard error."""
+    try:
+        data_folder.migrate(settings)
+        made = asyncio.run(_ensure_root(settings))
+    except (GatewayError, OSError, RuntimeError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    if made is not None:
+        print(root_message(settings, address, made, terminal=sys.stderr.isatty()), file=sys.stderr, flush=True)
+    return 0
+
+
+async def _ensure_root(settings: Settings) -> AccessKey | None:
+    services = await data_folder.open_services(settings)
+    try:
+        return await services.keys.ensure_root()
+    finally:
+        await services.close()
+
+
+def root_message(settings: Settings, address: Address, root: AccessKey, *, terminal: bool) -> str:
+    """The new pair with settings to paste; where standard error is no terminal, only how to see it."""
+    show = f"pixgate keys root --show --data {settings.data}"
+    if not terminal:
+        return f"Root credentials were made at this first start. See them with: {show}"
+    url, region = settings.base_url(address), settings.region
+    blocks = (
+        ("aws-cli:", aws_cli(url, region, root.access_key, root.secret)),
+        ("rclone (in rclone.conf):", rclone(url, region, root.access_key, root.secret)),
+    )
+    lines = [
+        "",
+        "Root credentials, made at this first start and kept encrypted in the data folder:",
+        "",
+        f"  access key  {root.access_key}",
+        f"  secret key  {root.secret}",
+    ]
+    for title, text in blocks:
+        lines += ["", title, "", *(f"  {line}" for line in text.splitlines())]
+    lines += ["", f"See them again with: {show}", ""]
+    return "\n".join(lines)

@@ -1,0 +1,189 @@
+"""What a connection may take: time for a header, a least speed for bodies, a share of memory.
+
+aiohttp knows a keep-alive time-out only. A socket that says nothing, sends its header byte by byte, or stops in the
+middle of a body would otherwise hold its place for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import time
+from typing import Any
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+_TCP_INFO_PROGRESS = struct.Struct("=QQ")
+_TCP_INFO_PROGRESS_OFFSET = 120
+"""`tcpi_bytes_acked` and `tcpi_bytes_received` in Linux' `struct tcp_info` (since 4.1)."""
+_TCP_INFO_LENGTH = _TCP_INFO_PROGRESS_OFFSET + _TCP_INFO_PROGRESS.size
+SWEEP_INTERVAL = 5.0
+"""Seconds between looks at the connections that wait for their client."""
+
+
+class GuardedHandler(RequestHandler):
+    """aiohttp's connection with a time limit for the header of every request."""
+
+    __slots__ = ("_header_timer",)
+
+    _manager: GuardedServer | None
+
+    def __init__(self, manager: GuardedServer, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._header_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._arm()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        seen = self._request_count
+        super().data_received(data)
+        if self._request_count != seen:
+            if self._header_timer is not None:
+                self._header_timer.cancel()
+                self._header_timer = None
+        elif self._header_timer is None and self._waiter is not None and data:
+            # Idle, and these bytes did not make a request whole: its header has begun.
+            self._arm()
+
+    def _arm(self) -> None:
+        manager = self._manager
+        if manager is not None:
+            self._header_timer = self._loop.call_later(manager.header_timeout, self._header_late)
+
+    def _header_late(self) -> None:
+        self._header_timer = None
+        if self._waiter is not None:
+            self.force_close()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what could not be parsed (and what escaped the boundary) without a word from the inside."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun")
+        if status >= 500 and exc is not None:
+            self.logger.error("a request failed outside its boundary", exc_info=exc)
+        manager = self._manager
+        answer = web.Response(status=status, text="") if manager is None else manager.refusal(status)
+        answer.force_close()
+        return answer
+
+    def waits_for_client(self) -> bool:
+        """Whether a request of this connection stands still until its client reads or sends."""
+        request = self._current_request
+        if request is None:
+            return False
+        if self._paused:
+            return True
+        body = request.content
+        return getattr(body, "_waiter", None) is not None and not body.is_eof()
+
+
+class GuardedServer(web.Server):
+    """A `web.Server` whose connections are guarded.
+
+    `refusal(status)` makes the answer to what is not HTTP; it may be replaced. Times in seconds.
+    """
+
+    def __init__(self, handler: Any, *, header_timeout: float, **options: Any) -> None:
+        super().__init__(handler, **options)
+        self.header_timeout = header_timeout
+        self.refusal = _plain_refusal
+
+    def __call__(self) -> RequestHandler:
+        return GuardedHandler(self, loop=self._loop, **self._kwargs)
+
+    @property
+    def connection_count(self) -> int:
+        return len(self._connections)
+
+    def close_idle(self) -> None:
+        """Close the connections that have no request in the works."""
+        for connection in self.connections:
+            if connection._waiter is not None and not connection._messages:
+                connection.force_close()
+
+
+def _plain_refusal(status: int) -> web.StreamResponse:
+    return web.Response(status=status, text="")
+
+
+async def close_stalled(server: GuardedServer, *, min_rate: int, timeout: float) -> None:
+    """Close, for ever, what moved less than `min_rate` bytes a second for `timeout` seconds while we waited for it.
+
+    Progress is read from the kernel (bytes acknowledged and received), so it costs the requests nothing and is as right
+    for TLS as without.
+    """
+    since: dict[RequestHandler, tuple[float, int]] = {}
+    while min_rate > 0:
+        await asyncio.sleep(min(SWEEP_INTERVAL, timeout / 4))
+        now = time.monotonic()
+        waiting: dict[RequestHandler, tuple[float, int]] = {}
+        for connection in server.connections:
+            if not isinstance(connection, GuardedHandler) or not connection.waits_for_client():
+                continue
+            moved = _bytes_moved(connection.transport)
+            if moved is None:
+                continue
+            began, before = since.get(connection, (now, moved))
+            if now - began < timeout:
+                waiting[connection] = (began, before)
+            elif moved - before < min_rate * (now - began):
+                _abort(connection)
+            else:
+                waiting[connection] = (now, moved)
+        since = waiting
+
+
+def _bytes_moved(transport: asyncio.BaseTransport | None) -> int | None:
+    connection = None if transport is None else transport.get_extra_info("socket")
+    if connection is None or connection.family == socket.AF_UNIX:
+        return None
+    try:
+        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_LENGTH)
+    except OSError:
+        return None
+    if len(info) < _TCP_INFO_LENGTH:
+        return None
+    acknowledged, received = _TCP_INFO_PROGRESS.unpack_from(info, _TCP_INFO_PROGRESS_OFFSET)
+    return int(acknowledged + received)
+
+
+def _abort(connection: RequestHandler) -> None:
+    transport = connection.transport
+    if isinstance(transport, asyncio.Transport) or hasattr(transport, "abort"):
+        transport.abort()  # type: ignore[union-attr]
+
+
+class Window:
+    """The bytes that the requests in flight of this process may hold together."""
+
+    __slots__ = ("held", "limit")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.held = 0
+
+    def take(self, size: int) -> bool:
+        """Count `size` bytes as held, unless that would pass the limit. Give them back with `give`."""
+        if self.held + size > self.limit:
+            return False
+        self.held += size
+        return True
+
+    def give(self, size: int) -> None:
+        self.held -= size

@@ -1,0 +1,440 @@
+"""The supervisor: one process without threads and without a database that keeps the others going.
+
+It opens the one listening socket, forks a process that prepares the data folder, then the workers; starts the render
+broker; hands out turns to write; restarts what dies, slower each time; passes SIGHUP on; and stops gracefully: readiness
+drops, requests in flight finish, a second signal ends it. Nothing outlives it: the kernel tells its children of its death.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import gc
+import heapq
+import itertools
+import logging
+import os
+import resource
+import select
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.config import Address, Settings
+from gateway.metadata.handover import HandoverServer
+from gateway.telemetry.metrics import Metrics
+
+LOG = logging.getLogger(__name__)
+
+BACKLOG = 4096
+STEADY_SECONDS = 10.0
+"""A process that lived so long starts anew without delay."""
+FIRST_DELAY = 0.1
+LONGEST_DELAY = 10.0
+GIVE_UP_AFTER = 5
+"""Worker deaths in a row before any worker was ever ready."""
+BROKER_GRACE = 3.0
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
+
+
+class StartRefused(Exception):
+    """The server cannot start, for a reason that its operator can change."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerContext:
+    """What a worker gets from its supervisor."""
+
+    slot: int
+    settings: Settings
+    listening: socket.socket
+    address: Address
+    metrics: Metrics
+    ready_fd: int
+
+    def say_ready(self) -> None:
+        os.write(self.ready_fd, b"R")
+        os.close(self.ready_fd)
+
+
+@dataclass(slots=True)
+class _Child:
+    started: float
+    deaths: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """What the processes do. `prepare` and `work` return an exit status; `broker` starts the broker."""
+
+    prepare: Callable[[Settings, Address], int]
+    work: Callable[[WorkerContext], int]
+    broker: Callable[[Settings], subprocess.Popen[bytes]]
+
+
+@dataclass(slots=True)
+class Supervisor:
+    settings: Settings
+    metrics: Metrics
+    roles: Roles
+    on_ready: Callable[[Address], None] = lambda address: None
+
+    _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    _timers: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
+    _serial: itertools.count[int] = field(default_factory=itertools.count)
+    _workers: dict[int, int] = field(default_factory=dict)  # pid -> slot
+    _slots: dict[int, _Child] = field(default_factory=dict)
+    _unready: set[int] = field(default_factory=set)
+    _ready_pipes: dict[int, int] = field(default_factory=dict)  # read end -> slot
+    _preparing: int | None = None
+    _broker: subprocess.Popen[bytes] | None = None
+    _broker_life: _Child = field(default_factory=lambda: _Child(0.0))
+    _early_deaths: int = 0
+    _ever_ready: bool = False
+    _stopping: bool = False
+    _status: int = 0
+    _handover: HandoverServer | None = None
+    _listening: socket.socket | None = None
+    _address: Address = Address("127.0.0.1", 0)
+    _wake: tuple[socket.socket, socket.socket] | None = None
+    _announced: bool = False
+    _pid: int = field(default_factory=os.getpid)
+
+    def run(self) -> int:
+        """Serve until told to stop. Returns the exit status; raises StartRefused."""
+        run_folder = self.settings.data / "run"
+        _make_folder(self.settings.data)
+        _make_folder(run_folder)
+        lock = _lock(run_folder / "server.lock")
+        _raise_descriptor_limit()
+        self._listening, self._address = _listen(self.settings.listen)
+        self._install_signals()
+        try:
+            self._handover = HandoverServer(run_folder / "handover.sock", self._selector)
+            # What exists now is shared with the workers for good; the collector need never look at it again.
+            gc.collect()
+            gc.freeze()
+            self._start_broker()
+            self._preparing = self._fork(lambda: self.roles.prepare(self.settings, self._address))
+            self._loop()
+        finally:
+            self._kill_all()
+            if self._handover is not None:
+                self._handover.close()
+            self._listening.close()
+            os.close(lock)
+        return self._status
+
+    # --- the loop
+
+    def _loop(self) -> None:
+        while self._workers or self._preparing is not None or not self._stopping:
+            timeout = None
+            if self._timers:
+                timeout = max(0.0, self._timers[0][0] - time.monotonic())
+            for key, _ in self._selector.select(timeout):
+                key.data()
+            while self._timers and self._timers[0][0] <= time.monotonic():
+                heapq.heappop(self._timers)[2]()
+
+    def _later(self, seconds: float, callback: Callable[[], None]) -> None:
+        heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._serial), callback))
+
+    # --- signals
+
+    def _install_signals(self) -> None:
+        reading, writing = socket.socketpair()
+        for end in (reading, writing):
+            end.setblocking(False)
+        self._wake = (reading, writing)
+        self._selector.register(reading, selectors.EVENT_READ, self._read_signals)
+        signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, lambda *_: None)
+
+    def _read_signals(self) -> None:
+        assert self._wake is not None
+        try:
+            numbers = set(self._wake[0].recv(4096))
+        except BlockingIOError:
+            return
+        if signal.SIGCHLD in numbers:
+            self._reap()
+        if signal.SIGHUP in numbers:
+            LOG.info("SIGHUP: workers read certificates again")
+            self._signal_workers(signal.SIGHUP)
+        if signal.SIGTERM in numbers or signal.SIGINT in numbers:
+            self._stop()
+
+    # --- children
+
+    def _fork(self, work: Callable[[], int]) -> int:
+        pid = os.fork()
+        if pid:
+            return pid
+        status = 1
+        try:
+            self._become_child()
+            status = work()
+        except KeyboardInterrupt:
+            status = 130
+        except BaseException:  # noqa: BLE001 -- the boundary of the process: nothing may return into the parent's code
+            LOG.exception("a process ended by an error")
+            import traceback
+
+            traceback.print_exc()
+        finally:
+            _finish_coverage()
+            with contextlib.suppress(Exception):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(status)
+
+    def _become_child(self) -> None:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the supervisor decides
+        assert self._wake is not None
+        for end in self._wake:
+            end.close()
+        for fd in self._ready_pipes:
+            os.close(fd)
+        if self._handover is not None:
+            self._handover.close_in_child()
+        self._selector.close()
+        if os.getppid() != self._pid:
+            os._exit(1)  # the supervisor died before the kernel knew whom to tell
+
+    def _start_worker(self, slot: int) -> None:
+        if self._stopping:
+            return
+        reading, writing = os.pipe()
+        assert self._listening is not None
+        context = WorkerContext(slot, self.settings, self._listening, self._address, self.metrics, writing)
+
+        def work() -> int:
+            os.close(reading)
+            _prctl_name(f"pixgate w{slot}")
+            self.metrics.adopt(slot)
+            return self.roles.work(context)
+
+        pid = self._fork(work)
+        os.close(writing)
+        self._workers[pid] = slot
+        self._slots.setdefault(slot, _Child(0.0)).started = time.monotonic()
+        self._unready.add(slot)
+        self._ready_pipes[reading] = slot
+        self._selector.register(reading, selectors.EVENT_READ, lambda: self._worker_ready(reading))
+
+    def _worker_ready(self, fd: int) -> None:
+        slot = self._ready_pipes.pop(fd)
+        said = os.read(fd, 1)
+        self._selector.unregister(fd)
+        os.close(fd)
+        if said != b"R":
+            return
+        self._ever_ready = True
+        self._unready.discard(slot)
+        if not self._unready and not self._announced and len(self._workers) == self.settings.workers:
+            self._announced = True
+            LOG.info("ready", extra={"address": self.settings.scheme + "://" + str(self._address)})
+            self.on_ready(self._address)
+
+    def _reap(self) -> None:
+        if self._preparing is not None:
+            done, status = os.waitpid(self._preparing, os.WNOHANG)
+            if done:
+                self._preparing = None
+                self._prepared(os.waitstatus_to_exitcode(status))
+        for pid in tuple(self._workers):
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                self._worker_ended(pid, os.waitstatus_to_exitcode(status))
+        if self._broker is not None and self._broker.poll() is not None:
+            status, self._broker = self._broker.returncode, None
+            if not self._stopping:
+                LOG.error("the render broker ended (%s)", _exit_text(status))
+                self._later(_delay(self._broker_life), self._start_broker)
+
+    def _prepared(self, status: int) -> None:
+        if status != 0:
+            self._status = status
+            self._stopping = True
+            return
+        for slot in range(self.settings.workers):
+            self._start_worker(slot)
+
+    def _worker_ended(self, pid: int, status: int) -> None:
+        slot = self._workers.pop(pid)
+        self.metrics.abandon(slot)
+        if self._stopping:
+            return
+        LOG.error("worker %d ended (%s)", slot, _exit_text(status), extra={"worker": slot})
+        if not self._ever_ready:
+            self._early_deaths += 1
+            if self._early_deaths >= GIVE_UP_AFTER:
+                LOG.error("no worker could start")
+                self._status = 1
+                self._stop()
+                return
+        self._later(_delay(self._slots[slot]), lambda: self._start_worker(slot))
+
+    def _start_broker(self) -> None:
+        if self._stopping:
+            return
+        self._broker_life.started = time.monotonic()
+        self._broker = self.roles.broker(self.settings)
+
+    # --- the end
+
+    def _stop(self) -> None:
+        if self._stopping:
+            LOG.warning("stopping at once")
+            self._signal_workers(signal.SIGKILL)
+            return
+        self._stopping = True
+        LOG.info("stopping")
+        self._signal_workers(signal.SIGTERM)
+        if self._preparing is not None:
+            os.kill(self._preparing, signal.SIGTERM)
+        patience = self.settings.drain_delay + self.settings.stop_timeout + 5
+        self._later(patience, lambda: self._signal_workers(signal.SIGKILL))
+
+    def _signal_workers(self, number: signal.Signals) -> None:
+        for pid in self._workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def _kill_all(self) -> None:
+        if self._broker is not None and self._broker.poll() is None:
+            self._broker.terminate()
+            try:
+                self._broker.wait(BROKER_GRACE)
+            except subprocess.TimeoutExpired:
+                self._broker.kill()
+                self._broker.wait()
+        for pid in self._workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+
+
+def _delay(life: _Child) -> float:
+    """Seconds until the next start of what has just ended: longer each time it did not live long."""
+    if time.monotonic() - life.started >= STEADY_SECONDS:
+        life.deaths = 0
+    delay = min(LONGEST_DELAY, FIRST_DELAY * 2.0**life.deaths)
+    life.deaths += 1
+    return delay
+
+
+def _exit_text(status: int) -> str:
+    return f"signal {-status}" if status < 0 else f"exit status {status}"
+
+
+def _listen(wanted: Address) -> tuple[socket.socket, Address]:
+    try:
+        found = socket.getaddrinfo(wanted.host, wanted.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, where = found[0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6 and wanted.host == "::":
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listening.bind(where)
+        listening.listen(BACKLOG)
+    except OSError as error:
+        raise StartRefused(f"cannot listen on {wanted}: {error.strerror or error}") from error
+    listening.setblocking(False)
+    return listening, Address(wanted.host, listening.getsockname()[1])
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartRefused(f"cannot make the folder {path}: {error.strerror}") from error
+
+
+def _lock(path: Path) -> int:
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StartRefused(f"cannot write in {path.parent}: {error.strerror}") from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise StartRefused(f"another server runs on the data folder {path.parent.parent}") from None
+    return fd
+
+
+def _raise_descriptor_limit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 1 << 20 if hard == resource.RLIM_INFINITY else min(hard, 1 << 20)
+    if soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _prctl(option: int, value: int) -> None:
+    ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+def _prctl_name(name: str) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0)
+
+
+def _finish_coverage() -> None:
+    """Save what coverage measured in a forked process, which ends without the interpreter's exit handlers."""
+    coverage = sys.modules.get("coverage")
+    current = coverage.Coverage.current() if coverage is not None else None
+    if current is not None:
+        with contextlib.suppress(Exception):
+            current.stop()
+            current.save()
+
+
+class PoliteHandler(logging.Handler):
+    """The supervisor's log: JSON lines to a descriptor, dropped when nobody reads, since it must never block."""
+
+    def __init__(self, fd: int = 1) -> None:
+        super().__init__()
+        self._fd = fd
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from gateway.telemetry.log import event_line
+
+        say(self._fd, event_line(record))
+
+
+def say(fd: int, text: str) -> None:
+    """Write a short text if that can be done without waiting."""
+    poll = select.poll()
+    try:
+        poll.register(fd, select.POLLOUT)
+        if poll.poll(0):
+            os.write(fd, text.encode()[: select.PIPE_BUF])
+    except OSError:
+        pass
+
+
+def configure_supervisor_logging(level: str) -> None:
+    root = logging.getLogger()
+    root.handlers[:] = [PoliteHandler()]
+    root.setLevel(level.upper())
+    if level != "debug":
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+__all__ = ["Roles", "StartRefused", "Supervisor", "WorkerContext", "configure_supervisor_logging", "say"]

@@ -1,0 +1,55 @@
+"""The metrics in Prometheus' text format, all workers added up."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from gateway import __version__
+from gateway.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class _Node:
+    """A collector in the sense of prometheus_client."""
+
+    def __init__(self, metrics: Metrics, objects: int, object_bytes: int) -> None:
+        self._metrics = metrics
+        self._objects = objects
+        self._object_bytes = object_bytes
+
+    def collect(self) -> Iterator[Metric]:
+        from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
+
+        yield from self._metrics.collect()
+        yield GaugeMetricFamily("pixgate_objects", "Objects that a listing shows.", value=self._objects)
+        yield GaugeMetricFamily("pixgate_object_bytes", "Bytes of those objects.", value=self._object_bytes)
+        resident = GaugeMetricFamily("pixgate_worker_resident_bytes", "Resident memory.", labels=["worker"])
+        for slot, pid in self._metrics.processes():
+            size = _resident(pid)
+            if size is not None:
+                resident.add_metric([str(slot)], size)
+        yield resident
+        yield InfoMetricFamily("pixgate_build", "The running version.", value={"version": __version__})
+
+
+def _resident(pid: int) -> int | None:
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def exposition(metrics: Metrics, *, objects: int, object_bytes: int) -> bytes:
+    """The body of an answer to a scrape."""
+    from prometheus_client import CollectorRegistry, generate_latest
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Node(metrics, objects, object_bytes))  # type: ignore[arg-type]
+    return generate_latest(registry)

@@ -1,0 +1,1 @@
+"""Pages under /ui/ and what operators ask for: health, readiness, metrics. No logic of its own."""

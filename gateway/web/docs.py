@@ -1,0 +1,67 @@
+"""The documentation of the running version, rendered from the Markdown that ships with it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "documents"
+EXAMPLE_URL = "http://127.0.0.1:9090"
+"""What stands in the documents for the server's address; pages show the real one."""
+_TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
+_LINK = re.compile(r'(<a href=")([^":?#]*?)(?:index)?\.md([#"])')
+_SECTIONS = ("", "guides", "reference", "adr")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A page: `name` is its path without `.md`; `section` the folder it is in."""
+
+    name: str
+    section: str
+    title: str
+
+
+@cache
+def documents() -> dict[str, Document]:
+    """All documents by name, in the order of a table of contents."""
+    found = []
+    for path in sorted(FOLDER.rglob("*.md")):
+        relative = path.relative_to(FOLDER).with_suffix("")
+        title = _TITLE.search(path.read_text(encoding="utf-8"))
+        section = relative.parts[0] if len(relative.parts) > 1 else ""
+        found.append(Document(relative.as_posix(), section, title[1].replace("`", "") if title else relative.name))
+    found.sort(
+        key=lambda document: (
+            _SECTIONS.index(document.section) if document.section in _SECTIONS else len(_SECTIONS),
+            document.name != "index",
+            document.name,
+        )
+    )
+    return {document.name: document for document in found}
+
+
+@cache
+def render(name: str, base_url: str) -> str:
+    """The HTML of a document. Raises KeyError where there is none of that name."""
+    from markdown_it import MarkdownIt
+
+    document = documents()[name]
+    text = (FOLDER / f"{document.name}.md").read_text(encoding="utf-8")
+    if base_url != EXAMPLE_URL:
+        text = text.replace(EXAMPLE_URL, base_url)
+    html = str(MarkdownIt("commonmark", {"html": False}).enable("table").render(text))
+    html = _LINK.sub(lambda link: f"{link[1]}{link[2] or './'}{link[3]}", html)
+    return _with_anchors(html)
+
+
+def _with_anchors(html: str) -> str:
+    def anchored(match: re.Match[str]) -> str:
+        level, inner = match[1], match[2]
+        slug = re.sub(r"[^a-z0-9]+", "-", re.sub(r"<[^>]+>|&\w+;", "", inner).lower()).strip("-")
+        return f'<h{level} id="{escape(slug, quote=True)}">{inner}</h{level}>'
+
+    return re.sub(r"<h([23])>(.*?)</h\1>", anchored, html)

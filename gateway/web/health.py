@@ -1,0 +1,64 @@
+"""`/health`: one entry for each thing that the node rests on, and the worst of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from gateway import __version__
+
+HEALTHY, DEGRADED, UNHEALTHY = "healthy", "degraded", "unhealthy"
+_ORDER = (HEALTHY, DEGRADED, UNHEALTHY)
+PATIENCE = 3.0
+"""Seconds until what does not answer counts as unwell."""
+
+Entry = Mapping[str, Any]
+
+
+class Services(Protocol):
+    async def health(self) -> Mapping[str, Entry]: ...
+
+
+class Renders(Protocol):
+    async def stats(self) -> Mapping[str, Any]: ...
+
+
+async def report(services: Services, renders: Renders) -> dict[str, Any]:
+    """`status`, `version`, and an entry each for database, store, cache and renders."""
+    (storage, rendering) = await asyncio.gather(_storage(services), _rendering(renders))
+    entries = {**storage, **rendering}
+    worst = max((str(entry["status"]) for entry in entries.values()), key=_ORDER.index)
+    return {"status": worst, "version": __version__, **entries}
+
+
+async def _storage(services: Services) -> dict[str, Entry]:
+    try:
+        return dict(await asyncio.wait_for(services.health(), PATIENCE))
+    except Exception as error:  # noqa: BLE001 -- whatever goes wrong in asking is the answer
+        detail = {"status": UNHEALTHY, "detail": type(error).__name__}
+        return {"database": detail, "store": detail}
+
+
+async def _rendering(renders: Renders) -> dict[str, Entry]:
+    """S3 works without the render broker, so its trouble only degrades."""
+    try:
+        stats = await asyncio.wait_for(renders.stats(), PATIENCE)
+    except Exception as error:  # noqa: BLE001 -- as above
+        detail = {"status": DEGRADED, "detail": f"the render broker does not answer ({type(error).__name__})"}
+        return {"cache": detail, "renders": detail}
+    cache, queue, decoders = stats["cache"], stats["queue"], stats["decoders"]
+    problem = stats.get("problem")
+    return {
+        "cache": {
+            "status": HEALTHY,
+            "detail": f"{cache['entries']} renditions in memory",
+            "bytes": cache["bytes"],
+            "limit": cache["limit"],
+        },
+        "renders": {
+            "status": DEGRADED if problem else HEALTHY,
+            "detail": problem or f"{decoders['busy']} of {decoders['wanted']} decoders busy",
+            "queued": queue["jobs"],
+        },
+    }
