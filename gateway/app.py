@@ -7,7 +7,6 @@ import contextlib
 import logging
 import math
 import signal
-import ssl
 import subprocess
 from collections.abc import Awaitable, Callable
 
@@ -16,7 +15,7 @@ from aiohttp import web
 
 from gateway import first_start
 from gateway.config import Address, Settings
-from gateway.data_folder import open_services, render_socket
+from gateway.data_folder import address_file, open_services, render_socket
 from gateway.http.guard import GuardedServer, Window, close_stalled
 from gateway.http.listener import Listener
 from gateway.render.client import RenderClient
@@ -28,6 +27,7 @@ from gateway.telemetry import Telemetry
 from gateway.telemetry.log import LogWriter, configure_logging
 from gateway.telemetry.metrics import Metrics, Operation
 from gateway.telemetry.request import seed_request_ids
+from gateway.tls import TlsRefused, load_tls
 from gateway.web.endpoint import OPERATIONS as WEB_OPERATIONS
 from gateway.web.endpoint import RESERVED_PAGES, SHORT_NAMES, WebEndpoint
 
@@ -44,20 +44,6 @@ BODY_WEIGHT = 128 * 1024
 """Bytes that a request, and one with a body, may hold between socket and disk."""
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-
-
-def load_tls(settings: Settings) -> ssl.SSLContext | None:
-    """The TLS context of the settings' certificate, read now. Raises StartRefused where it does not load."""
-    if settings.tls_cert is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    try:
-        context.load_cert_chain(settings.tls_cert, settings.tls_key)
-    except (OSError, ssl.SSLError) as error:
-        raise StartRefused(f"PIXGATE_TLS_CERT / PIXGATE_TLS_KEY: they do not load: {error}") from error
-    return context
 
 
 class Application:
@@ -131,10 +117,18 @@ def slow_down() -> web.StreamResponse:
 
 def serve(settings: Settings, on_ready: Callable[[Address], None]) -> int:
     """Run the server until it is told to stop. Returns the exit status; raises StartRefused."""
-    load_tls(settings)
+    try:
+        load_tls(settings)
+    except TlsRefused as error:
+        raise StartRefused(str(error)) from error
     metrics = Metrics(_operations(), _error_codes(), workers=settings.workers)
     roles = Roles(prepare=_prepare, work=_work, broker=_start_broker)
-    return Supervisor(settings, metrics, roles, on_ready).run()
+
+    def ready(address: Address) -> None:
+        address_file(settings).write_text(settings.base_url(address) + "\n", encoding="utf-8")
+        on_ready(address)
+
+    return Supervisor(settings, metrics, roles, ready).run()
 
 
 def _operations() -> list[Operation]:
@@ -209,7 +203,7 @@ async def _run_worker(context: WorkerContext, writer: LogWriter) -> None:
         try:
             tls = load_tls(settings)
             LOG.info("certificate read again")
-        except StartRefused as error:
+        except TlsRefused as error:
             LOG.error("%s; the one before stays", error)
 
     listener = Listener(

@@ -296,6 +296,22 @@ class Settings(BaseModel):
         return f"{self.scheme}://{Address(host, bound.port)}"
 
 
+def is_secret(name: str) -> bool:
+    """Whether a setting may be shown nowhere."""
+    extra = Settings.model_fields[name].json_schema_extra
+    return isinstance(extra, dict) and bool(extra.get("secret"))
+
+
+def shown_value(settings: Settings, name: str) -> str:
+    """A setting's value as it could be written in `.env`; of a secret only whether it is set."""
+    value = getattr(settings, name)
+    if value is None or value == ():
+        return ""
+    if is_secret(name):
+        return "(set)"
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
 def variable(name: str) -> str:
     """The environment variable of a setting."""
     return PREFIX + name.upper()

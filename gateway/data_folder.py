@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -26,6 +27,26 @@ def database_path(settings: Settings) -> Path:
 
 def render_socket(settings: Settings) -> Path:
     return settings.data / RUN / RENDER_SOCKET
+
+
+def address_file(settings: Settings) -> Path:
+    """Where a server that is ready leaves its URL, for commands that print links."""
+    return settings.data / RUN / ADDRESS_FILE
+
+
+def server_runs(settings: Settings) -> bool:
+    """Whether a server has this data folder now."""
+    try:
+        fd = os.open(settings.data / RUN / SERVER_LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
 
 
 def master_key_path(settings: Settings) -> Path:

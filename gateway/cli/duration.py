@@ -32,6 +32,11 @@ def parse_moment(text: str, now: float) -> int:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
+def utc(milliseconds: int) -> str:
+    """A moment, in milliseconds since the epoch, as `2027-01-31T12:00:00Z`."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 class Moment(click.ParamType[int]):
     """A moment in the future, in Unix seconds."""
 

@@ -1,0 +1,119 @@
+"""`pixgate buckets`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gateway.cli.context import data_options, json_option, print_json, settings_of, with_services
+from gateway.cli.duration import utc
+from gateway.errors import BucketNotFound
+
+if TYPE_CHECKING:
+    from gateway.model import Bucket
+    from gateway.services import Services
+
+
+@click.group()
+def buckets() -> None:
+    """Buckets, who owns them and how they show images."""
+
+
+def described(bucket: Bucket) -> dict[str, Any]:
+    """A bucket, for programs."""
+    return {
+        "bucket": bucket.name,
+        "account": bucket.owner.name,
+        "region": bucket.region,
+        "versioning": bucket.versioning.value,
+        "images": "public" if bucket.images_public else "private",
+        "ladder": list(bucket.ladder),
+        "created": utc(bucket.created_ms),
+    }
+
+
+@buckets.command("list")
+@json_option
+@data_options
+def list_buckets(as_json: bool, data: Path | None, config_file: Path | None) -> None:
+    """List all buckets."""
+    found = with_services(settings_of(config_file, data=data), lambda services: services.buckets.list())
+    if as_json:
+        print_json([described(bucket) for bucket in found])
+        return
+    from gateway.cli.table import print_table
+
+    print_table(
+        ("BUCKET", "ACCOUNT", "VERSIONING", "IMAGES", "LADDER", "CREATED"),
+        [
+            (
+                bucket.name,
+                bucket.owner.name,
+                bucket.versioning.value,
+                "public" if bucket.images_public else "private",
+                ",".join(map(str, bucket.ladder)),
+                utc(bucket.created_ms),
+            )
+            for bucket in found
+        ],
+    )
+
+
+@buckets.command()
+@click.argument("name")
+@click.option("--account", default="root", show_default=True, help="Account that will own it.")
+@data_options
+def create(name: str, account: str, data: Path | None, config_file: Path | None) -> None:
+    """Make a bucket."""
+
+    async def work(services: Services) -> Bucket:
+        return await services.buckets.create(name, await services.accounts.get(account))
+
+    bucket = with_services(settings_of(config_file, data=data), work, make=True)
+    click.echo(f"{bucket.name} is made and belongs to {bucket.owner.name}")
+
+
+@buckets.command("set")
+@click.argument("name")
+@click.option(
+    "--images", type=click.Choice(["public", "private"]), help="Whether images may be had by links without a signature."
+)
+@click.option("--ladder", metavar="WIDTHS", help="Widths that such links may ask for, in pixels: 150,300,600,1200.")
+@data_options
+def set_bucket(
+    name: str, images: str | None, ladder: str | None, data: Path | None, config_file: Path | None
+) -> None:
+    """Open a bucket for unsigned links to its images, or close it.
+
+    Unsigned links may ask for a width of the ladder and a format only, so that their variants can be counted.
+    """
+    if images is None and ladder is None:
+        raise click.UsageError("say what to set: --images, --ladder or both")
+    widths = _widths(ladder)
+
+    async def work(services: Services) -> Bucket:
+        bucket = services.directory.bucket(name)
+        if bucket is None:
+            raise BucketNotFound(f"There is no bucket {name!r}.")
+        await services.buckets.set_images(
+            bucket, public=None if images is None else images == "public", ladder=widths
+        )
+        services.directory.refresh()
+        return services.directory.bucket(name) or bucket
+
+    bucket = with_services(settings_of(config_file, data=data), work)
+    shown = "public" if bucket.images_public else "private"
+    click.echo(f"{name}: images {shown}, ladder {','.join(map(str, bucket.ladder)) or 'empty'}")
+    if bucket.images_public and not bucket.ladder:
+        click.echo("No width is on the ladder, so an unsigned link can ask for a format only.", err=True)
+
+
+def _widths(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    pieces = [piece.strip() for piece in text.split(",") if piece.strip()]
+    if not all(piece.isascii() and piece.isdigit() for piece in pieces):
+        raise click.BadParameter("give widths in pixels, such as 150,300,600,1200", param_hint="--ladder")
+    return tuple(int(piece) for piece in pieces)

@@ -1,0 +1,32 @@
+"""`pixgate check-config`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.cli.context import data_options, json_option, print_json, settings_of
+from gateway.config import Settings, shown_value
+
+
+@click.command("check-config")
+@json_option
+@data_options
+def check_config(as_json: bool, data: Path | None, config_file: Path | None) -> None:
+    """Read the settings from all sources as `serve` would, tell every mistake at once, and show what is in force."""
+    settings = settings_of(config_file, data=data)
+    from gateway.tls import TlsRefused, load_tls
+
+    try:
+        load_tls(settings)
+    except TlsRefused as error:
+        raise click.ClickException(str(error)) from error
+    values: dict[str, Any] = {name: shown_value(settings, name) for name in Settings.model_fields}
+    if as_json:
+        print_json(values)
+        return
+    from gateway.cli.table import print_table
+
+    print_table(("SETTING", "VALUE"), [(name, value) for name, value in values.items()])

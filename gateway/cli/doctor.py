@@ -1,0 +1,193 @@
+"""`pixgate doctor`."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from gateway.cli.context import data_options, json_option, print_json, settings_of
+from gateway.config import Settings
+
+Verdict = Literal["ok", "warning", "failed"]
+LEAST_VIPS = (8, 18, 3)
+LEAST_DESCRIPTORS = 4096
+SLOW_SYNC_MS = 30.0
+_MARKS = {"ok": "ok     ", "warning": "warning", "failed": "FAILED "}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    verdict: Verdict
+    subject: str
+    detail: str
+
+
+@click.command()
+@json_option
+@data_options
+def doctor(as_json: bool, data: Path | None, config_file: Path | None) -> None:
+    """Check what the server stands on: libraries, limits, disk, data folder, database. Changes nothing.
+
+    Exits with 1 where something failed.
+    """
+    settings = settings_of(config_file, data=data)
+    findings = list(examine(settings))
+    if as_json:
+        print_json([{"verdict": one.verdict, "subject": one.subject, "detail": one.detail} for one in findings])
+    else:
+        for one in findings:
+            click.echo(f"{_MARKS[one.verdict]}  {one.subject}: {one.detail}")
+    raise SystemExit(1 if any(one.verdict == "failed" for one in findings) else 0)
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """One finding a check; a check that fails by itself is a finding, too."""
+    checks: tuple[Callable[[Settings], Finding], ...] = (
+        _libvips,
+        _heif,
+        _descriptors,
+        _folder,
+        _disk,
+        _sync,
+        _master_key,
+        _database,
+        _server,
+    )
+    for check in checks:
+        try:
+            yield check(settings)
+        except (OSError, ValueError, sqlite3.Error, subprocess.SubprocessError) as error:
+            yield Finding("failed", check.__name__.strip("_").replace("_", " "), str(error))
+
+
+def _libvips(_settings: Settings) -> Finding:
+    """In a process of its own: a broken library must not end the doctor."""
+    code = (
+        "import json, pyvips; "
+        "print(json.dumps([[pyvips.version(i) for i in range(3)], bool(getattr(pyvips, 'API_mode', False)),"
+        " __import__('importlib.util').util.find_spec('_libvips') is not None]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)  # noqa: S603
+    if done.returncode != 0:
+        return Finding("failed", "libvips", (done.stderr.strip().splitlines() or ["it does not load"])[-1])
+    version, _, _ = json.loads(done.stdout)
+    text = ".".join(map(str, version))
+    if tuple(version) < LEAST_VIPS:
+        return Finding(
+            "failed",
+            "libvips",
+            f"{text} is the system's, older than {'.'.join(map(str, LEAST_VIPS))}: "
+            "pyvips was built against it; install pyvips-binary and a pyvips wheel (see the operator's guide)",
+        )
+    return Finding("ok", "libvips", text)
+
+
+def _heif(_settings: Settings) -> Finding:
+    import importlib.util
+
+    if importlib.util.find_spec("pillow_heif") is None:
+        return Finding("warning", "HEIC", "not decoded: the extra pixgate[heif] is not installed")
+    return Finding("ok", "HEIC", "decoded")
+
+
+def _descriptors(_settings: Settings) -> Finding:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < LEAST_DESCRIPTORS:
+        return Finding("warning", "open files", f"at most {hard} a process: raise it (LimitNOFILE=, ulimit -n)")
+    return Finding("ok", "open files", "no limit" if hard == resource.RLIM_INFINITY else f"{hard} a process")
+
+
+def _folder(settings: Settings) -> Finding:
+    folder = settings.data
+    if not folder.exists():
+        return Finding("warning", "data folder", f"{folder} is not there yet: the first start makes it")
+    mode = folder.stat().st_mode & 0o777
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        return Finding("failed", "data folder", f"{folder} cannot be written")
+    if mode & 0o077:
+        return Finding("warning", "data folder", f"{folder} is open to others (mode {mode:03o}): chmod 700 it")
+    return Finding("ok", "data folder", str(folder))
+
+
+def _existing(folder: Path) -> Path:
+    path = folder.absolute()
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def _disk(settings: Settings) -> Finding:
+    free = shutil.disk_usage(_existing(settings.data)).free
+    text = f"{free / 1e9:.1f} GB free"
+    if free < settings.min_free_bytes:
+        return Finding("failed", "disk", f"{text}, below PIXGATE_MIN_FREE_BYTES: PUTs are refused")
+    return Finding("ok" if free > 4 * settings.min_free_bytes else "warning", "disk", text)
+
+
+def _sync(settings: Settings) -> Finding:
+    """What a durable PUT waits for."""
+    with tempfile.NamedTemporaryFile(dir=_existing(settings.data), prefix=".doctor-") as file:
+        times = []
+        for _ in range(20):
+            file.write(b"x" * 4096)
+            file.flush()
+            began = time.perf_counter()
+            os.fdatasync(file.fileno())
+            times.append((time.perf_counter() - began) * 1000)
+    median = sorted(times)[len(times) // 2]
+    return Finding("ok" if median < SLOW_SYNC_MS else "warning", "fdatasync", f"{median:.2f} ms, median of {len(times)}")
+
+
+def _master_key(settings: Settings) -> Finding:
+    from gateway.data_folder import master_key_path
+
+    if settings.master_key is not None:
+        return Finding("ok", "master key", "from PIXGATE_MASTER_KEY")
+    path = master_key_path(settings)
+    if not path.exists():
+        return Finding("warning", "master key", f"{path} is not there yet: the first start makes it")
+    if path.stat().st_mode & 0o077:
+        return Finding("failed", "master key", f"{path} can be read by others: chmod 600 it")
+    return Finding("ok", "master key", f"{path}; keep a copy apart from the data: without it no secret opens")
+
+
+def _database(settings: Settings) -> Finding:
+    from gateway.data_folder import database_path
+    from migrations import HEAD
+    from migrations.run import current_revision
+
+    path = database_path(settings)
+    revision = current_revision(path)
+    if revision is None:
+        return Finding("warning", "database", f"{path} is not there yet: the first start makes it")
+    if revision != HEAD:
+        return Finding("warning", "database", f"schema {revision}, newest {HEAD}: run pixgate migrate")
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as connection:
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    return Finding("ok" if found == "ok" else "failed", "database", f"schema {revision}, quick check: {found}")
+
+
+def _server(settings: Settings) -> Finding:
+    from gateway.data_folder import address_file, server_runs
+
+    if not server_runs(settings):
+        return Finding("ok", "server", "not running on this data folder")
+    try:
+        where = address_file(settings).read_text(encoding="utf-8").strip()
+    except OSError:
+        where = "an address of its own"
+    return Finding("ok", "server", f"running at {where}")

@@ -1,0 +1,57 @@
+"""`pixgate fsck`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gateway.cli.context import data_options, json_option, print_json, settings_of, with_services
+
+if TYPE_CHECKING:
+    from gateway.services import Services
+    from gateway.services.fsck import FsckReport
+
+
+@click.command()
+@click.option("--repair", is_flag=True, help="Count buckets anew, queue lost contents, remove files without a row.")
+@json_option
+@data_options
+def fsck(repair: bool, as_json: bool, data: Path | None, config_file: Path | None) -> None:
+    """Check rows against rows, and rows against the stored bytes, both ways. Works beside a running server.
+
+    Exits with 1 where something is lost or contradicts itself. Files without a row cost only space.
+    """
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    async def work(services: Services) -> FsckReport:
+        console = Console(stderr=True)
+        columns = (SpinnerColumn(), TextColumn("{task.completed} blobs checked"))
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task("", total=None)
+            return await services.fsck.run(repair=repair, progress=lambda done: bar.update(task, completed=done))
+
+    report = with_services(settings_of(config_file, data=data), work)
+    if as_json:
+        print_json(
+            {
+                "clean": report.clean,
+                "blobs": report.blobs,
+                "bytes": report.bytes,
+                "problems": report.problems,
+                "leftovers": report.leftovers,
+                "repaired": report.repaired,
+            }
+        )
+    else:
+        for problem in report.problems:
+            click.echo(f"problem: {problem}")
+        for name in report.leftovers:
+            click.echo(f"leftover: {name}")
+        for text in report.repaired:
+            click.echo(f"repaired: {text}")
+        verdict = "nothing is wrong" if report.clean else f"{len(report.problems)} problems"
+        click.echo(f"{report.blobs} blobs, {report.bytes} bytes: {verdict}")
+    raise SystemExit(0 if report.clean else 1)

@@ -1,0 +1,228 @@
+"""`pixgate keys`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.cli.context import data_options, json_option, print_json, settings_of, with_services
+from gateway.cli.duration import Moment, utc
+from gateway.model import AccessKey, KeyKind
+
+
+@click.group()
+def keys() -> None:
+    """Access keys for S3, link keys for signed images. A running server notices changes at its next request."""
+
+
+def described(key: AccessKey) -> dict[str, Any]:
+    """A key without its secret, for programs."""
+    return {
+        "access_key": key.access_key,
+        "account": key.account.name,
+        "kind": key.kind.value,
+        "admin": key.admin,
+        "enabled": key.enabled,
+        "account_enabled": key.account.enabled,
+        "created": utc(key.created_ms),
+        "expires": None if key.expires_ms is None else utc(key.expires_ms),
+        "bucket": key.bucket,
+        "prefix": key.prefix,
+        "description": key.description,
+    }
+
+
+def _show_new(key: AccessKey, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {"access_key": key.access_key, "secret_key": key.secret, "account": key.account.name, **described(key)}
+        )
+        return
+    click.echo(f"access key  {key.access_key}")
+    click.echo(f"secret key  {key.secret}")
+    click.echo(f"account     {key.account.name}")
+    click.echo("The secret is shown this once.", err=True)
+
+
+@keys.command()
+@click.option("--account", required=True, help="Account that the key belongs to; made when it is new.")
+@click.option("--admin", is_flag=True, help="May administer. Opens no other account's objects.")
+@click.option("--links", is_flag=True, help="A link key: signs links to images and opens nothing else.")
+@click.option("--bucket", help="Narrow a link key to a bucket.")
+@click.option("--prefix", help="Narrow a link key to keys that begin so (needs --bucket).")
+@click.option("--description", default="", help="What it is for.")
+@click.option("--expires", type=Moment(), help="When it stops to work: 30d, 12h, or a date.")
+@json_option
+@data_options
+def create(
+    account: str,
+    admin: bool,
+    links: bool,
+    bucket: str | None,
+    prefix: str | None,
+    description: str,
+    expires: int | None,
+    as_json: bool,
+    data: Path | None,
+    config_file: Path | None,
+) -> None:
+    """Make a key. Its secret is printed once and never again."""
+    key = with_services(
+        settings_of(config_file, data=data),
+        lambda services: services.keys.create(
+            account,
+            admin=admin,
+            kind=KeyKind.LINK if links else KeyKind.S3,
+            bucket=bucket,
+            prefix=prefix,
+            description=description,
+            expires_ms=None if expires is None else expires * 1000,
+        ),
+        make=True,
+    )
+    _show_new(key, as_json)
+
+
+@keys.command("list")
+@json_option
+@data_options
+def list_keys(as_json: bool, data: Path | None, config_file: Path | None) -> None:
+    """List the keys, without secrets."""
+    found = with_services(settings_of(config_file, data=data), lambda services: services.keys.list())
+    if as_json:
+        print_json([described(key) for key in found])
+        return
+    from gateway.cli.table import print_table
+
+    print_table(
+        ("ACCESS KEY", "ACCOUNT", "KIND", "STATE", "CREATED", "EXPIRES", "DESCRIPTION"),
+        [
+            (
+                key.access_key,
+                key.account.name,
+                _kind(key),
+                "on" if key.enabled and key.account.enabled else "account off" if key.enabled else "off",
+                utc(key.created_ms),
+                "" if key.expires_ms is None else utc(key.expires_ms),
+                key.description,
+            )
+            for key in found
+        ],
+    )
+
+
+def _kind(key: AccessKey) -> str:
+    if key.kind is KeyKind.LINK:
+        return "links" + (f" to {key.bucket}/{key.prefix or ''}" if key.bucket else "")
+    return "s3, admin" if key.admin else "s3"
+
+
+@keys.command()
+@click.argument("access_key")
+@data_options
+def disable(access_key: str, data: Path | None, config_file: Path | None) -> None:
+    """Switch a key off. Its links stop working, too."""
+    with_services(
+        settings_of(config_file, data=data), lambda services: services.keys.set_enabled(access_key, False)
+    )
+    click.echo(f"{access_key} is off")
+
+
+@keys.command()
+@click.argument("access_key")
+@data_options
+def enable(access_key: str, data: Path | None, config_file: Path | None) -> None:
+    """Switch a key on again."""
+    with_services(settings_of(config_file, data=data), lambda services: services.keys.set_enabled(access_key, True))
+    click.echo(f"{access_key} is on")
+
+
+@keys.command()
+@click.argument("access_key")
+@data_options
+def delete(access_key: str, data: Path | None, config_file: Path | None) -> None:
+    """Delete a key for good."""
+    with_services(settings_of(config_file, data=data), lambda services: services.keys.delete(access_key))
+    click.echo(f"{access_key} is deleted")
+
+
+@keys.command()
+@click.argument("access_key")
+@click.option("--end-old", is_flag=True, help="Switch the old key off at once.")
+@json_option
+@data_options
+def rotate(access_key: str, end_old: bool, as_json: bool, data: Path | None, config_file: Path | None) -> None:
+    """Make a new pair with the rights of ACCESS_KEY, which stays valid unless --end-old is given.
+
+    The root pair is the exception: there is one, so the old one ends.
+    """
+
+    async def work(services: Any) -> AccessKey:
+        old = await services.keys.get(access_key)
+        new: AccessKey = await services.keys.rotate(access_key)
+        if end_old and any(key.access_key == old.access_key for key in await services.keys.list()):
+            await services.keys.set_enabled(access_key, False)
+        return new
+
+    _show_new(with_services(settings_of(config_file, data=data), work), as_json)
+
+
+@keys.command()
+@click.option("--show", is_flag=True, help="Print the secret, too.")
+@json_option
+@data_options
+def root(show: bool, as_json: bool, data: Path | None, config_file: Path | None) -> None:
+    """Print the root key pair that is in force."""
+    key = with_services(settings_of(config_file, data=data), lambda services: services.keys.root())
+    if key is None:
+        raise click.ClickException("there are no root credentials yet: they are made at the first start")
+    if as_json:
+        secret = {"secret_key": key.secret} if show else {}
+        print_json({"access_key": key.access_key, **secret, "account": key.account.name})
+        return
+    click.echo(f"access key  {key.access_key}")
+    if show:
+        click.echo(f"secret key  {key.secret}")
+
+
+@keys.command("rotate-master")
+@data_options
+def rotate_master(data: Path | None, config_file: Path | None) -> None:
+    """Make a new master key and seal every secret with it. Keys and links go on working.
+
+    With a key from PIXGATE_MASTER_KEY the new one is printed; put it in place and start the server again.
+    """
+    import os
+    import secrets
+
+    from gateway import data_folder
+    from gateway.services.secrets import MasterKey
+
+    settings = settings_of(config_file, data=data)
+    new = MasterKey(secrets.token_bytes(32))
+    if settings.master_key is not None:
+        count = with_services(settings, lambda services: services.keys.rotate_master(new))
+        click.echo(f"PIXGATE_MASTER_KEY={new.hex()}")
+        click.echo(f"{count} secrets sealed anew. Start the server again with the key above.", err=True)
+        return
+    path = data_folder.master_key_path(settings)
+    waiting = Path(str(path) + data_folder.ROTATED)
+    try:
+        fd = os.open(waiting, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise click.ClickException(f"{waiting} exists: a rotation was cut short. Run any command, then this.") from None
+    except OSError as error:
+        raise click.ClickException(f"{waiting}: {error.strerror}") from error
+    with os.fdopen(fd, "w") as file:
+        file.write(new.hex() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        count = with_services(settings, lambda services: services.keys.rotate_master(new))
+    except click.ClickException:
+        waiting.unlink()
+        raise
+    data_folder.put_master_key(settings)
+    click.echo(f"{count} secrets sealed anew; the new key is in {path}")
