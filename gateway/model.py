@@ -105,7 +105,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A run of a content's bytes: `length` bytes at `offset` of the blob file `name`, `start` bytes into the content."""
+    """A run of a content's bytes: `length` bytes at `offset` of the file `name`, `start` bytes into the content."""
 
     store: str
     name: str
@@ -251,7 +251,7 @@ class VersionPage:
 
 @dataclass(frozen=True, slots=True)
 class MultipartUpload:
-    """An upload in progress. `checksum_algorithm` is what every part is checked with (CRC64NVME where none was asked)."""
+    """An upload in progress. `checksum_algorithm` is that of every part (CRC64NVME where none was asked)."""
 
     id: int
     upload_id: str

@@ -22,7 +22,7 @@ def current_revision(path: Path) -> str | None:
 
 
 def upgrade(path: Path, revision: str = "head") -> None:
-    """Migrate a SQLite database file, made where it is missing. A second caller waits for the first, then finds it done."""
+    """Migrate a SQLite database file, made where it is missing. A second caller waits, then finds it done."""
     from alembic import command
     from alembic.config import Config
     from sqlalchemy import create_engine, event

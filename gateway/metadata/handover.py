@@ -11,14 +11,17 @@ import contextlib
 import os
 import selectors
 import socket
+import time
 from collections import deque
 from pathlib import Path
 
 ACQUIRE = b"A"
 GRANT = b"G"
 RELEASE = b"R"
-PATIENCE = 10.0
+PATIENCE = 3.0
 """Seconds to wait for a turn before writing without one: the server or the holder may be stopped."""
+SULK = 30.0
+"""Seconds to go without turns after that."""
 
 
 class HandoverServer:
@@ -107,36 +110,48 @@ class Handover:
     """A process's side. Blocking: called from the thread that commits."""
 
     def __init__(self, path: Path | None) -> None:
-        self._path = path
+        self.path = path
         self._socket: socket.socket | None = None
+        self._not_before = 0.0
 
     def ask(self) -> None:
-        """Take a place in the queue; `wait` returns when its turn has come. What is done in between is done for free."""
-        if self._path is None:
+        """Take a place in the queue; `wait` returns when its turn has come. What is done in between costs nothing."""
+        if self._socket is not None:
+            try:
+                self._socket.sendall(ACQUIRE)
+                return
+            except OSError:
+                # The server went, and may have come back.
+                self.close()
+        if self.path is None or time.monotonic() < self._not_before:
             return
-        if self._socket is None and not self._connect():
+        connection = self._connect(self.path)
+        if connection is None:
             return
-        assert self._socket is not None
         try:
-            self._socket.sendall(ACQUIRE)
+            connection.sendall(ACQUIRE)
         except OSError:
-            self.close()
-            if self._connect():
-                with contextlib.suppress(OSError):
-                    self._socket.sendall(ACQUIRE)
+            connection.close()
+            return
+        self._socket = connection
 
     def wait(self) -> None:
+        """Return when the turn has come, or when it is no use to wait for it."""
         if self._socket is None:
             return
         try:
             if self._socket.recv(1) == GRANT:
                 return
+        except TimeoutError:
+            # Server or holder is stopped. Whoever asked anew at each commit would wait anew at each commit.
+            self._not_before = time.monotonic() + SULK
         except OSError:
             pass
-        # Given up on or gone: closing gives the place back, and the next turn asks anew.
+        # Closing gives the place back.
         self.close()
 
     def release(self) -> None:
+        """Let the next one write. Without a turn it does nothing."""
         if self._socket is None:
             return
         try:
@@ -149,17 +164,16 @@ class Handover:
             self._socket.close()
             self._socket = None
 
-    def _connect(self) -> bool:
-        assert self._path is not None
+    @staticmethod
+    def _connect(path: Path) -> socket.socket | None:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(PATIENCE)
         try:
-            connect_unix(connection, self._path)
+            connect_unix(connection, path)
         except OSError:
             connection.close()
-            return False
-        self._socket = connection
-        return True
+            return None
+        return connection
 
 
 def bind_unix(listener: socket.socket, path: Path) -> None:

@@ -10,7 +10,8 @@ DEAD_AFTER_MS = 60_000
 
 
 async def create(tx: Transaction, owner: str, now_ms: int) -> int:
-    return await tx.insert("INSERT INTO leases (owner, created_ms, renewed_ms) VALUES (?, ?, ?)", (owner, now_ms, now_ms))
+    sql = "INSERT INTO leases (owner, created_ms, renewed_ms) VALUES (?, ?, ?)"
+    return await tx.insert(sql, (owner, now_ms, now_ms))
 
 
 async def check(tx: Transaction, lease: int) -> None:

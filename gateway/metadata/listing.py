@@ -31,7 +31,7 @@ def common_prefix(key: bytes, prefix: bytes, delimiter: bytes) -> bytes | None:
 
 
 def resume(prefix: bytes, delimiter: bytes, after: bytes | None) -> bytes:
-    """The first byte string that a page may begin with: behind `after`, and behind all of it where it is a common prefix."""
+    """The first byte string a page may begin with: behind `after`, behind all below it where it is a common prefix."""
     if after is None or after < prefix:
         return prefix
     if common_prefix(after, prefix, delimiter) == after and after.startswith(prefix):
@@ -42,11 +42,12 @@ def resume(prefix: bytes, delimiter: bytes, after: bytes | None) -> bytes:
 
 OBJECT_COLUMNS = "h.key, h.size, h.etag, h.modified_ms, h.checksum_algorithm, h.checksum_type"
 
-PLAIN = f"SELECT {OBJECT_COLUMNS} FROM heads h WHERE h.bucket_id = ? AND h.key >= ? AND h.key < ? ORDER BY h.key LIMIT ?"
-PLAIN_OPEN = f"SELECT {OBJECT_COLUMNS} FROM heads h WHERE h.bucket_id = ? AND h.key >= ? ORDER BY h.key LIMIT ?"
+PLAIN = (
+    f"SELECT {OBJECT_COLUMNS} FROM heads h WHERE h.bucket_id = ? AND h.key >= ? AND h.key < ? ORDER BY h.key LIMIT ?"
+)
 
-# One step a row: the first key, and from each key the next behind all of what it rolls up into (the prefix with its last
-# byte plus one) or behind itself (a zero byte more). `||` makes text of blobs, hence the casts.
+# One step a row: the first key, and from each key the next behind all of what it rolls up into (the prefix with its
+# last byte plus one) or behind itself (a zero byte more). `||` makes text of blobs, hence the casts.
 WALK = """
 WITH RECURSIVE step (n, key) AS (
     SELECT 1, (SELECT h.key FROM heads h WHERE h.bucket_id = ?6 AND h.key >= ?1 AND h.key < ?7 ORDER BY h.key LIMIT 1)
@@ -206,7 +207,8 @@ async def _marker_seq(reader: Reader, bucket_id: int, key: bytes, version_id: st
 
 
 UPLOAD_COLUMNS = (
-    "id, upload_id, bucket_id, key, headers, tags, checksum_algorithm, checksum_type, checksum_asked, initiator, created_ms"
+    "id, upload_id, bucket_id, key, headers, tags, checksum_algorithm, checksum_type, checksum_asked, initiator, "
+    "created_ms"
 )
 UPLOAD_PAGE = (
     f"SELECT {UPLOAD_COLUMNS} FROM uploads WHERE completed_ms IS NULL AND bucket_id = ? AND key >= ? AND key < ? "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import sqlite3
 import threading
 from collections import deque
@@ -23,6 +24,8 @@ from gateway.metadata.port import Durable, Parameters, Reader, Row, Transaction
 
 T = TypeVar("T")
 
+log = logging.getLogger("pixgate.metadata")
+
 BATCH = 64
 """Operations a commit at most: bounds how long the write lock is held."""
 CHECKPOINT_BYTES = 8 * 1024**2
@@ -31,9 +34,21 @@ STRICT_CHECKPOINT_BYTES = 64 * 1024**2
 """Size above which writers wait while that is done, so that the log can start anew."""
 
 
-def translate(error: Exception) -> GatewayError:
+_FATAL = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+)
+"""What says something of the database, and not of the statement that met it."""
+
+
+def _code(error: sqlite3.Error) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def translate(error: BaseException) -> GatewayError:
     """The fact behind a driver's error."""
-    if isinstance(error, sqlite3.OperationalError) and getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
+    if isinstance(error, GatewayError):
+        return error
+    if isinstance(error, sqlite3.Error) and _code(error) == sqlite3.SQLITE_FULL:
         return DiskFull("The metadata database has no space left.")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull("No space left.")
@@ -92,7 +107,7 @@ def run_now(awaitable: Awaitable[T]) -> T:
 
 
 class _Operation:
-    __slots__ = ("durable", "error", "future", "heavy", "operation", "result")
+    __slots__ = ("committed", "durable", "error", "future", "heavy", "operation", "result")
 
     def __init__(
         self,
@@ -107,6 +122,7 @@ class _Operation:
         self.future = future
         self.result: Any = None
         self.error: BaseException | None = None
+        self.committed = False
 
 
 class SqliteDatabase:
@@ -188,44 +204,64 @@ class SqliteDatabase:
         result: T = await asyncio.shield(pending.future)
         return result
 
+    def _batch(self) -> list[_Operation]:
+        """What the next commit takes: light operations together, a heavy one by itself, in the order they came."""
+        batch = [self._pending.popleft()]
+        if not batch[0].heavy:
+            while self._pending and len(batch) < BATCH and not self._pending[0].heavy:
+                batch.append(self._pending.popleft())
+        return batch
+
     async def _flush(self) -> None:
-        loop = asyncio.get_running_loop()
         try:
             while self._pending:
-                batch = [self._pending.popleft() for _ in range(min(BATCH, len(self._pending)))]
+                batch = self._batch()
                 try:
-                    await loop.run_in_executor(self._committer, self._begin, {o.durable for o in batch if o.durable})
-                    if any(operation.heavy for operation in batch):
-                        await loop.run_in_executor(self._committer, self._execute, batch)
-                    else:
-                        self._execute(batch)
-                    await loop.run_in_executor(self._committer, self._commit)
-                except Exception as error:
-                    await loop.run_in_executor(self._committer, self._rollback)
-                    fact = translate(error)
+                    await self._commit_batch(batch)
+                finally:
+                    # Cancelled with the loop: the outcome is unknown, and nobody may wait for it for ever.
                     for operation in batch:
-                        operation.error = operation.error or fact
-                for operation in batch:
-                    self._resolve(operation)
+                        self._resolve(operation)
         finally:
             self._flushing = None
 
+    async def _commit_batch(self, batch: list[_Operation]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._committer, self._begin, batch)
+            if batch[0].heavy:
+                await loop.run_in_executor(self._committer, self._execute, batch)
+            else:
+                self._execute(batch)
+            await loop.run_in_executor(self._committer, self._commit)
+        except Exception as error:
+            fact = translate(error)
+            for operation in batch:
+                operation.error = operation.error or fact
+            await loop.run_in_executor(self._committer, self._rollback)
+            return
+        for operation in batch:
+            operation.committed = True
+
     @staticmethod
     def _resolve(operation: _Operation) -> None:
-        if operation.future.cancelled():
+        if operation.future.done():
             return
-        if operation.error is None:
+        error = operation.error
+        if error is None and not operation.committed:
+            error = DatabaseUnavailable("The write was interrupted; whether it took place is not known.")
+        if error is None:
             operation.future.set_result(operation.result)
         else:
-            operation.future.set_exception(operation.error)
+            operation.future.set_exception(error)
             # Whoever asked may be gone; the error was theirs alone.
             operation.future.exception()
 
-    def _begin(self, durables: set[Durable]) -> None:
+    def _begin(self, batch: list[_Operation]) -> None:
         self._handover.ask()
         try:
-            for durable in durables:
-                durable.sync()
+            # Meanwhile the turn may come; waiting for it costs nobody else more than that.
+            self._sync(batch)
         finally:
             self._handover.wait()
         try:
@@ -234,61 +270,83 @@ class SqliteDatabase:
             self._handover.release()
             raise
 
+    @staticmethod
+    def _sync(batch: list[_Operation]) -> None:
+        """Make the bytes durable that the operations name; those whose bytes cannot be made so fail."""
+        failed: dict[Durable, BaseException] = {}
+        for durable in {operation.durable for operation in batch if operation.durable is not None}:
+            try:
+                durable.sync()
+            except Exception as error:
+                failed[durable] = error
+        for operation in batch:
+            if operation.durable in failed:
+                operation.error = translate(failed[operation.durable])
+
     def _execute(self, batch: list[_Operation]) -> None:
         execute = self._writing.execute
         for operation in batch:
+            if operation.error is not None:
+                continue
             execute("SAVEPOINT operation")
             try:
                 operation.result = run_now(operation.operation(self._transaction))
-            except sqlite3.IntegrityError as error:
-                execute("ROLLBACK TO operation")
-                operation.error = error
-            except sqlite3.Error:
-                raise
             except Exception as error:
-                execute("ROLLBACK TO operation")
+                if isinstance(error, sqlite3.Error):
+                    if not self._writing.in_transaction or _code(error) in _FATAL:
+                        raise
+                    if not isinstance(error, sqlite3.IntegrityError):
+                        log.error("a statement failed: %s", error)
                 operation.error = error
+                execute("ROLLBACK TO operation")
             execute("RELEASE operation")
 
     def _commit(self) -> None:
-        try:
-            self._writing.execute("COMMIT")
-        finally:
-            if not self._writing.in_transaction:
-                self._handover.release()
+        self._writing.execute("COMMIT")
+        self._handover.release()
 
     def _rollback(self) -> None:
-        if self._writing.in_transaction:
-            try:
+        try:
+            # SQLite itself has rolled back after some errors.
+            if self._writing.in_transaction:
                 self._writing.execute("ROLLBACK")
-            finally:
-                self._handover.release()
+        except sqlite3.Error as error:
+            log.error("a transaction could not be rolled back: %s", error)
+        finally:
+            self._handover.release()
 
     async def checkpoint(self) -> None:
-        """Copy the write-ahead log into the database when it has grown; called every second by one process."""
+        """Copy the write-ahead log into the database when it has grown; called every second by every process.
+
+        Two that do so at once do no harm: SQLite lets one of them, the other finds that it is being done.
+        """
         await asyncio.get_running_loop().run_in_executor(self._readers, self._checkpoint)
 
-    def _checkpoint(self) -> None:
-        log = self.path.with_name(self.path.name + "-wal")
+    def _log_size(self) -> int:
         try:
-            size = log.stat().st_size
+            return self.path.with_name(self.path.name + "-wal").stat().st_size
         except FileNotFoundError:
-            return
-        if size < CHECKPOINT_BYTES:
+            return 0
+
+    def _checkpoint(self) -> None:
+        if self._log_size() < CHECKPOINT_BYTES:
             return
         connection: sqlite3.Connection | None = getattr(self._thread, "checkpointer", None)
-        if connection is None:
-            connection = self._thread.checkpointer = connect(self.path, read_only=False)
         try:
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-            if size < STRICT_CHECKPOINT_BYTES:
+            if connection is None:
+                connection = self._thread.checkpointer = connect(self.path, read_only=False)
+                # A reader that is in the way is tried again in a second: writers do not wait for it.
+                connection.execute("PRAGMA busy_timeout = 20")
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            if self._log_size() < STRICT_CHECKPOINT_BYTES:
                 return
             # Under writes without a pause the log never starts anew by itself: hold the writers for the rest of it.
-            handover = Handover(self._handover._path)
+            handover = Handover(self._handover.path)
             handover.ask()
             handover.wait()
             try:
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                if self._log_size() >= STRICT_CHECKPOINT_BYTES:
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             finally:
                 handover.release()
                 handover.close()

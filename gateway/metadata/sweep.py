@@ -103,8 +103,9 @@ INCONSISTENCIES = {
         "(SELECT coalesce(sum(s.length), 0) FROM segments s WHERE s.content_id = c.id)"
     ),
     "a bucket whose count of objects or bytes is wrong": (
-        "SELECT count(*) FROM usage u WHERE u.objects != (SELECT count(*) FROM heads h WHERE h.bucket_id = u.bucket_id) "
-        "OR u.bytes != (SELECT coalesce(sum(c.size), 0) FROM versions v JOIN contents c ON c.id = v.content_id "
+        "SELECT count(*) FROM usage u "
+        "WHERE u.objects != (SELECT count(*) FROM heads h WHERE h.bucket_id = u.bucket_id) OR u.bytes != "
+        "(SELECT coalesce(sum(c.size), 0) FROM versions v JOIN contents c ON c.id = v.content_id "
         "WHERE v.bucket_id = u.bucket_id)"
     ),
 }

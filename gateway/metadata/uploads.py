@@ -14,7 +14,8 @@ from gateway.metadata.versions import dump_pairs
 from gateway.model import Checksum, MultipartUpload, Part, PartPage
 
 NO_UPLOAD = (
-    "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."
+    "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or "
+    "completed."
 )
 
 
@@ -40,7 +41,8 @@ async def create(tx: Transaction, new: MultipartUpload) -> None:
 async def get(reader: Reader, bucket_id: int, key: bytes, upload_id: str) -> MultipartUpload:
     """An upload in progress. Raises UploadNotFound."""
     row = await reader.one(
-        f"SELECT {UPLOAD_COLUMNS} FROM uploads WHERE upload_id = ? AND bucket_id = ? AND key = ? AND completed_ms IS NULL",
+        f"SELECT {UPLOAD_COLUMNS} FROM uploads WHERE upload_id = ? AND bucket_id = ? AND key = ? "
+        "AND completed_ms IS NULL",
         (upload_id, bucket_id, key),
     )
     if row is None:

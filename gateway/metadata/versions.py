@@ -175,13 +175,13 @@ async def put(tx: Transaction, new: NewVersion, conditions: WriteConditions) -> 
     """
     bucket_id, key = new.bucket_id, new.key
     row = await tx.one(
-        "SELECT b.versioning, h.seq, h.etag, h.size FROM buckets b LEFT JOIN heads h ON h.bucket_id = b.id AND h.key = ? "
+        "SELECT b.versioning, h.seq, h.etag FROM buckets b LEFT JOIN heads h ON h.bucket_id = b.id AND h.key = ? "
         "WHERE b.id = ?",
         (key, bucket_id),
     )
     if row is None:
         raise BucketNotFound("The specified bucket does not exist")
-    versioning, head_seq, head_etag, _ = row
+    versioning, head_seq, head_etag = row
     check_conditions(conditions, head_etag)
 
     if isinstance(new.content, int):

@@ -197,7 +197,7 @@ class Keys:
         return await self.get(access_key) if await self._database.write(operation) else None
 
     async def rotate_master(self, new: MasterKey) -> int:
-        """Seal every secret anew, in one transaction; gives how many. The caller puts the new key where nodes find it."""
+        """Seal every secret anew in one transaction; gives how many. The caller puts the key where nodes find it."""
 
         async def operation(tx: Transaction) -> int:
             count = 0

@@ -12,7 +12,9 @@ from gateway.model import Account, Bucket, Versioning
 from gateway.services.clock import now_ms
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])")
-RESERVED = frozenset({"api", "img", "ui", "health", "livez", "readyz", "metrics", "openapi.json", "imgproxy", "thumbor"})
+RESERVED = frozenset(
+    {"api", "img", "ui", "health", "livez", "readyz", "metrics", "openapi.json", "imgproxy", "thumbor"}
+)
 """Names that are paths of the server for good."""
 RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")

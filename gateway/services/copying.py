@@ -19,6 +19,7 @@ from gateway.model import (
     Content,
     Headers,
     ObjectVersion,
+    Segment,
     Tags,
     WriteConditions,
 )
@@ -107,7 +108,7 @@ class Copying:
             new_content_uid(), content.size, content.etag, checksum, references=references, parts=tuple(parts)
         )
 
-    async def _segments(self, content: Content) -> tuple[contents.Segment, ...]:
+    async def _segments(self, content: Content) -> tuple[Segment, ...]:
         if content.first is not None:
             return (content.first,)
         return await contents.segments(self._database, content.id, 0, content.size)

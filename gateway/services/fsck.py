@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from gateway.blobs.filesystem import FilesystemStore
 from gateway.metadata import leases, sweep
@@ -55,7 +56,7 @@ class Fsck:
     async def _check_blobs(self, report: FsckReport, progress: Callable[[int], None] | None) -> set[str]:
         sizes: dict[str, int | None] = {}
         after = 0
-        while rows := await self._database.read(lambda reader, after=after: sweep.blobs_after(reader, after, PAGE)):
+        while rows := await self._database.read(partial(sweep.blobs_after, after=after, limit=PAGE)):
             for row in rows:
                 if row.store != self._store.name:
                     report.problems.append(f"blob {row.id} lies in the store {row.store!r}, which is not configured")
@@ -87,7 +88,7 @@ class Fsck:
             if lease in living or lease in waiting:
                 continue
             for name in await asyncio.to_thread(self._store.names, lease):
-                if name in names or await self._database.read(lambda reader, name=name: sweep.names_in_use(reader, [name])):
+                if name in names or await sweep.names_in_use(self._database, [name]):
                     continue
                 report.leftovers.append(name)
                 if repair:

@@ -106,8 +106,9 @@ async def ingest(
     *,
     keep: ChecksumAlgorithm | None = None,
 ) -> Ingested:
-    """Take a body into `store`; the checksum `keep`, where named, is the one to be stored. Raises BodyMismatch facts, StoreUnavailable, DiskFull, and what reading the body raises.
+    """Take a body into `store`; the checksum `keep`, where named, is the one to be stored.
 
+    Raises BodyMismatch facts, StoreUnavailable, DiskFull, and what reading the body raises.
     On any failure what was written stays: no row names it, and the sweep of this process's lease removes it.
     """
     store.check_room()

@@ -52,7 +52,7 @@ class Lease:
                 if lease is None:
                     await self.begin()
                 else:
-                    await self._database.write(lambda tx: leases.renew(tx, lease, now_ms(), self.oldest_read()))
+                    await self._renew(lease)
             except LeaseLost:
                 # What was written under it may be swept from now on: begin anew, under other names.
                 self._id = None
@@ -63,6 +63,9 @@ class Lease:
                     log.warning("no new lease yet: %s", error)
             except GatewayError as error:
                 log.warning("the lease could not be renewed: %s", error)
+
+    async def _renew(self, lease: int) -> None:
+        await self._database.write(lambda tx: leases.renew(tx, lease, now_ms(), self.oldest_read()))
 
     def begin_read(self) -> int:
         """Note a read that may last: the sweep leaves alone what was condemned after it began. Gives its ticket."""

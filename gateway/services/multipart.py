@@ -7,6 +7,7 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 from gateway.blobs.port import Store
 from gateway.errors import (
@@ -90,12 +91,16 @@ class Multipart:
         """
         check_key(key)
         if algorithm is None and type is not None:
-            raise InvalidValue("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
+            raise InvalidValue(
+                "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header."
+            )
         used = algorithm or ChecksumAlgorithm.CRC64NVME
         if type is None:
             type = ChecksumType.FULL_OBJECT if used is ChecksumAlgorithm.CRC64NVME else ChecksumType.COMPOSITE
         if type is ChecksumType.FULL_OBJECT and used not in FULL_OBJECT_ALGORITHMS:
-            raise InvalidValue(f"The FULL_OBJECT checksum type cannot be used with the {used.lower()} checksum algorithm.")
+            raise InvalidValue(
+                f"The FULL_OBJECT checksum type cannot be used with the {used.lower()} checksum algorithm."
+            )
         if type is ChecksumType.COMPOSITE and used is ChecksumAlgorithm.CRC64NVME:
             raise InvalidValue("The COMPOSITE checksum type cannot be used with the crc64nvme checksum algorithm.")
         new = MultipartUpload(
@@ -230,9 +235,10 @@ class Multipart:
         if len(parts) > MAX_PARTS:
             raise InvalidPart(NOT_FOUND)
         numbers = [part.number for part in parts]
-        if any(second <= first for first, second in zip(numbers, numbers[1:], strict=False)):
+        if any(second <= first for first, second in pairwise(numbers)):
             raise InvalidPartOrder(
-                "The list of parts was not in ascending order. The parts list must be specified in order by part number."
+                "The list of parts was not in ascending order. The parts list must be specified in order by part "
+                "number."
             )
         completion = _digest_of(parts)
         done = await uploads.completed(self._database, bucket.id, key, upload_id)

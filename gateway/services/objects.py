@@ -143,7 +143,10 @@ class Objects:
     async def delete(
         self, bucket: Bucket, key: bytes, version_id: str | None = None, *, if_match: str | None = None
     ) -> DeleteResult:
-        """Delete a key or a version; what is not there is deleted already. Raises PreconditionFailed, InvalidVersionId."""
+        """Delete a key or a version; what is not there is deleted already.
+
+        Raises BucketNotFound, InvalidVersionId, PreconditionFailed, ObjectNotFound (an If-Match without a key).
+        """
         check_key(key)
         return await self._database.write(
             lambda tx: versions.delete(tx, bucket.id, key, version_id, if_match, now_ms())

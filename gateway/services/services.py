@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 from gateway.blobs.filesystem import FilesystemStore
 from gateway.errors import GatewayError, InvalidValue, Unavailable
 from gateway.metadata import accounts as account_rows
-from gateway.metadata import leases, meta
+from gateway.metadata import meta
 from gateway.metadata.port import Transaction
 from gateway.metadata.sqlite import SqliteDatabase
 from gateway.model import Account
@@ -107,7 +106,7 @@ class Services:
             if worker:
                 await services.lease.begin()
                 services.lease.keep()
-                services._every(CHECKPOINT_SECONDS, "checkpoint", services._checkpoint)
+                services._every(CHECKPOINT_SECONDS, "checkpoint", database.checkpoint)
                 services._every(SWEEP_SECONDS, "sweep", services._sweep)
         except BaseException:
             await database.close()
@@ -126,15 +125,6 @@ class Services:
                     log.warning("%s: %s", name, error)
 
         self._tasks.append(asyncio.get_running_loop().create_task(repeat(), name=name))
-
-    async def _checkpoint(self) -> None:
-        # One process at a time: two that checkpoint only stand in each other's way.
-        if await self._take_lock("checkpoint", 5_000):
-            await self.database.checkpoint()
-
-    async def _take_lock(self, name: str, for_ms: int) -> bool:
-        owner = f"{os.getpid()}-{self.store.name}"
-        return await self.database.write(lambda tx: leases.take_lock(tx, name, owner, now_ms(), for_ms))
 
     async def _sweep(self) -> None:
         self.store.release_idle()

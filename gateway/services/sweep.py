@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.blobs.filesystem import FilesystemStore
 from gateway.metadata import leases, sweep, uploads
@@ -65,14 +66,12 @@ class Sweep:
             oldest = await leases.oldest_read(self._database)
             if oldest is not None:
                 before = min(before, oldest)
-            rows = await self._database.read(lambda reader, before=before: sweep.condemned(reader, before, BATCH))
+            rows = await self._database.read(partial(sweep.condemned, before_ms=before, limit=BATCH))
             if not rows:
                 break
             for row in rows:
                 await asyncio.to_thread(self._store.punch, row.name, row.offset, row.length)
-            await self._database.write(
-                lambda tx, rows=rows: sweep.forget(tx, [row.id for row in rows]), heavy=True
-            )
+            await self._database.write(partial(sweep.forget, blob_ids=[row.id for row in rows]), heavy=True)
             # A file without a row is gone for good, unless its process may still append to it.
             living = set(await leases.live(self._database))
             names = sorted({row.name for row in rows if int(row.name.partition("/")[0]) not in living})
