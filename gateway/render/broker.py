@@ -26,7 +26,7 @@ from typing import Any
 
 from gateway.render import sandbox, wire
 from gateway.render.endpoint import Endpoint
-from gateway.render.errors import BrokerUnavailable, RenderBusy, RenderCrashed, SourceUnreadable
+from gateway.render.errors import RenderBusy, SourceUnreadable
 from gateway.render.memory import RenditionMemory, Stored
 from gateway.render.pool import DecoderPool, Job
 from gateway.render.settings import BrokerSettings
@@ -74,6 +74,7 @@ class Broker:
         self._memory = RenditionMemory(settings.cache_bytes, max_fds=descriptors // 2)
         self._failures: OrderedDict[str, tuple[dict[str, Any], float]] = OrderedDict()
         self._flights: dict[str, _Flight] = {}
+        self._asked: dict[_Waiter, _Flight] = {}
         self._endpoints: set[Endpoint] = set()
         self._stopped = asyncio.Event()
         self._counts = {"renders": 0, "hits": 0, "joined": 0, "busy": 0}
@@ -185,6 +186,7 @@ class Broker:
             self._flights.pop(flight.key, None)
             return
         first = flight.waiters[0]
+        self._asked[first] = flight
         flight.timer = self._loop.call_later(self._settings.source_seconds, self._source_is_late, flight)
         first.endpoint.send({"t": "need", "id": first.number})
 
@@ -193,25 +195,20 @@ class Broker:
 
     def _drop_first(self, flight: _Flight, error: Exception | None) -> None:
         first = flight.waiters.pop(0)
+        self._asked.pop(first, None)
         if error is not None:
             first.endpoint.send({**wire.failure_head(error), "id": first.number})
         self._ask_first(flight)
 
     def _abandon(self, waiter: _Waiter) -> None:
-        flight = self._asked(waiter)
+        flight = self._asked.get(waiter)
         if flight is not None:
             self._drop_first(flight, None)
 
-    def _asked(self, waiter: _Waiter) -> _Flight | None:
-        """The flight for whose source this waiter was asked."""
-        for flight in self._flights.values():
-            if flight.job is None and flight.waiters[0] == waiter:
-                return flight
-        return None
-
     def _source(self, waiter: _Waiter, segments: list[list[int]], message: wire.Message) -> None:
-        flight = self._asked(waiter)
+        flight = self._asked.pop(waiter, None)
         if flight is None:
+            # It came too late; somebody else was asked meanwhile.
             return
         if flight.timer is not None:
             flight.timer.cancel()
@@ -273,9 +270,10 @@ class Broker:
         """A worker has gone: what only it waited for is dropped, unless it is being rendered already."""
         self._endpoints.discard(endpoint)
         for flight in list(self._flights.values()):
-            asked = flight.job is None and flight.waiters[0].endpoint is endpoint
+            asked = next((waiter for waiter in flight.waiters if waiter in self._asked), None)
             flight.waiters = [waiter for waiter in flight.waiters if waiter.endpoint is not endpoint]
-            if asked:
+            if asked is not None and asked.endpoint is endpoint:
+                del self._asked[asked]
                 self._ask_first(flight)
             elif not flight.waiters and flight.job is not None and self._pool.cancel(flight.job):
                 self._flights.pop(flight.key, None)
@@ -346,10 +344,9 @@ def main() -> None:
     parser.add_argument("--parent-pid", type=int, default=0, help="end when this process does")
     for entry in fields(BrokerSettings):
         required = entry.default is MISSING
+        default = None if required else entry.default
         kind = str if required else type(entry.default)
-        parser.add_argument(
-            "--" + entry.name.replace("_", "-"), type=kind, required=required, default=None if required else entry.default
-        )
+        parser.add_argument("--" + entry.name.replace("_", "-"), type=kind, required=required, default=default)
     arguments = vars(parser.parse_args())
     parent_pid = arguments.pop("parent_pid")
     run_broker(BrokerSettings(**arguments), parent_pid)

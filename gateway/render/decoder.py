@@ -7,6 +7,7 @@ It ends when the broker does.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -32,11 +33,12 @@ def main() -> None:
     os.nice(niceness)
     sock = socket.socket(fileno=os.dup(0))
     try:
-        ready, render = prepare()
+        ready, render, idle = prepare()
     except Exception as error:
         wire.send(sock, {"t": "unfit", "detail": f"{type(error).__name__}: {error}"})
         return
-    idle = sandbox.address_space()
+    # A new user namespace has made the kernel forget it.
+    sandbox.die_with_parent(parent_pid)
     if sandbox.filter_calls():
         ready["sandbox"].append("seccomp")
     ready["missing"] = [layer for layer in sandbox.LAYERS if layer not in ready["sandbox"]]
@@ -50,8 +52,11 @@ def main() -> None:
         _answer(sock, head, data)
 
 
-def prepare() -> tuple[dict[str, Any], Render]:
-    """Imports libvips, checks that it is ours, and gives up rights. Raises whatever is wrong with the installation."""
+def prepare() -> tuple[dict[str, Any], Render, int]:
+    """Imports libvips, checks that it is ours, and gives up rights. Raises whatever is wrong with the installation.
+
+    Gives the "ready" message, the function that renders, and the bytes of address space of an idle decoder.
+    """
     layers = []
     sandbox.forbid_privileges()
     if sandbox.leave_network():
@@ -60,13 +65,12 @@ def prepare() -> tuple[dict[str, Any], Render]:
     from transforms.pipeline import render
 
     version = check_bundled_vips()
-    try:
+    with contextlib.suppress(ImportError):
         import pillow_heif  # noqa: F401 loaded while files can still be opened
-    except ImportError:
-        pass
+    idle = sandbox.address_space()
     if sandbox.close_files():
         layers.append("landlock")
-    return {"t": "ready", "vips": version, "sandbox": layers}, render
+    return {"t": "ready", "vips": version, "sandbox": layers}, render, idle
 
 
 def work(message: wire.Message, render: Render) -> tuple[dict[str, Any], bytes]:

@@ -1,4 +1,4 @@
-"""The decoders of a broker: started one after the other, given one job each, ended when they hang, replaced when they go.
+"""The decoders of a broker: started one after the other, given one job each, ended when they hang, replaced.
 
 Nothing that a decoder says is taken on trust: it has parsed a stranger's file.
 """
@@ -154,7 +154,7 @@ class DecoderPool:
             ]  # fmt: skip
             process = subprocess.Popen(  # noqa: S603 our own interpreter
                 command,
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 # Codecs print what they think of a stranger's file; that is no log of ours.
                 stderr=subprocess.DEVNULL,

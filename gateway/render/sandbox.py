@@ -77,7 +77,7 @@ def forbid_privileges() -> None:
 
 def leave_network() -> bool:
     """Moves into an empty network namespace, by privilege or by a user namespace. False where neither is allowed."""
-    return _libc.unshare(_CLONE_NEWNET) == 0 or _libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0
+    return any(_libc.unshare(flags) == 0 for flags in (_CLONE_NEWNET, _CLONE_NEWUSER | _CLONE_NEWNET))
 
 
 def close_files() -> bool:

@@ -10,16 +10,16 @@ belong to it; there is no stream to cut up. One message:
 
 Worker to broker (`id` is the worker's own number of the request, echoed in each answer):
 
-    {"t": "get", "id", "key", "options", "variant", "limits"}    is it rendered, or being rendered?
-    {"t": "source", "id", "segments": [[n, offset, length]...]}  answers "need"; n counts the descriptors sent
-    {"t": "abandon", "id"}                                       the source could not be opened; ask another waiter
+    {"t": "get", "id", "key", "options", "variant", "limits"}      is it rendered, or being rendered?
+    {"t": "source", "id", "segments": [[n, offset, length]...]}    answers "need"; n counts the descriptors sent
+    {"t": "abandon", "id"}                                         the source could not be opened; ask another waiter
     {"t": "stats", "id"}
 
 Broker to worker:
 
-    {"t": "need", "id"}                                          nobody has it: send the source
-    {"t": "done", "id", "format", "width", "height", "ms", "cached", "size"}   with a payload or a memfd
-    {"t": "fail", "id", "error", ...}                            see ERRORS
+    {"t": "need", "id"}                                            nobody has it: send the source
+    {"t": "done", "id", "format", "width", "height", "ms", "cached", "size"}       with a payload or a memfd
+    {"t": "fail", "id", "error", ...}                              see ERRORS
     {"t": "stats", "id", "stats": {...}}
 
 The two steps ("get", then "source") spare a worker from opening files, or fetching them from a distant store, for what

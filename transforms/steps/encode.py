@@ -26,7 +26,7 @@ def encode(image: pyvips.Image, work: Work) -> tuple[bytes, str]:
     settings = _settings(kind.name, image.width * image.height)
     if kind.default_quality is not None:
         settings["Q"] = work.options.q or kind.default_quality
-    return bytes(pyvips.Operation.call(kind.saver, image, keep="none", **settings)), kind.name
+    return bytes(pyvips.Operation.call(str(kind.saver), image, keep="none", **settings)), kind.name
 
 
 def _settings(name: str, pixels: int) -> dict[str, Any]:

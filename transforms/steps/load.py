@@ -56,9 +56,10 @@ def _open(data: bytes, request: Request, **settings: Any) -> pyvips.Image:
     if kind.loader is None:
         raise UnsupportedFormat(kind.name, kind.extra)
     try:
-        return pyvips.Operation.call(
+        image: pyvips.Image = pyvips.Operation.call(
             kind.loader, data, access="sequential", fail_on=_FAIL_ON.get(kind.name, "truncated"), **settings
         )
+        return image
     except pyvips.Error as error:
         raise DecodeFailed(f"The {kind.name} image is broken: {first_line(error)}.") from None
 
@@ -70,4 +71,5 @@ def first_line(error: pyvips.Error) -> str:
 
 
 def _orientation(image: pyvips.Image) -> int:
-    return int(image.get("orientation")) if image.get_typeof("orientation") else 1
+    value = image.get("orientation") if image.get_typeof("orientation") else 1
+    return value if isinstance(value, int) else 1

@@ -1,0 +1,126 @@
+"""The options table: parsing, bounds, and one canonical form for all spellings of a request."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transforms.errors import OptionError
+from transforms.options import MAX_SIDE, SPECS, Options, docs_rows, parse_compact, parse_query
+
+_TEXTS = {
+    "w": st.integers(1, MAX_SIDE // 4).map(str),
+    "h": st.integers(1, MAX_SIDE // 4).map(lambda side: f"{side:05d}"),
+    "fit": st.sampled_from(["inside", "outside", "cover", "contain", "fill"]),
+    "q": st.integers(1, 100).map(str),
+    "f": st.sampled_from(["jpeg", "jpg", "png", "webp", "avif", "gif", "auto"]),
+    "dpr": st.sampled_from(["1", "1.0", "1.5", "2", "2.25", "3.000", "4"]),
+    "bg": st.sampled_from(["fff", "FFFFFF", "ffff", "0000", "12345600", "white", "12345678", "transparent"]),
+    "blur": st.sampled_from(["0", "0.3", "1.50", "100"]),
+    "rotate": st.sampled_from(["0", "90", "180", "270", "090"]),
+    "flip": st.sampled_from(["h", "v", "hv", "vh"]),
+    "up": st.sampled_from(["0", "1"]),
+}
+_pairs = st.fixed_dictionaries({}, optional=_TEXTS).map(lambda chosen: list(chosen.items()))
+
+
+def test_the_strategies_cover_the_table() -> None:
+    assert set(_TEXTS) == {spec.name for spec in SPECS}
+
+
+@given(_pairs, st.randoms())
+def test_the_canonical_form_ignores_order_and_parses_to_itself(pairs, random) -> None:
+    canonical = parse_query(pairs).canonical()
+    random.shuffle(pairs)
+    assert parse_query(pairs).canonical() == canonical
+    assert parse_compact(canonical).canonical() == canonical
+
+
+@given(_pairs)
+def test_the_compact_form_means_what_the_query_means(pairs) -> None:
+    assert parse_compact(",".join(f"{name}:{value}" for name, value in pairs)) == parse_query(pairs)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("w:300", "w:0300"),
+        ("w:300", "width:300"),
+        ("w:300,dpr:2", "w:600"),
+        ("w:301,dpr:1.5", "w:452"),
+        ("f:jpg", "f:jpeg"),
+        ("bg:fff", "bg:WHITE"),
+        ("bg:ffff", "background:ffffff"),
+        ("bg:12345600", "bg:transparent"),
+        ("blur:1.50", "blur:1.5"),
+        ("flip:vh", "flip:hv"),
+        ("w:9,fit:cover", "w:9"),
+        ("dpr:3", ""),
+        ("up:1", ""),
+        ("f:png,q:50", "f:png"),
+        ("w:5,h:6,fit:inside,up:0,rotate:0,blur:0,dpr:1", "h:6,w:5"),
+    ],
+)
+def test_spellings_of_the_same_rendition(one: str, other: str) -> None:
+    assert parse_compact(one).canonical() == parse_compact(other).canonical()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("w:300", "h:300"), ("w:5,h:6,fit:cover", "w:5,h:6"), ("q:80", ""), ("f:auto", ""), ("bg:fff8", "bg:fff"),
+     ("w:5,up:1", "w:5"), ("flip:h", "flip:v"), ("f:webp,q:50", "f:webp")],
+)  # fmt: skip
+def test_different_renditions_differ(one: str, other: str) -> None:
+    assert parse_compact(one).canonical() != parse_compact(other).canonical()
+
+
+@pytest.mark.parametrize(
+    ("text", "option"),
+    [
+        ("w:0", "w"), ("w:16385", "w"), ("w:", "w"), ("w:-1", "w"), ("w:1.5", "w"), ("w:1e3", "w"), ("w:٣", "w"),
+        ("w: 5", "w"), ("w:5\n", "w"), ("h:99999999999999999999", "h"), ("width:x", "width"),
+        ("fit:stretch", "fit"), ("fit:Cover", "fit"), ("q:0", "q"), ("q:101", "q"), ("f:heic", "f"), ("f:svg", "f"),
+        ("dpr:0.5", "dpr"), ("dpr:4.1", "dpr"), ("dpr:.5", "dpr"), ("dpr:1.", "dpr"), ("dpr:nan", "dpr"),
+        ("bg:#fff", "bg"), ("bg:12345", "bg"), ("bg:mauve", "bg"), ("blur:0.1", "blur"), ("blur:101", "blur"),
+        ("rotate:45", "rotate"), ("rotate:360", "rotate"), ("flip:", "flip"), ("flip:hh", "flip"),
+        ("up:yes", "up"), ("size:5", "size"), ("W:5", "W"), ("w:5,w:5", "w"), ("w:5,width:5", "width"),
+        ("w", "w"), ("w:5,", ""), ("w:5:6", "w"),
+    ],
+)  # fmt: skip
+def test_a_wrong_option_names_itself(text: str, option: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        parse_compact(text)
+    assert caught.value.option == option
+    assert caught.value.expected in str(caught.value)
+
+
+def test_dpr_may_not_lead_beyond_the_largest_side() -> None:
+    assert parse_compact("w:8192,dpr:2").width == MAX_SIDE
+    with pytest.raises(OptionError, match="dpr"):
+        parse_compact("w:8193,dpr:2")
+
+
+def test_sides_are_rounded_half_up() -> None:
+    options = Options(w=301, h=3, dpr=Decimal("1.5"))
+    assert (options.width, options.height) == (452, 5)
+
+
+def test_the_docs_tell_every_option() -> None:
+    rows = docs_rows()
+    assert [row.name for row in rows] == [spec.name for spec in SPECS]
+    assert all(row.doc.endswith(".") and row.values and row.default for row in rows)
+
+
+def test_workers_never_import_libvips() -> None:
+    program = (
+        "import sys, transforms.options, transforms.negotiate, transforms.sniff, transforms.epoch, transforms.cost\n"
+        "import gateway.render.client, gateway.render.launch, gateway.render.broker\n"
+        "print([name for name in sys.modules if name.split('.')[0] in ('pyvips', 'PIL', 'pillow_heif', 'aiohttp', 'pydantic')])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
