@@ -88,7 +88,7 @@ class Application:
         name = path[1:].partition("?")[0].partition("/")[0]
         handler = self._reserved.get(name)
         if handler is None:
-            if name and name not in SHORT_NAMES or not self._web.takes(request, name):
+            if (name and name not in SHORT_NAMES) or not self._web.takes(request, name):
                 return self._s3.handle
             handler = self._web.handle
         if self._hosts and self._is_bucket_host(request.headers.get("Host", "")):

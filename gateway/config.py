@@ -203,9 +203,12 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    data: Path = Field(default=Path("data"), description="Folder that holds the database, the stored bytes and the keys.")
+    data: Path = Field(
+        default=Path("data"), description="Folder that holds the database, the stored bytes and the keys."
+    )
     listen: Annotated[Address, BeforeValidator(_parse_address)] = Field(
-        default=Address("127.0.0.1", 9090), description="Address to listen on, host:port. Port 0 lets the system choose."
+        default=Address("127.0.0.1", 9090),
+        description="Address to listen on, host:port. Port 0 lets the system choose.",
     )
     workers: int = Field(
         default_factory=_cores, ge=1, le=256, description="Worker processes.", json_schema_extra={"shown": "the cores"}
@@ -232,7 +235,9 @@ class Settings(BaseModel):
     )
     master_key_file: Path | None = Field(default=None, description="File that holds the master key instead.")
     tls_cert: Path | None = Field(default=None, description="Certificate chain (PEM); read again on SIGHUP.")
-    tls_key: Path | None = Field(default=None, description="Private key of the certificate (PEM); read again on SIGHUP.")
+    tls_key: Path | None = Field(
+        default=None, description="Private key of the certificate (PEM); read again on SIGHUP."
+    )
     trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_parse_networks)] = Field(
         default=(), description="Networks whose X-Forwarded-For is believed, separated by commas."
     )
@@ -250,7 +255,10 @@ class Settings(BaseModel):
     )
 
     max_connections: int = Field(
-        default=8000, ge=16, le=1_000_000, description="Open connections a worker; beyond it new ones wait in the kernel."
+        default=8000,
+        ge=16,
+        le=1_000_000,
+        description="Open connections a worker; beyond it new ones wait in the kernel.",
     )
     max_in_flight_bytes: Size = Field(
         default=1024**3, description="Bytes that the requests in flight of a worker may hold; beyond it 503 SlowDown."
@@ -280,7 +288,9 @@ class Settings(BaseModel):
     image_decoder_memory: Size = Field(
         default=1536 * 1024**2, description="Address space that one render may take beyond an idle decoder's."
     )
-    image_memory_cache_bytes: Size = Field(default=256 * 1024**2, description="Renditions that the broker keeps in memory.")
+    image_memory_cache_bytes: Size = Field(
+        default=256 * 1024**2, description="Renditions that the broker keeps in memory."
+    )
     image_worker_cache_bytes: Size = Field(default=16 * 1024**2, description="Hot renditions that each worker keeps.")
 
     @property

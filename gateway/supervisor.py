@@ -85,7 +85,7 @@ class Supervisor:
     settings: Settings
     metrics: Metrics
     roles: Roles
-    on_ready: Callable[[Address], None] = lambda address: None
+    on_ready: Callable[[Address], None]
 
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     _timers: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
@@ -103,7 +103,7 @@ class Supervisor:
     _status: int = 0
     _handover: HandoverServer | None = None
     _listening: socket.socket | None = None
-    _address: Address = Address("127.0.0.1", 0)
+    _address: Address = field(default_factory=lambda: Address("127.0.0.1", 0))
     _wake: tuple[socket.socket, socket.socket] | None = None
     _announced: bool = False
     _pid: int = field(default_factory=os.getpid)
@@ -186,7 +186,7 @@ class Supervisor:
             status = work()
         except KeyboardInterrupt:
             status = 130
-        except BaseException:  # noqa: BLE001 -- the boundary of the process: nothing may return into the parent's code
+        except BaseException:  # the boundary of the process: nothing may return into the parent's code
             LOG.exception("a process ended by an error")
             import traceback
 

@@ -82,9 +82,7 @@ def create(name: str, account: str, data: Path | None, config_file: Path | None)
 )
 @click.option("--ladder", metavar="WIDTHS", help="Widths that such links may ask for, in pixels: 150,300,600,1200.")
 @data_options
-def set_bucket(
-    name: str, images: str | None, ladder: str | None, data: Path | None, config_file: Path | None
-) -> None:
+def set_bucket(name: str, images: str | None, ladder: str | None, data: Path | None, config_file: Path | None) -> None:
     """Open a bucket for unsigned links to its images, or close it.
 
     Unsigned links may ask for a width of the ladder and a format only, so that their variants can be counted.
@@ -97,9 +95,7 @@ def set_bucket(
         bucket = services.directory.bucket(name)
         if bucket is None:
             raise BucketNotFound(f"There is no bucket {name!r}.")
-        await services.buckets.set_images(
-            bucket, public=None if images is None else images == "public", ladder=widths
-        )
+        await services.buckets.set_images(bucket, public=None if images is None else images == "public", ladder=widths)
         services.directory.refresh()
         return services.directory.bucket(name) or bucket
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -23,10 +22,10 @@ def check_config(as_json: bool, data: Path | None, config_file: Path | None) -> 
         load_tls(settings)
     except TlsRefused as error:
         raise click.ClickException(str(error)) from error
-    values: dict[str, Any] = {name: shown_value(settings, name) for name in Settings.model_fields}
+    values: dict[str, str] = {name: shown_value(settings, name) for name in Settings.model_fields}
     if as_json:
         print_json(values)
         return
     from gateway.cli.table import print_table
 
-    print_table(("SETTING", "VALUE"), [(name, value) for name, value in values.items()])
+    print_table(("SETTING", "VALUE"), list(values.items()))

@@ -44,9 +44,7 @@ def wrong_settings(error: SettingsError) -> NoReturn:
     raise SystemExit(2) from None
 
 
-def with_services(
-    settings: Settings, work: Callable[[Services], Awaitable[T]], *, make: bool = False
-) -> T:
+def with_services(settings: Settings, work: Callable[[Services], Awaitable[T]], *, make: bool = False) -> T:
     """Run `work` on the data folder beside a server or without one. `make`: set the folder up where it is new.
 
     Raises click.ClickException in place of our own facts.

@@ -149,7 +149,9 @@ def _sync(settings: Settings) -> Finding:
             os.fdatasync(file.fileno())
             times.append((time.perf_counter() - began) * 1000)
     median = sorted(times)[len(times) // 2]
-    return Finding("ok" if median < SLOW_SYNC_MS else "warning", "fdatasync", f"{median:.2f} ms, median of {len(times)}")
+    return Finding(
+        "ok" if median < SLOW_SYNC_MS else "warning", "fdatasync", f"{median:.2f} ms, median of {len(times)}"
+    )
 
 
 def _master_key(settings: Settings) -> Finding:

@@ -124,9 +124,7 @@ def _kind(key: AccessKey) -> str:
 @data_options
 def disable(access_key: str, data: Path | None, config_file: Path | None) -> None:
     """Switch a key off. Its links stop working, too."""
-    with_services(
-        settings_of(config_file, data=data), lambda services: services.keys.set_enabled(access_key, False)
-    )
+    with_services(settings_of(config_file, data=data), lambda services: services.keys.set_enabled(access_key, False))
     click.echo(f"{access_key} is off")
 
 

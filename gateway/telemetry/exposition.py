@@ -51,5 +51,5 @@ def exposition(metrics: Metrics, *, objects: int, object_bytes: int) -> bytes:
     from prometheus_client import CollectorRegistry, generate_latest
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Node(metrics, objects, object_bytes))  # type: ignore[arg-type]
+    registry.register(_Node(metrics, objects, object_bytes))
     return generate_latest(registry)

@@ -32,7 +32,7 @@ BATCH_LINES = 500
 class LogWriter:
     """Writes lines to a file descriptor from a thread of its own. `dropped(n)` is told of lines that were lost."""
 
-    def __init__(self, fd: int = 1, *, dropped: Callable[[int], None] = lambda lines: None) -> None:
+    def __init__(self, fd: int = 1, *, dropped: Callable[[int], None]) -> None:
         self._fd = fd
         self._dropped = dropped
         self._lines: list[str] = []

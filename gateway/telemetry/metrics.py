@@ -223,9 +223,7 @@ class Metrics:
             "pixgate_s3_body_mode", "Request bodies by their framing.", "mode", self.body_modes, self._modes
         )
         yield self._counters("pixgate_renders", "Renders by result.", "result", RENDER_RESULTS, self._renders)
-        yield self._counters(
-            "pixgate_render_cache_hits", "Renditions from a memory.", "tier", CACHE_TIERS, self._hits
-        )
+        yield self._counters("pixgate_render_cache_hits", "Renditions from a memory.", "tier", CACHE_TIERS, self._hits)
         dropped = CounterMetricFamily("pixgate_log_lines_dropped", "Log lines dropped: the output was blocked.")
         dropped.add_metric([], total(self._dropped))
         yield dropped

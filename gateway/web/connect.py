@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+PLACEHOLDER_ACCESS_KEY = "YOUR_ACCESS_KEY"
+PLACEHOLDER_SECRET = "YOUR_SECRET_KEY"  # noqa: S105 -- what a reader replaces
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -17,7 +20,7 @@ class Recipe:
 
 
 def recipes(
-    base_url: str, region: str, access_key: str = "YOUR_ACCESS_KEY", secret_key: str = "YOUR_SECRET_KEY"
+    base_url: str, region: str, access_key: str = PLACEHOLDER_ACCESS_KEY, secret_key: str = PLACEHOLDER_SECRET
 ) -> tuple[Recipe, ...]:
     """Settings for each client. `base_url` has no trailing slash."""
     parts = urlsplit(base_url)

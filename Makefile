@@ -1,0 +1,64 @@
+# Pixgate's everyday commands. `make serve` needs nothing but Python 3.11 or newer; everything lands in .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+CLOSE_TO_NOBODY := nice -n 5
+
+.PHONY: serve install test test-quick test-long check format bench docs lock clean
+
+serve: $(STAMP)
+	$(BIN)/pixgate serve $(ARGS)
+
+install: $(STAMP)
+
+# pyvips comes as source, and would be built against the system's libvips where its headers are installed: an older one,
+# slower and with known holes. So pkg-config finds nothing here, and pyvips uses the library that pyvips-binary brings.
+$(STAMP): requirements.lock setup.cfg
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	PKG_CONFIG_LIBDIR=/nonexistent PKG_CONFIG_PATH= $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/python -c 'import pyvips; found = tuple(pyvips.version(i) for i in range(3)); \
+		raise SystemExit(None if found >= (8, 18, 3) else f"pyvips uses the system libvips {found}")'
+	touch $(STAMP)
+
+# The whole suite but the long counts, with coverage. CI sets COVERAGE_FLOOR=85.
+test: $(STAMP)
+	rm -rf .cache/coverage && mkdir -p .cache/coverage
+	$(BIN)/python -m coverage run -m pytest tests -m "not long" $(ARGS)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report --skip-covered --fail-under=$(or $(COVERAGE_FLOOR),0)
+
+# Under 30 seconds: unit tests and one pass through the main job.
+test-quick: $(STAMP)
+	$(BIN)/python -m pytest -q -n auto tests/unit tests/architecture $(wildcard tests/contract) \
+		$(wildcard tests/functional/test_main_job.py) -m "not long" $(ARGS)
+
+test-long: $(STAMP)
+	$(CLOSE_TO_NOBODY) $(BIN)/python -m pytest tests --timeout 3600 $(ARGS)
+
+check: $(STAMP)
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(STAMP)
+	$(BIN)/python -m bench $(ARGS)
+
+# What is generated from the code's own tables; a test fails where it is not current.
+docs: $(STAMP)
+	$(BIN)/python -m gateway.reference
+
+# New versions within the ranges of setup.cfg.
+lock: $(STAMP)
+	$(BIN)/pip-compile --quiet --upgrade --strip-extras --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+		--extra heif --extra test --output-file requirements.lock setup.cfg
+
+clean:
+	rm -rf .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
