@@ -1,6 +1,8 @@
 """A folder as a store.
 
-    <root>/<deployment id>/<lease>/<n>      a blob of its own, or a pack of small ones
+    <root>/deployment                       the id of the deployment that the folder belongs to
+    <root>/<deployment id>/<lease>/<n>      a blob of its own
+    <root>/<deployment id>/<lease>/p<n>     a pack of small ones
 
 Small blobs share an append-only pack, so that one fdatasync serves all that wait for it: the driver of the database
 syncs it before the commit that names them. A name is only ever written to by the process whose lease it lies under.
@@ -12,6 +14,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import re
 import threading
 import time
 from collections import OrderedDict
@@ -19,7 +22,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gateway.blobs.port import Placed
-from gateway.errors import DiskFull, GatewayError, StoreUnavailable
+from gateway.errors import DiskFull, GatewayError, InvalidValue, StoreUnavailable
 from gateway.model import Segment
 
 PACK_BYTES = 64 * 1024**2
@@ -29,6 +32,9 @@ FREE_SPACE_TTL = 0.5
 WRITE_BEHIND_BYTES = 4 * 1024**2
 """The kernel is told to start writing each time this much of a blob was written, so that its fdatasync is short."""
 IOV_MAX = 1024
+MARKER = "deployment"
+PACK = "p"
+NAME = re.compile(rf"[0-9]+/{PACK}?[0-9]+", re.ASCII)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _SYNC_FILE_RANGE_WRITE = 2
@@ -76,6 +82,7 @@ class Pack:
         self._folder: Path | None = path.parent
         self._lock = threading.Lock()
         self._synced = 0
+        self.broken = False
 
     def append(self, data: bytes) -> int:
         """Write at the end; gives the offset. What fails half-way is overwritten by the next."""
@@ -92,12 +99,16 @@ class Pack:
         with self._lock:
             if self._synced >= target:
                 return
+            if self.broken:
+                raise StoreUnavailable("The store could not make earlier bytes durable.")
             try:
                 os.fdatasync(self._fd)
                 if self._folder is not None:
                     sync_folder(self._folder)
                     self._folder = None
             except OSError as error:
+                # The kernel reports a failed write-back once and then forgets it: a second try would seem to succeed.
+                self.broken = True
                 raise translate(error) from error
             self._synced = target
 
@@ -108,7 +119,7 @@ class Pack:
 
 
 class FileWriter:
-    """A blob of its own."""
+    """A blob of its own. The lock lets whoever gives up close the file only when no thread is inside it any more."""
 
     def __init__(self, store: str, path: Path, name: str) -> None:
         self._store = store
@@ -116,37 +127,51 @@ class FileWriter:
         self._folder = path.parent
         self._size = 0
         self._behind = 0
+        self._lock = threading.Lock()
+        self._fd = -1
         try:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise translate(error) from error
 
     def write(self, pieces: Iterable[bytes | memoryview]) -> None:
-        try:
-            self._size += write_all(self._fd, pieces)
-        except OSError as error:
-            raise translate(error) from error
-        if self._size - self._behind >= WRITE_BEHIND_BYTES:
-            _libc.sync_file_range(
-                self._fd,
-                ctypes.c_longlong(self._behind),
-                ctypes.c_longlong(self._size - self._behind),
-                _SYNC_FILE_RANGE_WRITE,
-            )
-            self._behind = self._size
+        with self._lock:
+            try:
+                self._size += write_all(self._fd, pieces)
+            except OSError as error:
+                raise translate(error) from error
+            if self._size - self._behind >= WRITE_BEHIND_BYTES:
+                _libc.sync_file_range(
+                    self._fd,
+                    ctypes.c_longlong(self._behind),
+                    ctypes.c_longlong(self._size - self._behind),
+                    _SYNC_FILE_RANGE_WRITE,
+                )
+                self._behind = self._size
 
     def finish(self) -> Placed:
-        try:
-            os.fdatasync(self._fd)
-            os.close(self._fd)
-            sync_folder(self._folder)
-        except OSError as error:
-            raise translate(error) from error
+        with self._lock:
+            try:
+                os.fdatasync(self._fd)
+                self._close()
+                sync_folder(self._folder)
+            except OSError as error:
+                raise translate(error) from error
         return Placed(self._store, self._name, 0, self._size, None)
 
     def abandon(self) -> None:
+        with self._lock, contextlib.suppress(OSError):
+            self._close()
+
+    def _close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __del__(self) -> None:
+        # Whoever asked for the writer may have been cancelled before it was there.
         with contextlib.suppress(OSError):
-            os.close(self._fd)
+            self._close()
 
 
 class _OpenFile:
@@ -162,10 +187,12 @@ class _OpenFile:
 class FileReader:
     """A run of a blob file; the descriptor is shared with other readers of the same file."""
 
-    __slots__ = ("_file", "fd", "length", "offset")
+    __slots__ = ("_file", "_reads", "fd", "length", "offset")
 
-    def __init__(self, file: _OpenFile, offset: int, length: int) -> None:
+    def __init__(self, file: _OpenFile, offset: int, length: int, reads: dict[FileReader, int]) -> None:
         self._file: _OpenFile | None = file
+        self._reads = reads
+        reads[self] = time.time_ns()
         self.fd = file.fd
         self.offset = offset
         self.length = length
@@ -174,6 +201,7 @@ class FileReader:
     def close(self) -> None:
         file, self._file = self._file, None
         if file is not None:
+            del self._reads[self]
             file.users -= 1
             if file.stale and not file.users:
                 os.close(file.fd)
@@ -188,6 +216,7 @@ class FilesystemStore:
     def __init__(self, root: Path, deployment: str, *, name: str = "local", min_free: int = 0) -> None:
         self.name = name
         self.root = root
+        self._deployment = deployment
         self._base = root / deployment
         self._min_free = min_free
         self._free_until = 0.0
@@ -196,6 +225,27 @@ class FilesystemStore:
         self._next = 0
         self._pack: Pack | None = None
         self._open: OrderedDict[str, _OpenFile] = OrderedDict()
+        self._reads: dict[FileReader, int] = {}
+
+    def claim(self) -> None:
+        """Mark the folder as this deployment's. Raises InvalidValue where it is another's, StoreUnavailable."""
+        marker = self.root / MARKER
+        try:
+            if not marker.exists():
+                new = marker.with_name(f".{MARKER}-{os.getpid()}")
+                new.write_text(self._deployment + "\n", encoding="ascii")
+                with contextlib.suppress(FileExistsError):
+                    os.link(new, marker)
+                new.unlink()
+                sync_folder(self.root)
+            found = marker.read_text(encoding="ascii").strip()
+        except OSError as error:
+            raise translate(error) from error
+        if found != self._deployment:
+            raise InvalidValue(
+                f"the store in {self.root} belongs to the deployment {found}, the database to {self._deployment}: "
+                "one of the two was exchanged"
+            )
 
     def begin_lease(self, lease: int) -> None:
         """From now on write under this lease."""
@@ -211,17 +261,16 @@ class FilesystemStore:
         self._close_pack()
 
     def path(self, name: str) -> Path:
-        """The file behind a name of ours: `<lease>/<n>`, digits both."""
-        lease, _, number = name.partition("/")
-        if not (lease.isdecimal() and number.isdecimal()):
+        """The file behind a name of ours: `<lease>/<n>` or `<lease>/p<n>`."""
+        if not NAME.fullmatch(name):
             raise ValueError(f"not a blob's name: {name!r}")
-        return self._base / lease / number
+        return self._base / name
 
-    def _new_name(self) -> str:
+    def _new_name(self, kind: str = "") -> str:
         if self._lease is None:
             raise StoreUnavailable("This process may not write to the store.")
         self._next += 1
-        return f"{self._lease}/{self._next}"
+        return f"{self._lease}/{kind}{self._next}"
 
     def check_room(self) -> None:
         now = time.monotonic()
@@ -238,9 +287,9 @@ class FilesystemStore:
     def append(self, data: bytes) -> Placed:
         try:
             pack = self._pack
-            if pack is None or pack.size + len(data) > PACK_BYTES:
+            if pack is None or pack.broken or pack.size + len(data) > PACK_BYTES:
                 self._close_pack()
-                name = self._new_name()
+                name = self._new_name(PACK)
                 pack = self._pack = Pack(self.path(name), name)
             offset = pack.append(data)
         except OSError as error:
@@ -268,7 +317,11 @@ class FilesystemStore:
                 self._evict(next(iter(self._open)))
         else:
             self._open.move_to_end(name)
-        return FileReader(file, segment.offset, segment.length)
+        return FileReader(file, segment.offset, segment.length, self._reads)
+
+    def oldest_read_ms(self) -> int | None:
+        """When the oldest read began that still goes on, in ms since the epoch."""
+        return next((began // 1_000_000 for began in self._reads.values()), None)
 
     def _evict(self, name: str) -> None:
         file = self._open.pop(name)
@@ -284,7 +337,8 @@ class FilesystemStore:
     def names(self, lease: int) -> list[str]:
         """The names that lie under a lease."""
         try:
-            return [f"{lease}/{entry.name}" for entry in os.scandir(self._base / str(lease)) if entry.name.isdecimal()]
+            names = [f"{lease}/{entry.name}" for entry in os.scandir(self._base / str(lease))]
+            return [name for name in names if NAME.fullmatch(name)]
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -296,10 +350,16 @@ class FilesystemStore:
             return sorted(int(entry.name) for entry in os.scandir(self._base) if entry.name.isdecimal())
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise translate(error) from error
 
     def remove(self, name: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
+        try:
             self.path(name).unlink()
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise translate(error) from error
 
     def remove_lease(self, lease: int) -> None:
         """Remove a lease's folder where it is empty."""
@@ -312,6 +372,8 @@ class FilesystemStore:
             fd = os.open(self.path(name), os.O_WRONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise translate(error) from error
         try:
             _libc.fallocate(
                 fd,
@@ -328,17 +390,27 @@ class FilesystemStore:
             return self.path(name).stat().st_size
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise translate(error) from error
+
+    @staticmethod
+    def may_grow(name: str) -> bool:
+        """Whether its process may still append to it: a pack, as long as the process lives."""
+        return f"/{PACK}" in name
 
     def probe(self) -> None:
         """Write, read and delete a small file. Raises StoreUnavailable, DiskFull."""
         path = self.root / f".probe-{os.getpid()}-{time.monotonic_ns()}"
         try:
-            path.write_bytes(b"pixgate")
-            if path.read_bytes() != b"pixgate":
-                raise StoreUnavailable("The store gave back other bytes than it was given.")
-            path.unlink()
+            try:
+                path.write_bytes(b"pixgate")
+                found = path.read_bytes()
+            finally:
+                path.unlink(missing_ok=True)
         except OSError as error:
             raise translate(error) from error
+        if found != b"pixgate":
+            raise StoreUnavailable("The store gave back other bytes than it was given.")
 
     def close(self) -> None:
         self._close_pack()

@@ -110,7 +110,7 @@ async def exists(reader: Reader, content_id: int) -> bool:
 
 
 async def segments(reader: Reader, content_id: int, start: int, length: int) -> tuple[Segment, ...]:
-    """The segments that hold `length` bytes from `start`, cut to them."""
+    """The segments that hold `length` bytes from `start`, cut to them; all of these bytes must exist."""
     rows = await reader.all(
         "SELECT b.store, b.name, b.offset + s.blob_offset, s.start, s.length FROM segments s "
         "JOIN blobs b ON b.id = s.blob_id WHERE s.content_id = ? AND s.start >= coalesce("

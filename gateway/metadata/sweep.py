@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from gateway.metadata.port import Reader, Transaction
 
+MAX_SEGMENTS_A_BATCH = 2_000
+"""Bounds how long one transaction of the sweep keeps others from writing."""
+
 
 @dataclass(frozen=True, slots=True)
 class BlobRow:
@@ -20,10 +23,19 @@ class BlobRow:
 async def collect_orphans(tx: Transaction, now_ms: int, limit: int) -> int:
     """Drop contents that nothing refers to any more, and condemn the blobs that only they used.
 
-    Works off at most `limit` entries of the queue; gives how many.
+    Works off at most `limit` entries of the queue, and fewer where they have many segments; gives how many.
     """
-    rows = await tx.all("SELECT id, content_id FROM orphans ORDER BY id LIMIT ?", (limit,))
-    for identity, content in rows:
+    rows = await tx.all(
+        "SELECT o.id, o.content_id, coalesce(c.segment_count, 0) FROM orphans o "
+        "LEFT JOIN contents c ON c.id = o.content_id ORDER BY o.id LIMIT ?",
+        (limit,),
+    )
+    done = work = 0
+    for identity, content, segments in rows:
+        work += segments
+        if done and work > MAX_SEGMENTS_A_BATCH:
+            break
+        done += 1
         await tx.run("DELETE FROM orphans WHERE id = ?", (identity,))
         if await tx.one("SELECT 1 FROM versions WHERE content_id = ? LIMIT 1", (content,)) is not None:
             continue
@@ -39,7 +51,7 @@ async def collect_orphans(tx: Transaction, now_ms: int, limit: int) -> int:
                 "AND NOT EXISTS (SELECT 1 FROM segments WHERE blob_id = ?)",
                 (now_ms, blob, blob),
             )
-    return len(rows)
+    return done
 
 
 async def condemned(reader: Reader, before_ms: int, limit: int) -> list[BlobRow]:
@@ -85,6 +97,11 @@ INCONSISTENCIES = {
     "a head that is not the newest version": (
         "SELECT count(*) FROM heads h WHERE h.seq != "
         "(SELECT max(v.seq) FROM versions v WHERE v.bucket_id = h.bucket_id AND v.key = h.key)"
+    ),
+    "a head that tells something else than its version": (
+        "SELECT count(*) FROM heads h JOIN versions v ON v.seq = h.seq JOIN contents c ON c.id = v.content_id "
+        "WHERE h.size != c.size OR h.etag != c.etag OR h.modified_ms != v.modified_ms "
+        "OR h.checksum_algorithm IS NOT c.checksum_algorithm OR h.checksum_type IS NOT c.checksum_type"
     ),
     "a key whose newest version has no head": (
         "SELECT count(*) FROM (SELECT bucket_id, key, max(seq) AS seq FROM versions GROUP BY bucket_id, key) n "

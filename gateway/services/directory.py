@@ -53,6 +53,9 @@ class Directory:
         self._master = master
         self.root_account = root_account
         self._root = root
+        self._root_key = None
+        if root is not None:
+            self._root_key = AccessKey(root.access_key, root.secret, root_account, KeyKind.S3, True, True, 0)
         self._data_version = -1
         self._generation = -1
         self._keys: dict[str, AccessKey | None] = {}
@@ -78,9 +81,11 @@ class Directory:
 
     def access_key(self, access_key: str) -> AccessKey | None:
         """The key of that id, switched on or not; None where there is none."""
+        if not access_key.isascii():
+            return None
         root = self._root
-        if root is not None and hmac.compare_digest(root.access_key.encode(), access_key.encode()):
-            return AccessKey(root.access_key, root.secret, self.root_account, KeyKind.S3, True, True, 0)
+        if root is not None and hmac.compare_digest(root.access_key, access_key):
+            return self._root_key
         try:
             return self._keys[access_key]
         except KeyError:
@@ -104,7 +109,8 @@ class Directory:
         try:
             return self._buckets[name]
         except KeyError:
-            pass
+            if not name.isascii():
+                return None
         row = self._database.one_now(buckets.BY_NAME, (name,))
         found = None if row is None else buckets.bucket(row)
         if len(self._buckets) >= CACHED:

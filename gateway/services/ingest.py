@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from gateway.blobs.port import BlobReader, BlobWriter, Placed, Store
+from gateway.blobs.port import BlobReader, Placed, Store
 from gateway.errors import ChecksumMismatch, LengthMismatch, Md5Mismatch, Sha256Mismatch, StoreUnavailable
 from gateway.metadata.contents import NewBlob
 from gateway.metadata.port import Durable
@@ -185,7 +185,8 @@ async def _ingest_large(store: Store, executor: ThreadPoolExecutor, digests: Dig
         md5, checksum = digests.verify(body)
         placed = await loop.run_in_executor(executor, writer.finish)
     except BaseException:
-        await _abandon(writer, executor, working, writing)
+        # In a thread: it waits for one that still writes, so that the descriptor's number is not used again before.
+        executor.submit(writer.abandon)
         raise
     return Ingested(size, md5, checksum, _blob(placed), None, first)
 
@@ -193,25 +194,6 @@ async def _ingest_large(store: Store, executor: ThreadPoolExecutor, digests: Dig
 def _digest(digests: Digests, pieces: list[Bytes]) -> None:
     for piece in pieces:
         digests.update(piece)
-
-
-async def _abandon(
-    writer: BlobWriter,
-    executor: ThreadPoolExecutor,
-    working: asyncio.Future[None] | None,
-    writing: asyncio.Future[None] | None,
-) -> None:
-    # The descriptor must not be closed, and its number used again, while a thread still writes to it.
-    pending = [future for future in (working, writing) if future is not None]
-
-    def close(_: object = None) -> None:
-        executor.submit(writer.abandon)
-
-    if not pending:
-        close()
-        return
-    gathered = asyncio.gather(*pending, return_exceptions=True)
-    gathered.add_done_callback(close)
 
 
 async def digest_stored(

@@ -77,7 +77,10 @@ class Lease:
         self._reads.pop(ticket, None)
 
     def oldest_read(self) -> int | None:
-        return min(self._reads.values(), default=None)
+        """When the oldest read began that was noted here or has a file open, in ms."""
+        noted = min(self._reads.values(), default=None)
+        opened = self._store.oldest_read_ms()
+        return min((began for began in (noted, opened) if began is not None), default=None)
 
     async def end(self) -> None:
         """Give it back: nothing will be written under it any more."""

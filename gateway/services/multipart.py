@@ -143,8 +143,8 @@ class Multipart:
                 f"Checksum Type mismatch occurred, expected checksum Type: {algorithm.lower()}, "
                 f"actual checksum Type: {asked.lower()}"
             )
-        taken = await ingest(self._store, self._executor, expect, body, keep=algorithm)
         lease = self._lease.id
+        taken = await ingest(self._store, self._executor, expect, body, keep=algorithm)
         now = now_ms()
         new = NewContent(new_content_uid(), taken.size, taken.md5, taken.checksum, taken.blob)
 
@@ -160,7 +160,8 @@ class Multipart:
     ) -> Part:
         """Make a part of `length` bytes from `start` of an object, by reference.
 
-        The bytes are read only where their MD5 or the upload's checksum is not known from the source's rows.
+        The bytes are read only where their MD5 or the upload's checksum is not known from the source's rows. Raises
+        InvalidValue for a range that the source does not have, ObjectNotFound, ObjectTooLarge, UploadNotFound.
         """
         check_part_number(number)
         content = source.content
@@ -168,6 +169,8 @@ class Multipart:
             raise ObjectNotFound
         if length > MAX_PUT_BYTES:
             raise ObjectTooLarge("The specified copy source is larger than the maximum allowable size: 5368709120")
+        if start < 0 or length < 0 or start + length > content.size:
+            raise InvalidValue("The specified copy range is not within the source object.")
         algorithm = upload.checksum_algorithm
         known = await self._known_digests(source, start, length, algorithm)
         if known is None:
@@ -244,7 +247,14 @@ class Multipart:
         done = await uploads.completed(self._database, bucket.id, key, upload_id)
         if done is not None:
             return _again(done, completion)
-        upload = await self.get(bucket, key, upload_id)
+        try:
+            upload = await self.get(bucket, key, upload_id)
+        except UploadNotFound:
+            # Completed by another process since the line above.
+            done = await uploads.completed(self._database, bucket.id, key, upload_id)
+            if done is None:
+                raise
+            return _again(done, completion)
         first = await self._first_bytes(upload, parts[0].number)
         image_id = None if first is None else new_image_id(first)
         now = now_ms()

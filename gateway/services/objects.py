@@ -120,6 +120,8 @@ class Objects:
         check_key(key)
         if expect.length > MAX_PUT_BYTES:
             raise ObjectTooLarge("Your proposed upload exceeds the maximum allowed object size.")
+        # Before the bytes: a lease that is lost while they come must not be mistaken for the one that followed it.
+        lease = self._lease.id
         taken = await ingest(self._store, self._executor, expect, body)
         image_id = new_image_id(taken.first)
         new = NewVersion(
@@ -131,7 +133,6 @@ class Objects:
             image_id,
             now_ms(),
         )
-        lease = self._lease.id
 
         async def operation(tx: Transaction) -> versions.Written:
             await leases.check(tx, lease)

@@ -101,7 +101,12 @@ class Services:
             blobs = data / "blobs"
             blobs.mkdir(mode=0o700, exist_ok=True)
             store = FilesystemStore(blobs, deployment, min_free=min_free)
+            store.claim()
             services = cls(database, store, master, root_account, root, region, grace_ms)
+        except BaseException:
+            await database.close()
+            raise
+        try:
             services.directory.refresh()
             if worker:
                 await services.lease.begin()
@@ -109,7 +114,7 @@ class Services:
                 services._every(CHECKPOINT_SECONDS, "checkpoint", database.checkpoint)
                 services._every(SWEEP_SECONDS, "sweep", services._sweep)
         except BaseException:
-            await database.close()
+            await services.close()
             raise
         return services
 

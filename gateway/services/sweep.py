@@ -47,7 +47,7 @@ class Sweep:
             lambda tx: sweep.collect_orphans(tx, now_ms(), BATCH), heavy=True
         ):
             contents += done
-            if done < BATCH or not await self._keep_lock():
+            if not await self._keep_lock():
                 break
         blobs = await self._remove_condemned()
         names = 0
@@ -74,8 +74,13 @@ class Sweep:
             await self._database.write(partial(sweep.forget, blob_ids=[row.id for row in rows]), heavy=True)
             # A file without a row is gone for good, unless its process may still append to it.
             living = set(await leases.live(self._database))
-            names = sorted({row.name for row in rows if int(row.name.partition("/")[0]) not in living})
-            await self._remove_unnamed(names)
+            names = {row.name for row in rows}
+            leases_of = {name: int(name.partition("/")[0]) for name in names}
+            await self._remove_unnamed(
+                sorted(name for name in names if leases_of[name] not in living or not self._store.may_grow(name))
+            )
+            for lease in set(leases_of.values()) - living:
+                await asyncio.to_thread(self._store.remove_lease, lease)
             removed += len(rows)
         return removed
 
