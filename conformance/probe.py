@@ -98,7 +98,8 @@ class Probe:
     def multipart(self, bucket: str, key: str, parts: Iterable[bytes], **parameters: Any) -> dict[str, Any]:
         """Upload parts 1, 2, ... and complete; the response of CompleteMultipartUpload."""
         upload = self.s3.create_multipart_upload(Bucket=bucket, Key=key, **parameters)["UploadId"]
-        done = [self.part(bucket, key, upload, number, part) for number, part in enumerate(parts, 1)]
+        same = {"ChecksumAlgorithm": parameters["ChecksumAlgorithm"]} if "ChecksumAlgorithm" in parameters else {}
+        done = [self.part(bucket, key, upload, number, part, **same) for number, part in enumerate(parts, 1)]
         response: dict[str, Any] = self.s3.complete_multipart_upload(
             Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": done}
         )
@@ -274,10 +275,13 @@ class Probe:
         for page in self.s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
             for upload in page.get("Uploads", []):
                 self.s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
-        for page in self.s3.get_paginator("list_object_versions").paginate(Bucket=bucket, PaginationConfig={"PageSize": 1000}):
+        for page in self.s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
             versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-            if versions:
-                doomed = [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in versions]
+            doomed = [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in versions]
+            for beyond_xml in [entry for entry in doomed if min(entry["Key"]) < " "]:
+                self.s3.delete_object(Bucket=bucket, **beyond_xml)
+                doomed.remove(beyond_xml)
+            if doomed:
                 answer = self.s3.delete_objects(Bucket=bucket, Delete={"Objects": doomed, "Quiet": True})
                 equal(answer.get("Errors", []), [], f"cleaning {bucket}")
 

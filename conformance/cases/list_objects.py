@@ -10,7 +10,7 @@ from conformance.case import API, case
 from conformance.probe import Probe, etag
 from conformance.verdict import check, equal
 
-_TREE = ("a", "a/b", "a/b/c", "a/d", "b/1", "b/2", "c", "d-e/f", "é", "z/")
+_TREE = ("a-1", "a/b/c", "a/b/d", "a/d", "b/1", "b/2", "c", "d-e/f", "é", "z/")
 
 
 def _filled(probe: Probe, keys: Sequence[str] = _TREE) -> str:
@@ -44,7 +44,7 @@ def everything_in_order(probe: Probe) -> None:
 @case("ListObjectsV2")
 def bytes_not_characters(probe: Probe) -> None:
     """Keys are ordered by their bytes, which is not the order of UTF-16 nor of any language."""
-    keys = ["\U0001f600", "\uffee", "é", "z", "Z", "_", "-", "a-", "a/", "a0", "a", "A"]
+    keys = ["\U0001f600", "\uffee", "é", "z", "Z", "_", "-", "a-", "a/b", "a0", "A"]
     bucket = _filled(probe, keys)
     equal(_names(probe.s3.list_objects_v2(Bucket=bucket))[0], sorted(keys, key=str.encode), "keys")
 
@@ -62,7 +62,7 @@ def empty_and_missing_buckets(probe: Probe) -> None:
 def prefixes(probe: Probe) -> None:
     """Only keys that begin with the prefix; bytes, not path elements."""
     bucket = _filled(probe)
-    for prefix in ("a", "a/", "a/b", "b/2", "é", "nothing", "z/", "d-"):
+    for prefix in ("a", "a/", "a/b", "a/b/", "b/2", "é", "nothing", "z/", "d-"):
         page = probe.s3.list_objects_v2(Bucket=bucket, Prefix=prefix)
         expected = sorted((key for key in _TREE if key.startswith(prefix)), key=str.encode)
         equal((_names(page)[0], page["Prefix"]), (expected, prefix), f"keys for {prefix}")
@@ -73,11 +73,11 @@ def delimiters(probe: Probe) -> None:
     """Keys with the delimiter behind the prefix become common prefixes, each once."""
     bucket = _filled(probe)
     for prefix, delimiter, keys, common in (
-        ("", "/", ["a", "c", "é"], ["a/", "b/", "d-e/", "z/"]),
-        ("a/", "/", ["a/b", "a/d"], ["a/b/"]),
-        ("a", "/", ["a"], ["a/"]),
+        ("", "/", ["a-1", "c", "é"], ["a/", "b/", "d-e/", "z/"]),
+        ("a/", "/", ["a/d"], ["a/b/"]),
+        ("a", "/", ["a-1"], ["a/"]),
         ("z/", "/", ["z/"], []),
-        ("", "-", [key for key in sorted(_TREE, key=str.encode) if "-" not in key], ["d-"]),
+        ("", "-", [key for key in sorted(_TREE, key=str.encode) if "-" not in key], ["a-", "d-"]),
         ("", "/b/", [key for key in sorted(_TREE, key=str.encode) if "/b/" not in key], ["a/b/"]),
         ("", "é", [key for key in sorted(_TREE, key=str.encode) if key != "é"], ["é"]),
         ("", "nothing", sorted(_TREE, key=str.encode), []),
@@ -85,6 +85,16 @@ def delimiters(probe: Probe) -> None:
         page = probe.s3.list_objects_v2(Bucket=bucket, Prefix=prefix, Delimiter=delimiter)
         equal(_names(page), (keys, common), f"keys and prefixes for {prefix!r} {delimiter!r}")
         equal((page["Delimiter"], page["KeyCount"]), (delimiter, len(keys) + len(common)), "Delimiter and KeyCount")
+
+
+@case("ListObjectsV2")
+def a_key_beside_its_prefix(probe: Probe) -> None:
+    """`a` beside `a/` and `a/b`: with a delimiter the key is listed and the prefix too."""
+    bucket = _filled(probe, ("a", "a/", "a/b", "a0"))
+    equal(_names(probe.s3.list_objects_v2(Bucket=bucket))[0], ["a", "a/", "a/b", "a0"], "keys")
+    equal(_names(probe.s3.list_objects_v2(Bucket=bucket, Delimiter="/")), (["a", "a0"], ["a/"]), "by delimiter")
+    page = probe.s3.list_objects_v2(Bucket=bucket, Delimiter="/", Prefix="a/")
+    equal(_names(page), (["a/", "a/b"], []), "below a/")
 
 
 @case("ListObjectsV2")
@@ -143,23 +153,25 @@ def max_keys(probe: Probe) -> None:
 def start_after(probe: Probe) -> None:
     """Lists keys greater than start-after, whether that key exists or not, and echoes it."""
     bucket = _filled(probe)
-    for after in ("a", "a/b", "a/c", "b", "zz", "é", "~"):
+    for after in ("a", "a/b/c", "a/c", "b", "zz", "é", "~"):
         page = probe.s3.list_objects_v2(Bucket=bucket, StartAfter=after)
         expected = sorted((key for key in _TREE if key.encode() > after.encode()), key=str.encode)
         equal((_names(page)[0], page["StartAfter"]), (expected, after), f"keys after {after}")
     page = probe.s3.list_objects_v2(Bucket=bucket, StartAfter="a/b", Prefix="a/", Delimiter="/")
     equal(_names(page), (["a/d"], ["a/b/"]), "after a/b with a delimiter")
+    page = probe.s3.list_objects_v2(Bucket=bucket, StartAfter="a/b/", Prefix="a/", Delimiter="/")
+    equal(_names(page)[0], ["a/d"], "keys after a/b/ with a delimiter")
 
 
 @case("ListObjectsV2")
 def the_token_beats_start_after(probe: Probe) -> None:
     """start-after is for the first page only: with a token it is ignored."""
     bucket = _filled(probe)
-    page = probe.s3.list_objects_v2(Bucket=bucket, MaxKeys=2, StartAfter="a/b")
+    page = probe.s3.list_objects_v2(Bucket=bucket, MaxKeys=2, StartAfter="a/b/c")
     token = page["NextContinuationToken"]
     rest = probe.s3.list_objects_v2(Bucket=bucket, ContinuationToken=token, StartAfter="a")
     seen = _names(page)[0] + _names(rest)[0]
-    equal(seen, sorted((key for key in _TREE if key.encode() > b"a/b"), key=str.encode), "keys of both pages")
+    equal(seen, sorted((key for key in _TREE if key.encode() > b"a/b/c"), key=str.encode), "keys of both pages")
     equal(rest["ContinuationToken"], token, "ContinuationToken")
 
 
@@ -183,7 +195,7 @@ def fetch_owner(probe: Probe) -> None:
 @case("ListObjectsV2")
 def encoding_type(probe: Probe) -> None:
     """encoding-type=url escapes keys, prefixes, delimiter and start-after, so that XML can carry every key."""
-    keys = ["a b/c", "a+b", "a\x01b", "a%b", "é&<>", "line\nbreak"]
+    keys = ["a b/c", "a+b", "a\x01b", "a%b", "é&<>", "line\nbreak", "~*!"]
     bucket = _filled(probe, keys)
     listing = [("list-type", "2"), ("encoding-type", "url")]
     answer = probe.send("GET", bucket, query=listing).succeeded()
@@ -286,7 +298,7 @@ def marker_behind_a_prefix(probe: Probe) -> None:
     page = probe.s3.list_objects(Bucket=bucket, Marker="a/", Delimiter="/")
     equal(_names(page), (["c", "é"], ["b/", "d-e/", "z/"]), "keys and prefixes")
     page = probe.s3.list_objects(Bucket=bucket, Marker="a/")
-    equal(_names(page)[0][0], "a/b", "first key without a delimiter")
+    equal(_names(page)[0][0], "a/b/c", "first key without a delimiter")
 
 
 @case("ListObjects")

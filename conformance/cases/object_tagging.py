@@ -42,7 +42,6 @@ def limits(probe: Probe) -> None:
         {f"k{number}": "v" for number in range(11)},
         {"k" * 129: "v"},
         {"k": "v" * 257},
-        {"": "v"},
         {"aws:reserved": "v"},
     ):
         with probe.refused(("InvalidTag", "BadRequest"), 400):
@@ -58,6 +57,7 @@ def bad_documents(probe: Probe) -> None:
     tag = "<Tag><Key>a</Key><Value>1</Value></Tag>"
     for body, codes in (
         (f"<Tagging><TagSet>{tag}{tag}</TagSet></Tagging>", ("InvalidTag",)),
+        ("<Tagging><TagSet><Tag><Key></Key><Value>1</Value></Tag></TagSet></Tagging>", ("InvalidTag", "MalformedXML")),
         ("<Tagging>", ("MalformedXML",)),
         ("<Tagging></Tagging>", ("MalformedXML",)),
         (f"<Other><TagSet>{tag}</TagSet></Other>", ("MalformedXML",)),
