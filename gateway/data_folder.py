@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.config import Settings
-from gateway.errors import InvalidValue
+from gateway.errors import GatewayError, InvalidValue
 from gateway.services import RootCredentials, Services
 from gateway.services.secrets import MasterKey, load_master_key, parse_master_key
 from gateway.services.services import DATABASE
@@ -68,6 +69,19 @@ def rotated_master_key(settings: Settings) -> MasterKey | None:
     return parse_master_key(path.read_text(encoding="ascii"))
 
 
+def _masters_on_disk(settings: Settings) -> Iterator[MasterKey]:
+    """What a rotation by another process may have put in place, or is about to."""
+    if settings.master_key is not None:
+        return
+    for find in (rotated_master_key, master_key):
+        try:
+            found = find(settings)
+        except (OSError, GatewayError):
+            continue
+        if found is not None:
+            yield found
+
+
 def put_master_key(settings: Settings) -> None:
     """Put the rotated key in the place of the old one."""
     path = master_key_path(settings)
@@ -101,7 +115,7 @@ async def open_services(settings: Settings, *, worker: bool = False) -> Services
         root = RootCredentials(settings.root_access_key, settings.root_secret_key)
 
     async def opened(key: MasterKey) -> Services:
-        return await Services.open(
+        services = await Services.open(
             settings.data,
             master=key,
             region=settings.region,
@@ -109,6 +123,8 @@ async def open_services(settings: Settings, *, worker: bool = False) -> Services
             min_free=settings.min_free_bytes,
             worker=worker,
         )
+        services.directory.rotated_masters = lambda: _masters_on_disk(settings)
+        return services
 
     try:
         return await opened(master_key(settings))

@@ -7,6 +7,7 @@ only then it reads the generation, and only when that moved the caches are dropp
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from gateway.errors import InvalidValue
@@ -53,6 +54,8 @@ class Directory:
         self._master = master
         self.root_account = root_account
         self._root = root
+        self.rotated_masters: Callable[[], Iterable[MasterKey]] = tuple
+        """Where to look for the master key when secrets were sealed anew while this process ran."""
         self._root_key = None
         if root is not None:
             self._root_key = AccessKey(root.access_key, root.secret, root_account, KeyKind.S3, True, True, 0)
@@ -96,14 +99,25 @@ class Directory:
             sealed = keys.sealed_key(row)
             # With root credentials in the settings, the pair that was made at the first start is not valid.
             if root is None or not sealed.generated_root:
-                try:
-                    found = opened(sealed, self._master)
-                except InvalidValue:
-                    found = None
+                found = self._opened(sealed)
         if len(self._keys) >= CACHED:
             self._keys.clear()
         self._keys[access_key] = found
         return found
+
+    def _opened(self, sealed: keys.SealedKey) -> AccessKey | None:
+        try:
+            return opened(sealed, self._master)
+        except InvalidValue:
+            pass
+        for master in self.rotated_masters():
+            try:
+                found = opened(sealed, master)
+            except InvalidValue:
+                continue
+            self._master = master
+            return found
+        return None
 
     def bucket(self, name: str) -> Bucket | None:
         try:
