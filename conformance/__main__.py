@@ -24,7 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--domain", help="the domain of virtual-host style requests, where the endpoint has one")
     parser.add_argument("--ca-file", help="PEM file with the CA that signed the endpoint's certificate")
     parser.add_argument("--server", default="", choices=["", *sorted(KNOWN)], help="whose known differences to allow")
-    parser.add_argument("--only", action="append", default=[], metavar="PATTERN", help="PutObject, 'List*', 'GetObject/range_*'")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="PATTERN", help="PutObject, 'List*', 'GetObject/range_*'"
+    )
     parser.add_argument("--list", action="store_true", help="name the cases and stop")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)

@@ -170,7 +170,10 @@ class Probe:
         full += (headers or {}).items()
         authorization = signer.authorization(method, raw_path, query, full, payload, unsigned)
         dropped = {name.lower() for name in drop}
-        return [*((name, value) for name, value in full if name.lower() not in dropped), ("Authorization", authorization)]
+        return [
+            *((name, value) for name, value in full if name.lower() not in dropped),
+            ("Authorization", authorization),
+        ]
 
     def send(
         self,

@@ -35,7 +35,7 @@ class Answer:
     def xml(self) -> ElementTree.Element:
         """The body parsed, with namespaces taken off the tags."""
         try:
-            root = ElementTree.fromstring(self.body)  # noqa: S314 - the server under test, not a stranger
+            root = ElementTree.fromstring(self.body)
         except ElementTree.ParseError as error:
             raise Mismatch(f"the body is not XML ({error}): {self.body[:200]!r}") from None
         for element in root.iter():

@@ -64,8 +64,8 @@ def wrong_scope(probe: Probe) -> None:
     answer = probe.send("GET", bucket, "key", signer=probe.signer(region="moon-south-9"))
     answer.refused(400, "AuthorizationHeaderMalformed")
     equal(answer.text("Region"), probe.target.region, "Region")
-    for wrong in ({"service": "ec2"}, {"scope_date": "20200101"}):
-        answer = probe.send("GET", bucket, "key", signer=probe.signer(**wrong))
+    for signer in (probe.signer(service="ec2"), probe.signer(scope_date="20200101")):
+        answer = probe.send("GET", bucket, "key", signer=signer)
         answer.refused_any((400, "AuthorizationHeaderMalformed"), (403, "SignatureDoesNotMatch"))
 
 

@@ -275,7 +275,5 @@ def parts_in_chunks(probe: Probe) -> None:
     body = b"".join(frame for frame, _ in signed_chunks(signer, seed, _CHUNKS)) + b"\r\n"
     answer = probe.exchange("PUT", path, query, [*headers, ("Content-Length", str(len(body)))], body).succeeded()
     part = {"PartNumber": 1, "ETag": answer.header("ETag")}
-    probe.s3.complete_multipart_upload(
-        Bucket=bucket, Key="key", UploadId=identifier, MultipartUpload={"Parts": [part]}
-    )
+    probe.s3.complete_multipart_upload(Bucket=bucket, Key="key", UploadId=identifier, MultipartUpload={"Parts": [part]})
     check(probe.body(bucket, "key") == _WHOLE, "the bytes differ")

@@ -101,9 +101,9 @@ def checksum_and_ranges(probe: Probe) -> None:
 
 
 def _upload(probe: Probe, bucket: str, parts: list[bytes], algorithm: str, kind: str) -> dict[str, Any]:
-    upload = probe.s3.create_multipart_upload(
-        Bucket=bucket, Key="key", ChecksumAlgorithm=algorithm, ChecksumType=kind
-    )["UploadId"]
+    upload = probe.s3.create_multipart_upload(Bucket=bucket, Key="key", ChecksumAlgorithm=algorithm, ChecksumType=kind)[
+        "UploadId"
+    ]
     done = [
         probe.part(bucket, "key", upload, number, part, ChecksumAlgorithm=algorithm)
         for number, part in enumerate(parts, 1)
@@ -160,7 +160,12 @@ def checksum_types_by_default(probe: Probe) -> None:
 def checksum_types_that_cannot_be(probe: Probe) -> None:
     """CRC64NVME has no COMPOSITE, SHA no FULL_OBJECT: 400 InvalidRequest; an unknown algorithm too."""
     bucket = probe.bucket()
-    for algorithm, kind in (("CRC64NVME", "COMPOSITE"), ("SHA256", "FULL_OBJECT"), ("SHA1", "FULL_OBJECT"), ("MD4", "")):
+    for algorithm, kind in (
+        ("CRC64NVME", "COMPOSITE"),
+        ("SHA256", "FULL_OBJECT"),
+        ("SHA1", "FULL_OBJECT"),
+        ("MD4", ""),
+    ):
         headers = {"x-amz-checksum-algorithm": algorithm} | ({"x-amz-checksum-type": kind} if kind else {})
         answer = probe.send("POST", bucket, "key", query=[("uploads", "")], headers=headers)
         answer.refused_any((400, "InvalidRequest"), (400, "InvalidArgument"))

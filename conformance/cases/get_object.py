@@ -229,7 +229,7 @@ def overridden_response_headers(probe: Probe) -> None:
         "Content-Language": "fr",
         "Expires": "Thu, 01 Dec 2033 16:00:00 GMT",
         "Cache-Control": "max-age=1",
-        "Content-Disposition": "attachment; filename=\"b c.txt\"",
+        "Content-Disposition": 'attachment; filename="b c.txt"',
         "Content-Encoding": "br",
     }
     query = [(f"response-{name.lower()}", value) for name, value in wishes.items()]

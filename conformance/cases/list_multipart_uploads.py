@@ -106,7 +106,7 @@ def prefix_and_delimiter(probe: Probe) -> None:
 
 
 @case("ListMultipartUploads")
-def pages(probe: Probe) -> None:
+def pages_of_uploads(probe: Probe) -> None:
     """max-uploads, key-marker and upload-id-marker page through all, in the middle of a key too."""
     bucket = probe.bucket()
     made = _uploads(probe, bucket, "a", "b", "b", "b", "c")

@@ -113,7 +113,8 @@ def pages(probe: Probe) -> None:
         parameters = {"Delimiter": delimiter} if delimiter else {}
         whole = _names(probe.s3.list_objects_v2(Bucket=bucket, **parameters))
         for size in (1, 2, 3, 7):
-            keys, common, token = [], [], {}
+            keys, common = [], []
+            token: dict[str, str] = {}
             while True:
                 page = probe.s3.list_objects_v2(Bucket=bucket, MaxKeys=size, **parameters, **token)
                 found = _names(page)
@@ -213,7 +214,7 @@ def encoding_type(probe: Probe) -> None:
 @case("ListObjectsV2")
 def keys_that_xml_must_escape(probe: Probe) -> None:
     """Without encoding-type, `&`, `<`, quotes and line breaks come back as they were."""
-    keys = ["a&b", "a<b>", "it's \"quoted\"", "]]>", "a\rb\nc\td"]
+    keys = ["a&b", "a<b>", 'it\'s "quoted"', "]]>", "a\rb\nc\td"]
     bucket = _filled(probe, keys)
     answer = probe.send("GET", bucket, query=[("list-type", "2")]).succeeded()
     equal(answer.texts("Contents/Key"), sorted(keys, key=str.encode), "keys")

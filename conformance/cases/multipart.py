@@ -277,9 +277,7 @@ def many_at_once(probe: Probe) -> None:
     upload = _begin(probe, bucket)
     part = probe.part(bucket, "key", upload, 1, b"part")
     with ThreadPoolExecutor(8) as pool:
-        answers = list(
-            pool.map(lambda _: _complete(probe, bucket, upload, _document([(1, part["ETag"])])), range(8))
-        )
+        answers = list(pool.map(lambda _: _complete(probe, bucket, upload, _document([(1, part["ETag"])])), range(8)))
     check(any(answer.status == 200 for answer in answers), "nobody completed")
     for answer in answers:
         if answer.status == 200:
