@@ -1,0 +1,1 @@
+"""Glue between aiohttp and the doors that knows no protocol of ours."""

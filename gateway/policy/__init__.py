@@ -1,0 +1,1 @@
+"""Who may do what: pure functions of who asks, the permission and the bucket."""

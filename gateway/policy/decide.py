@@ -1,0 +1,25 @@
+"""The decision, until policies exist: a bucket's owner may do everything in it, root everything everywhere."""
+
+from __future__ import annotations
+
+from gateway.model import Bucket
+from gateway.policy.principal import Principal
+
+LIST_ALL_MY_BUCKETS = "s3:ListAllMyBuckets"
+CREATE_BUCKET = "s3:CreateBucket"
+
+_WITHOUT_BUCKET = frozenset({LIST_ALL_MY_BUCKETS, CREATE_BUCKET})
+
+
+def decide(principal: Principal, permission: str, bucket: Bucket | None) -> bool:
+    """Whether `principal` may do what `permission` (spelled as in IAM, `s3:GetObject`) names.
+
+    `bucket` is None for what concerns no bucket that exists: then only listing one's own buckets and making one are
+    allowed. An administrator's key opens administration and no other account's objects.
+    """
+    account = principal.account
+    if account is None or not account.enabled:
+        return False
+    if bucket is None:
+        return permission in _WITHOUT_BUCKET
+    return account.is_root or bucket.owner.id == account.id

@@ -1,0 +1,103 @@
+"""The source of a copy: named in a header, authorised like a read, held against its own conditions."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from gateway.errors import IsDeleteMarker
+from gateway.http.conditions import Verdict, evaluate, parse_conditions
+from gateway.model import Bucket, ObjectVersion
+from gateway.policy.decide import decide
+from gateway.s3.address import check_key_length
+from gateway.s3.call import Call
+from gateway.s3.errors import S3Error, invalid_argument
+from gateway.s3.ops.objects import readable_content
+
+_PREFIX = "x-amz-copy-source-"
+_CONDITIONS = {
+    Verdict.IF_MATCH_FAILED: "x-amz-copy-source-If-Match",
+    Verdict.IF_UNMODIFIED_SINCE_FAILED: "x-amz-copy-source-If-Unmodified-Since",
+    Verdict.NOT_MODIFIED: "x-amz-copy-source-If-None-Match",
+}
+_RANGE = re.compile(r"bytes=(\d{1,18})-(\d{1,18})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class CopySource:
+    """What the header names: `/bucket/key?versionId=...`, percent-encoded."""
+
+    bucket: str
+    key: bytes
+    version_id: str | None
+
+
+def parse_copy_source(text: str) -> CopySource:
+    """Raises S3Error InvalidArgument, KeyTooLongError."""
+    name = "x-amz-copy-source"
+    path, separator, version_id = text.strip().partition("?versionId=")
+    if path.startswith("arn:") or (separator and not version_id):
+        raise invalid_argument("Invalid copy source object key", name, text)
+    raw = unquote_to_bytes(path.encode("utf-8", "surrogateescape"))
+    raw_bucket, slash, key = raw.removeprefix(b"/").partition(b"/")
+    try:
+        bucket = raw_bucket.decode("utf-8")
+        key.decode("utf-8")
+    except UnicodeDecodeError:
+        raise invalid_argument("Invalid copy source encoding.", name, "") from None
+    if not bucket or not slash or not key:
+        raise invalid_argument("Copy Source must mention the source bucket and key: sourcebucket/sourcekey", name, text)
+    return CopySource(bucket, check_key_length(key), version_id if separator else None)
+
+
+async def open_source(call: Call) -> tuple[CopySource, Bucket, ObjectVersion]:
+    """The version to copy from, which the caller may read and whose conditions hold.
+
+    Raises S3Error AccessDenied, NoSuchBucket, PreconditionFailed and what reading raises.
+    """
+    source = parse_copy_source(call.headers["x-amz-copy-source"])
+    bucket = call.services.directory.bucket(source.bucket)
+    if bucket is None:
+        raise S3Error("NoSuchBucket", fields=(("BucketName", source.bucket),))
+    permission = "s3:GetObject" if source.version_id is None else "s3:GetObjectVersion"
+    if not decide(call.authentication.principal, permission, bucket):
+        raise S3Error("AccessDenied")
+    expected = call.headers.get("x-amz-source-expected-bucket-owner")
+    if expected is not None and expected not in (bucket.owner.canonical_id, bucket.owner.name):
+        raise S3Error("AccessDenied")
+    try:
+        version = await call.services.objects.get(bucket, source.key, source.version_id)
+    except IsDeleteMarker:
+        raise S3Error(
+            "InvalidRequest",
+            "The source of a copy request may not specifically refer to a delete marker by version id.",
+        ) from None
+    verdict = evaluate(
+        parse_conditions(call.headers, _PREFIX),
+        etag=readable_content(version).etag,
+        modified=version.modified_ms // 1000,
+        now=int(call.now),
+    )
+    if verdict is not Verdict.PROCEED:
+        raise S3Error("PreconditionFailed", fields=(("Condition", _CONDITIONS[verdict]),))
+    return source, bucket, version
+
+
+def parse_copy_range(text: str | None, size: int) -> tuple[int, int]:
+    """(start, length) of `x-amz-copy-source-range` in a source of `size` bytes. Raises S3Error InvalidArgument."""
+    if text is None:
+        return 0, size
+    name = "x-amz-copy-source-range"
+    match = _RANGE.fullmatch(text.strip())
+    if match is None or int(match[1]) > int(match[2]):
+        raise invalid_argument(
+            "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the "
+            "zero-based offsets of the first and last bytes to copy",
+            name,
+            text,
+        )
+    first, last = int(match[1]), int(match[2])
+    if last >= size:
+        raise invalid_argument(f"Range specified is not valid for source object of size: {size}", name, text)
+    return first, last - first + 1

@@ -1,0 +1,261 @@
+"""The S3 door: a request becomes a call, the call an answer."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import unquote, urlsplit
+
+from aiohttp.web import BaseRequest, StreamResponse
+
+from gateway.auth.authenticate import NOBODY, Authentication, Authenticator
+from gateway.config import Settings
+from gateway.http.boundary import CLIENT_CLOSED, deliver
+from gateway.http.incoming import Incoming
+from gateway.http.reply import Reply
+from gateway.model import Bucket, ObjectVersion
+from gateway.policy.decide import decide
+from gateway.s3.address import SERVICE, Address, parse_address, split_target
+from gateway.s3.asked import refuse_unbuilt
+from gateway.s3.call import Call
+from gateway.s3.checksum_headers import BODY_MODES
+from gateway.s3.error_document import error_document
+from gateway.s3.errors import S3Error, translate
+from gateway.s3.render import XML_TYPE
+from gateway.s3.table import BodyKind, Level, Operation, resolve
+from gateway.services import Services
+from gateway.services.buckets import check_bucket_name
+from gateway.telemetry.request import RequestRecord
+from signing.canonical import Query, header_map
+from signing.sigv4 import PayloadMode
+
+if TYPE_CHECKING:
+    from gateway.telemetry import Telemetry
+
+LOG = logging.getLogger("pixgate.s3")
+
+_SIGNING_PARAMETERS = frozenset(
+    {
+        "x-amz-algorithm",
+        "x-amz-content-sha256",
+        "x-amz-credential",
+        "x-amz-date",
+        "x-amz-expires",
+        "x-amz-security-token",
+        "x-amz-signature",
+        "x-amz-signedheaders",
+    }
+)
+_NO_PARAMETERS: Mapping[str, str] = {}
+
+
+class ImageResponder(Protocol):
+    """Answers `GET /bucket/key?x-img=...` for a version that the caller may read. `options` is the parameter's value."""
+
+    async def __call__(
+        self, request: BaseRequest, bucket: Bucket, version: ObjectVersion, options: str, record: RequestRecord
+    ) -> StreamResponse: ...
+
+
+class S3Endpoint:
+    """The door. `image_responder` renders; without one `x-img` is not implemented."""
+
+    def __init__(
+        self,
+        services: Services,
+        settings: Settings,
+        telemetry: Telemetry,
+        *,
+        image_responder: ImageResponder | None = None,
+    ) -> None:
+        self._services = services
+        self._settings = settings
+        self._telemetry = telemetry
+        self._image_responder = image_responder
+        self._domains = tuple(settings.domain)
+        hosts = (urlsplit(settings.public_url).netloc,) if settings.public_url else ()
+        self.authenticator = Authenticator(services.directory.access_key, region=settings.region, hosts=hosts)
+        self._host_id = base64.b64encode(hashlib.sha256(b"pixgate " + settings.region.encode()).digest()).decode()
+
+    async def handle(self, request: BaseRequest) -> StreamResponse:
+        """Answer a request. The answer has been sent when this returns."""
+        record = RequestRecord(method=request._method)
+        telemetry = self._telemetry
+        telemetry.begin()
+        incoming = Incoming(request)
+        try:
+            try:
+                reply = await self._answer(request, record, incoming)
+            except Exception as error:  # noqa: BLE001 -- the boundary: whatever it is, the client gets an answer and the log one line
+                reply = self._refusal(request, record, error)
+            if isinstance(reply, Reply):
+                reply.header_list.insert(0, ("x-amz-request-id", record.request_id))
+                reply.header_list.insert(1, ("x-amz-id-2", self._host_id))
+            try:
+                await deliver(request, reply, incoming, record)
+            except ConnectionError:
+                record.status = CLIENT_CLOSED
+            except Exception as error:
+                # Nothing has been sent yet: what sends raises only before its first byte, or cuts the line.
+                if request._payload_writer.output_size:
+                    raise
+                reply = self._refusal(request, record, error)
+                assert isinstance(reply, Reply)
+                reply.header_list.insert(0, ("x-amz-request-id", record.request_id))
+                await deliver(request, reply, incoming, record)
+            return reply
+        finally:
+            record.bytes_in = incoming.received
+            telemetry.finish(record)
+
+    async def _answer(self, request: BaseRequest, record: RequestRecord, incoming: Incoming) -> Reply | StreamResponse:
+        message = request._message
+        services = self._services
+        raw_path, raw_query = split_target(message.path)
+        sent_headers = message.headers
+        headers = header_map(sent_headers)
+        address = parse_address(raw_path, headers.get("host", ""), self._domains)
+        record.bucket = address.bucket
+        if raw_query:
+            query = Query(raw_query.encode("utf-8", "surrogateescape"))
+            parameters: Mapping[str, str] = dict(query.pairs)
+            if "X-Amz-Signature" in parameters:
+                _hoist(query, headers)
+        else:
+            query = _EMPTY_QUERY
+            parameters = _NO_PARAMETERS
+        operation = resolve(message.method, _level(address), parameters, headers)
+        record.operation = operation.name
+
+        now = time.time()
+        authentication = NOBODY
+        bucket: Bucket | None = None
+        if not operation.public:
+            services.directory.refresh()
+            authentication = self.authenticator.authenticate(
+                method=message.method,
+                raw_path=raw_path.encode("utf-8", "surrogateescape"),
+                query=query,
+                parameters=parameters,
+                authorization=headers.get("authorization"),
+                headers=sent_headers,
+                now=now,
+            )
+            bucket = self._authorise(operation, address, parameters, headers, authentication, record)
+        if operation.handler is None:
+            raise S3Error("NotImplemented", f"{operation.name} is not implemented")
+        if len(headers) > 2:
+            refuse_unbuilt(headers)
+        expect = headers.get("expect")
+        if expect is not None and expect.lower() != "100-continue":
+            raise S3Error("ExpectationFailed")
+        if operation.body is not BodyKind.NONE:
+            record.body_mode = _body_mode(authentication)
+
+        call = Call(
+            request=request,
+            record=record,
+            services=services,
+            settings=self._settings,
+            operation=operation,
+            bucket_name=address.bucket,
+            raw_key=address.key,
+            parameters=parameters,
+            headers=headers,
+            authentication=authentication,
+            resolved_bucket=bucket,
+            now=now,
+            incoming=incoming,
+            resource=raw_path,
+            host_id=self._host_id,
+        )
+        if "x-img" in parameters and operation.name in ("GetObject", "HeadObject"):
+            return await self._image(call)
+        return await operation.handler(call)
+
+    def _authorise(
+        self,
+        operation: Operation,
+        address: Address,
+        parameters: Mapping[str, str],
+        headers: Mapping[str, str],
+        authentication: Authentication,
+        record: RequestRecord,
+    ) -> Bucket | None:
+        """The bucket, which may be used so. Raises S3Error NoSuchBucket, InvalidBucketName, AccessDenied."""
+        principal = authentication.principal
+        key = principal.access_key
+        if key is None:
+            raise S3Error("AccessDenied")
+        record.access_key = key.access_key
+        if address.bucket is None or operation.name == "CreateBucket":
+            bucket = None
+        else:
+            bucket = self._services.directory.bucket(address.bucket)
+            if bucket is None:
+                check_bucket_name(address.bucket)
+                raise S3Error("NoSuchBucket")
+        if not decide(principal, operation.permission_for(parameters), bucket):
+            raise S3Error("AccessDenied")
+        expected = headers.get("x-amz-expected-bucket-owner")
+        if expected is not None and bucket is not None and not _is_owner(expected, bucket):
+            raise S3Error("AccessDenied")
+        return bucket
+
+    async def _image(self, call: Call) -> StreamResponse:
+        if self._image_responder is None:
+            raise S3Error("NotImplemented", "Rendering images is not available here", fields=(("Parameter", "x-img"),))
+        version = await call.services.objects.get(call.bucket, call.key, call.version_id())
+        return await self._image_responder(call.request, call.bucket, version, call.parameters["x-img"], call.record)
+
+    def _refusal(self, request: BaseRequest, record: RequestRecord, error: Exception) -> Reply:
+        known = translate(error)
+        if known is None:
+            LOG.error("request %s failed", record.request_id, exc_info=error)
+            known = S3Error("InternalError")
+        record.error_code = known.code
+        document = error_document(
+            known,
+            bucket=record.bucket,
+            resource=_resource(request),
+            request_id=record.request_id,
+            host_id=self._host_id,
+        )
+        return Reply(known.status, [XML_TYPE, *known.headers], document, close=known.close)
+
+
+_EMPTY_QUERY = Query(b"")
+
+
+def _level(address: Address) -> Level:
+    if address is SERVICE:
+        return Level.SERVICE
+    return Level.BUCKET if address.key is None else Level.OBJECT
+
+
+def _hoist(query: Query, headers: dict[str, str]) -> None:
+    """Take `x-amz-*` parameters of a presigned URL as headers: SDKs put them there, and the signature covers them."""
+    for name, value in query.pairs:
+        lower = name.lower()
+        if lower.startswith("x-amz-") and lower not in _SIGNING_PARAMETERS:
+            headers.setdefault(lower, value)
+
+
+def _body_mode(authentication: Authentication) -> str:
+    verified = authentication.verified
+    if verified is None or (verified.presigned and verified.payload.mode is PayloadMode.UNSIGNED):
+        return "plain"
+    return BODY_MODES[verified.payload.mode]
+
+
+def _is_owner(expected: str, bucket: Bucket) -> bool:
+    return expected in (bucket.owner.canonical_id, bucket.owner.name)
+
+
+def _resource(request: BaseRequest) -> str:
+    path = request._message.path.partition("?")[0]
+    return unquote(path, errors="replace")[:2048]

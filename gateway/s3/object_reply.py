@@ -1,0 +1,68 @@
+"""An answer whose body is a run of a stored content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from aiohttp.web import BaseRequest
+
+from gateway.blobs.port import BlobReader
+from gateway.errors import StoreUnavailable
+from gateway.http.reply import Reply, cut
+from gateway.http.streams import SMALL, Sender, TruncatedBlob, read
+from gateway.model import Segment
+from gateway.services.stores import Stores
+
+
+class ObjectReply(Reply):
+    """Sends `length` bytes of `segments`. What fails before the head leaves is raised; after it, the line is cut."""
+
+    __slots__ = ("_segments", "_size", "_stores")
+
+    def __init__(
+        self,
+        status: int,
+        headers: Iterable[tuple[str, str]],
+        *,
+        stores: Stores,
+        segments: Sequence[Segment],
+        length: int,
+    ) -> None:
+        super().__init__(status, headers, length=length)
+        self._stores = stores
+        self._segments = segments
+        self._size = length
+
+    async def send(self, request: BaseRequest) -> int:
+        segments = self._segments
+        if not segments or request._method == "HEAD":
+            return await super().send(request)
+        reader = self._stores.open(segments[0])
+        if len(segments) == 1 and self._size <= SMALL:
+            try:
+                self._bytes = await read(reader, 0, segments[0].length)
+            except (OSError, TruncatedBlob) as error:
+                raise StoreUnavailable("The store holds fewer bytes than it should.") from error
+            finally:
+                reader.close()
+            return await super().send(request)
+        return await self._stream(request, reader, segments)
+
+    async def _stream(self, request: BaseRequest, reader: BlobReader, segments: Sequence[Segment]) -> int:
+        sender = Sender(request)
+        try:
+            self.begin(request)
+            for index, segment in enumerate(segments):
+                if index:
+                    reader = self._stores.open(segment)
+                await sender.send(reader, 0, segment.length)
+                reader.close()
+        except Exception as error:
+            # The head said how much would come: only a cut line tells the client that it did not.
+            reader.close()
+            self.sent = sender.sent
+            raise cut(request) from error
+        finally:
+            sender.close()
+        self.finished(sender.sent)
+        return sender.sent

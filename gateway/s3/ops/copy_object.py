@@ -1,0 +1,79 @@
+"""CopyObject."""
+
+from __future__ import annotations
+
+from gateway.http.dates import iso_date
+from gateway.http.reply import Reply
+from gateway.s3.call import Call
+from gateway.s3.checksum_headers import XML_NAMES, parse_algorithm
+from gateway.s3.copy_source import open_source
+from gateway.s3.errors import S3Error, invalid_argument
+from gateway.s3.object_headers import stored_headers
+from gateway.s3.ops.objects import readable_content, version_headers
+from gateway.s3.patient_reply import patiently
+from gateway.s3.render import xml_reply
+from gateway.s3.tags import header_tags
+from gateway.s3.write_conditions import write_conditions
+from gateway.s3.xml import Writer
+
+
+async def copy_object(call: Call) -> Reply:
+    replace_headers = _directive(call, "x-amz-metadata-directive")
+    replace_tags = _directive(call, "x-amz-tagging-directive")
+    conditions = write_conditions(call.headers)
+    text = call.headers.get("x-amz-checksum-algorithm")
+    algorithm = None if text is None else parse_algorithm(text, "x-amz-checksum-algorithm")
+    source, source_bucket, version = await open_source(call)
+    stored = readable_content(version).checksum
+    if (
+        source.bucket == call.bucket_name
+        and source.key == call.key
+        and source.version_id is None
+        and not replace_headers
+        and not replace_tags
+        and (algorithm is None or (stored is not None and stored.algorithm is algorithm))
+    ):
+        raise S3Error(
+            "InvalidRequest",
+            "This copy request is illegal because it is trying to copy an object to itself without changing the "
+            "object's metadata, storage class, website redirect location or encryption attributes.",
+        )
+    headers = stored_headers(call.headers) if replace_headers else None
+    tags = header_tags(call.headers) if replace_tags else None
+
+    async def work() -> Reply:
+        result = await call.services.copying.copy(
+            version,
+            call.bucket,
+            call.key,
+            headers=headers,
+            tags=tags,
+            checksum_algorithm=algorithm,
+            conditions=conditions,
+        )
+        writer = Writer("CopyObjectResult")
+        writer.add("LastModified", iso_date(result.modified_ms))
+        writer.add("ETag", f'"{result.etag}"')
+        if result.checksum is not None:
+            writer.add("ChecksumType", result.checksum.type.value)
+            writer.add(XML_NAMES[result.checksum.algorithm], result.checksum.value)
+        answer = [
+            *version_headers(call.bucket, result.version_id),
+            *(
+                ("x-amz-copy-source-version-id", value)
+                for _, value in version_headers(source_bucket, version.version_id)
+            ),
+        ]
+        if result.image_id is not None:
+            answer.append(("x-pixgate-image-id", result.image_id))
+        return xml_reply(writer.finish(), headers=tuple(answer))
+
+    return await patiently(call, work())
+
+
+def _directive(call: Call, name: str) -> bool:
+    """Whether the directive says REPLACE. Raises S3Error InvalidArgument."""
+    value = call.headers.get(name, "COPY")
+    if value not in ("COPY", "REPLACE"):
+        raise invalid_argument(f"Unknown {name.removeprefix('x-amz-')}.", name, value)
+    return value == "REPLACE"

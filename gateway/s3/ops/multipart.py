@@ -1,0 +1,117 @@
+"""CreateMultipartUpload, CompleteMultipartUpload, AbortMultipartUpload."""
+
+from __future__ import annotations
+
+from gateway.errors import InvalidValue
+from gateway.http.reply import Reply
+from gateway.model import MAX_PARTS, ChecksumAlgorithm, CompletedPart
+from gateway.s3.body import MAX_COMPLETION, read_xml
+from gateway.s3.call import Call, parse_number
+from gateway.s3.checksum_headers import (
+    XML_NAMES,
+    checksum_headers,
+    given_checksum,
+    parse_algorithm,
+    parse_type,
+)
+from gateway.s3.errors import S3Error
+from gateway.s3.object_headers import stored_headers
+from gateway.s3.ops.objects import version_headers
+from gateway.s3.patient_reply import patiently
+from gateway.s3.render import xml_reply
+from gateway.s3.tags import header_tags
+from gateway.s3.write_conditions import write_conditions
+from gateway.s3.xml import Element, Writer, url_encode
+
+
+async def create_multipart_upload(call: Call) -> Reply:
+    text = call.headers.get("x-amz-checksum-algorithm")
+    algorithm = None if text is None else parse_algorithm(text, "x-amz-checksum-algorithm")
+    kind = call.headers.get("x-amz-checksum-type")
+    try:
+        upload = await call.services.uploads.create(
+            call.bucket,
+            call.key,
+            headers=stored_headers(call.headers),
+            tags=header_tags(call.headers),
+            algorithm=algorithm,
+            type=None if kind is None else parse_type(kind),
+            initiator=call.account.canonical_id,
+        )
+    except InvalidValue as error:
+        raise S3Error("InvalidRequest", str(error)) from None
+    writer = Writer("InitiateMultipartUploadResult")
+    writer.add("Bucket", call.bucket.name)
+    writer.add("Key", call.key.decode())
+    writer.add("UploadId", upload.upload_id)
+    headers: tuple[tuple[str, str], ...] = ()
+    if upload.checksum_asked:
+        headers = (
+            ("x-amz-checksum-algorithm", upload.checksum_algorithm.value),
+            ("x-amz-checksum-type", upload.checksum_type.value),
+        )
+    return xml_reply(writer.finish(), headers=headers)
+
+
+async def complete_multipart_upload(call: Call) -> Reply:
+    conditions = write_conditions(call.headers)
+    kind = call.headers.get("x-amz-checksum-type")
+    checksum_type = None if kind is None else parse_type(kind)
+    size_text = call.headers.get("x-amz-mp-object-size")
+    size = None
+    if size_text is not None:
+        size = parse_number(size_text, "x-amz-mp-object-size", minimum=0, maximum=2**62)
+    # Of the whole object, not of the XML that is this request's body.
+    checksum = given_checksum(call.headers)
+    document = await read_xml(call.without_checksums(), "CompleteMultipartUpload", limit=MAX_COMPLETION)
+    document.only("Part")
+    parts = [_part(element) for element in document.children]
+    if not parts:
+        raise S3Error("MalformedXML")
+
+    async def work() -> Reply:
+        result = await call.services.uploads.complete(
+            call.bucket,
+            call.key,
+            call.parameters["uploadId"],
+            parts,
+            conditions=conditions,
+            checksum_value=checksum,
+            checksum_type=checksum_type,
+            size=size,
+        )
+        writer = Writer("CompleteMultipartUploadResult")
+        writer.add("Location", f"{call.settings.public_url or ''}/{call.bucket.name}/{url_encode(call.key)}")
+        writer.add("Bucket", call.bucket.name)
+        writer.add("Key", call.key.decode())
+        writer.add("ETag", f'"{result.etag}"')
+        if result.checksum is not None:
+            writer.add(XML_NAMES[result.checksum.algorithm], result.checksum.value)
+            writer.add("ChecksumType", result.checksum.type.value)
+        headers = [*version_headers(call.bucket, result.version_id), *checksum_headers(result.checksum)]
+        if result.image_id is not None:
+            headers.append(("x-pixgate-image-id", result.image_id))
+        return xml_reply(writer.finish(), headers=tuple(headers))
+
+    return await patiently(call, work())
+
+
+def _part(element: Element) -> CompletedPart:
+    if element.name != "Part":
+        raise S3Error("MalformedXML")
+    number = element.require("PartNumber").strip()
+    if not (number.isascii() and number.isdigit()) or len(number) > 9:
+        raise S3Error("MalformedXML")
+    if not 1 <= int(number) <= MAX_PARTS:
+        raise S3Error("InvalidArgument", "PartNumber must be >= 1 and <= 10000")
+    checksums = tuple(
+        (algorithm, value)
+        for algorithm in ChecksumAlgorithm
+        if (value := element.value(XML_NAMES[algorithm])) is not None and value.strip()
+    )
+    return CompletedPart(int(number), element.require("ETag").strip().strip('"'), checksums)
+
+
+async def abort_multipart_upload(call: Call) -> Reply:
+    await call.services.uploads.abort(call.bucket, call.key, call.parameters["uploadId"])
+    return Reply(204)

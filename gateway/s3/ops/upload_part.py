@@ -1,0 +1,65 @@
+"""UploadPart, UploadPartCopy."""
+
+from __future__ import annotations
+
+from gateway.errors import InvalidValue
+from gateway.http.dates import iso_date
+from gateway.http.reply import Reply
+from gateway.model import MAX_PARTS, MAX_PUT_BYTES
+from gateway.s3.body import open_body
+from gateway.s3.call import Call
+from gateway.s3.checksum_headers import XML_NAMES, checksum_headers
+from gateway.s3.copy_source import open_source, parse_copy_range
+from gateway.s3.errors import S3Error, invalid_argument, too_large
+from gateway.s3.ops.objects import readable_content, version_headers
+from gateway.s3.patient_reply import patiently
+from gateway.s3.render import xml_reply
+from gateway.s3.xml import Writer
+
+
+def part_number(call: Call) -> int:
+    """Raises S3Error InvalidArgument."""
+    text = call.parameters.get("partNumber", "")
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:9]) <= MAX_PARTS:
+        raise invalid_argument("Part number must be an integer between 1 and 10000, inclusive", "partNumber", text)
+    return int(text)
+
+
+async def upload_part(call: Call) -> Reply:
+    number = part_number(call)
+    upload = await call.services.uploads.get(call.bucket, call.key, call.parameters["uploadId"])
+    expect, body = open_body(call)
+    try:
+        result = await call.services.uploads.put_part(upload, number, expect=expect, body=body)
+    except InvalidValue as error:
+        raise S3Error("InvalidRequest", str(error)) from None
+    return Reply(
+        200, [("ETag", f'"{result.etag}"'), *(pair for pair in checksum_headers(result.checksum) if _of_part(pair[0]))]
+    )
+
+
+def _of_part(name: str) -> bool:
+    return name != "x-amz-checksum-type"
+
+
+async def upload_part_copy(call: Call) -> Reply:
+    number = part_number(call)
+    upload = await call.services.uploads.get(call.bucket, call.key, call.parameters["uploadId"])
+    _, source_bucket, version = await open_source(call)
+    start, length = parse_copy_range(call.headers.get("x-amz-copy-source-range"), readable_content(version).size)
+    if length > MAX_PUT_BYTES:
+        raise too_large(length)
+
+    async def work() -> Reply:
+        part = await call.services.uploads.copy_part(upload, number, version, start, length)
+        writer = Writer("CopyPartResult")
+        writer.add("LastModified", iso_date(part.modified_ms))
+        writer.add("ETag", f'"{part.etag}"')
+        if part.checksum is not None:
+            writer.add(XML_NAMES[part.checksum.algorithm], part.checksum.value)
+        headers = tuple(
+            ("x-amz-copy-source-version-id", value) for _, value in version_headers(source_bucket, version.version_id)
+        )
+        return xml_reply(writer.finish(), headers=headers)
+
+    return await patiently(call, work())
