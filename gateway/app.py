@@ -18,12 +18,19 @@ from gateway.config import Address, Settings
 from gateway.data_folder import address_file, open_services, render_socket
 from gateway.http.guard import GuardedServer, Window, close_stalled
 from gateway.http.listener import Listener
+from gateway.http.reply import Reply
 from gateway.render.client import RenderClient
 from gateway.render.launch import start_broker
 from gateway.render.settings import BrokerSettings
+from gateway.s3.checksum_headers import BODY_MODES as S3_BODY_MODES
+from gateway.s3.endpoint import S3Endpoint
+from gateway.s3.error_document import error_document
+from gateway.s3.errors import CODES as S3_CODES
+from gateway.s3.errors import S3Error
+from gateway.s3.table import OPERATIONS as S3_OPERATIONS
 from gateway.services import Services
 from gateway.supervisor import Roles, StartRefused, Supervisor, WorkerContext
-from gateway.telemetry import Telemetry
+from gateway.telemetry import RequestRecord, Telemetry
 from gateway.telemetry.log import LogWriter, configure_logging
 from gateway.telemetry.metrics import Metrics, Operation
 from gateway.telemetry.request import seed_request_ids
@@ -52,13 +59,9 @@ class Application:
     def __init__(
         self, settings: Settings, services: Services, telemetry: Telemetry, address: Address, render: RenderClient
     ) -> None:
+        self._telemetry = telemetry
         self._window = Window(settings.max_in_flight_bytes)
-        try:
-            from gateway.s3.endpoint import S3Endpoint
-
-            self._s3 = S3Endpoint(services, settings, telemetry)
-        except ImportError:
-            self._s3 = WebEndpoint(settings, services, telemetry, address, render)
+        self._s3 = S3Endpoint(services, settings, telemetry)
         self._web = WebEndpoint(settings, services, telemetry, address, render)
         self._hosts = tuple("." + domain for domain in settings.domain)
         self._reserved: dict[str, Handler] = dict.fromkeys(RESERVED_PAGES, self._web.handle)
@@ -74,7 +77,7 @@ class Application:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         weight = BODY_WEIGHT if request.can_read_body else REQUEST_WEIGHT
         if not self._window.take(weight):
-            return slow_down()
+            return self.refuse(S3Error("SlowDown", headers=(("Retry-After", "1"),)))
         try:
             answer = await self._door(request)(request)
         finally:
@@ -82,6 +85,20 @@ class Application:
         if self._web.draining and not answer.prepared:
             answer.force_close()
         return answer
+
+    def refuse(self, error: S3Error) -> web.StreamResponse:
+        """Answer, count and log what never reached a door."""
+        record = RequestRecord()
+        self._telemetry.begin()
+        answer = refusal(error, record)
+        self._telemetry.finish(record)
+        return answer
+
+    def refuse_malformed(self, status: int) -> web.StreamResponse:
+        """Answer what is not HTTP (400), or what went wrong outside every boundary (500)."""
+        if status >= 500:
+            return self.refuse(S3Error("InternalError"))
+        return self.refuse(S3Error("InvalidRequest", "The request is not well-formed HTTP."))
 
     def _door(self, request: web.BaseRequest) -> Handler:
         path = request.raw_path
@@ -102,14 +119,14 @@ class Application:
         return name.endswith(self._hosts)
 
 
-def slow_down() -> web.StreamResponse:
-    """The answer while this worker's requests hold all the memory that they may."""
-    return web.Response(
-        status=503,
-        headers={"Retry-After": "1", "Content-Type": "application/xml"},
-        body=b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>SlowDown</Code>'
-        b"<Message>Please reduce your request rate.</Message></Error>",
-    )
+def refusal(error: S3Error, record: RequestRecord) -> web.StreamResponse:
+    """What is said before a door is found, in the words of the door that most clients came for."""
+    record.status = error.status
+    record.error_code = error.code
+    document = error_document(error, bucket=None, resource="", request_id=record.request_id, host_id="")
+    headers = [("x-amz-request-id", record.request_id), ("Content-Type", "application/xml"), *error.headers]
+    record.bytes_out = len(document)
+    return Reply(error.status, headers, document, close=True)
 
 
 # --- the processes
@@ -121,7 +138,7 @@ def serve(settings: Settings, on_ready: Callable[[Address], None]) -> int:
         load_tls(settings)
     except TlsRefused as error:
         raise StartRefused(str(error)) from error
-    metrics = Metrics(_operations(), _error_codes(), workers=settings.workers)
+    metrics = Metrics(_operations(), S3_CODES, workers=settings.workers, body_modes=["plain", *S3_BODY_MODES.values()])
     roles = Roles(prepare=_prepare, work=_work, broker=_start_broker)
 
     def ready(address: Address) -> None:
@@ -132,16 +149,10 @@ def serve(settings: Settings, on_ready: Callable[[Address], None]) -> int:
 
 
 def _operations() -> list[Operation]:
-    pages = [Operation("web", name) for name in WEB_OPERATIONS]
-    try:
-        from gateway.s3.table import OPERATIONS
-    except ImportError:
-        return pages
-    return [*(Operation("s3", operation.name) for operation in OPERATIONS), *pages]
-
-
-def _error_codes() -> list[str]:
-    return []
+    return [
+        *(Operation("s3", operation.name) for operation in S3_OPERATIONS),
+        *(Operation("web", name) for name in WEB_OPERATIONS),
+    ]
 
 
 def _start_broker(settings: Settings) -> subprocess.Popen[bytes]:
@@ -196,6 +207,7 @@ async def _run_worker(context: WorkerContext, writer: LogWriter) -> None:
         lingering_time=LINGER_SECONDS,
         access_log=None,
     )
+    server.refusal = application.refuse_malformed
     tls = load_tls(settings)
 
     def reload_tls() -> None:

@@ -10,6 +10,7 @@ import asyncio
 import socket
 import struct
 import time
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -78,9 +79,7 @@ class GuardedHandler(RequestHandler):
         if status >= 500 and exc is not None:
             self.logger.error("a request failed outside its boundary", exc_info=exc)
         manager = self._manager
-        answer = web.Response(status=status, text="") if manager is None else manager.refusal(status)
-        answer.force_close()
-        return answer
+        return _plain_refusal(status) if manager is None else manager.refusal(status)
 
     def waits_for_client(self) -> bool:
         """Whether a request of this connection stands still until its client reads or sends."""
@@ -102,7 +101,7 @@ class GuardedServer(web.Server):
     def __init__(self, handler: Any, *, header_timeout: float, **options: Any) -> None:
         super().__init__(handler, **options)
         self.header_timeout = header_timeout
-        self.refusal = _plain_refusal
+        self.refusal: Callable[[int], web.StreamResponse] = _plain_refusal
 
     def __call__(self) -> RequestHandler:
         return GuardedHandler(self, loop=self._loop, **self._kwargs)
@@ -119,7 +118,9 @@ class GuardedServer(web.Server):
 
 
 def _plain_refusal(status: int) -> web.StreamResponse:
-    return web.Response(status=status, text="")
+    answer = web.Response(status=status, text="")
+    answer.force_close()
+    return answer
 
 
 async def close_stalled(server: GuardedServer, *, min_rate: int, timeout: float) -> None:

@@ -28,16 +28,6 @@ STATUSES = (
 OTHER = "other"
 UNKNOWN = "Unknown"
 DOORS = ("s3", "img", "web")
-BODY_MODES = (
-    "none",
-    "plain",
-    "unsigned",
-    "sha256",
-    "chunked-signed",
-    "chunked-signed-trailer",
-    "chunked-unsigned-trailer",
-    OTHER,
-)
 RENDER_RESULTS = ("ok", "refused", "busy", "timeout", "crashed", "failed")
 CACHE_TIERS = ("worker", "broker")
 
@@ -75,7 +65,7 @@ class Metrics:
         error_codes: Iterable[str],
         *,
         workers: int,
-        body_modes: Sequence[str] = BODY_MODES,
+        body_modes: Sequence[str],
     ) -> None:
         rows = dict.fromkeys([*operations, *(Operation(door, UNKNOWN) for door in DOORS)])
         self.operations = tuple(rows)

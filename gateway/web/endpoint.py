@@ -207,6 +207,7 @@ class WebEndpoint:
         text = self._templates.get_template(template).render(
             version=__version__,
             base_url=self._base_url,
+            region=self._settings.region,
             contents=docs.documents().values(),
             **values,
         )
