@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -43,15 +43,15 @@ class Probe:
 
     @cached_property
     def s3(self) -> Any:
-        """A boto3 client at its default settings, without retries."""
-        return self.target.client()
+        """A boto3 client at its default settings, without retries; one for all cases of a target."""
+        return _client(self.target, self.target.keys)
 
     @cached_property
     def other(self) -> Any:
         """A boto3 client of a second account; the case is skipped where the target has none."""
         if self.target.other is None:
             raise Skipped("needs keys of a second account")
-        return self.target.client(self.target.other)
+        return _client(self.target, self.target.other)
 
     # Buckets
 
@@ -287,6 +287,11 @@ class Probe:
             if doomed:
                 answer = self.s3.delete_objects(Bucket=bucket, Delete={"Objects": doomed, "Quiet": True})
                 equal(answer.get("Errors", []), [], f"cleaning {bucket}")
+
+
+@cache
+def _client(target: Target, keys: Keys) -> Any:
+    return target.client(keys)
 
 
 def content_md5(body: bytes) -> str:
