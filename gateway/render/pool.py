@@ -200,7 +200,9 @@ class DecoderPool:
         decoder.job = None
         decoder.jobs_done += 1
         self.cost_ms -= job.cost_ms
-        if decoder.jobs_done >= self._settings.jobs_per_decoder and not decoder.retiring:
+        # One that ran out of memory, or met what it should not have, may be in no state for the next.
+        worn = decoder.jobs_done >= self._settings.jobs_per_decoder or isinstance(outcome, RenderCrashed)
+        if worn and not decoder.endpoint.closed:
             decoder.retiring = True
             self.tally.recycled += 1
             decoder.endpoint.close()

@@ -18,16 +18,17 @@ Worker to broker (`id` is the worker's own number of the request, echoed in each
 Broker to worker:
 
     {"t": "need", "id"}                                            nobody has it: send the source
-    {"t": "done", "id", "format", "width", "height", "ms", "cached", "size"}       with a payload or a memfd
+    {"t": "done", "id", "cached", ...}                             format, width, height, ms, size: a rendition
     {"t": "fail", "id", "error", ...}                              see ERRORS
     {"t": "stats", "id", "stats": {...}}
 
 The two steps ("get", then "source") spare a worker from opening files, or fetching them from a distant store, for what
-is rendered already. Among workers that ask for the same key at the same time, only one is told "need".
+is rendered already. Among workers that ask for the same key at the same time, only one is told "need". The bytes of a
+rendition are the payload of "done", or a memfd of `size` bytes that comes with it.
 
-Broker to decoder: {"t": "job", "segments", "options", "variant", "limits", "cpu_seconds", "memory_bytes"}
-with the descriptors. Decoder to broker: first {"t": "ready", "vips", "sandbox", "missing"} or {"t": "unfit", "detail"}; then for
-each job one "done" or "fail" as above, without id and cached.
+Broker to decoder: {"t": "job", "segments", "options", "variant", "limits", "cpu_seconds", "memory_bytes"} with the
+descriptors. Decoder to broker: first {"t": "ready", "vips", "sandbox", "missing"} or {"t": "unfit", "detail"}; then
+for each job one "done" or "fail" as above, without id and cached.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pyvips
@@ -13,6 +14,7 @@ from transforms.work import Request, Work
 
 _TURNING_ORIENTATIONS = (5, 6, 7, 8)
 _JPEG_SHRINKS = (8, 4, 2)
+_NO_MEMORY = re.compile("out of memory|allocat", re.IGNORECASE)
 _FAIL_ON = {"tiff": "error"}
 """What ends a decode besides a file that is too short; libtiff calls that an error and nothing less."""
 
@@ -61,13 +63,17 @@ def _open(data: bytes, request: Request, **settings: Any) -> pyvips.Image:
         )
         return image
     except pyvips.Error as error:
-        raise DecodeFailed(f"The {kind.name} image is broken: {first_line(error)}.") from None
+        raise failed(kind.name, error) from None
 
 
-def first_line(error: pyvips.Error) -> str:
-    """What libvips said first, short enough for an answer."""
-    lines = [line.strip() for line in str(error.detail or error.message).splitlines() if line.strip()]
-    return (lines[0] if lines else "unreadable")[:200].rstrip(".")
+def failed(name: str, error: pyvips.Error) -> Exception:
+    """The fact behind an error of libvips while it reads: the image's fault, or MemoryError where memory ran out."""
+    text = str(error.detail or error.message)
+    if _NO_MEMORY.search(text):
+        return MemoryError(text[:200])
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    detail = (lines[0] if lines else "unreadable")[:200].rstrip(".")
+    return DecodeFailed(f"The {name} image is truncated or broken: {detail}.")
 
 
 def _orientation(image: pyvips.Image) -> int:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pyvips
 
-from transforms.errors import DecodeFailed
-from transforms.steps.load import first_line
+from transforms.steps.load import failed
 from transforms.work import Work
 
 
@@ -17,5 +16,4 @@ def settle(image: pyvips.Image, work: Work) -> pyvips.Image:
     try:
         return image.copy_memory()
     except pyvips.Error as error:
-        name = work.request.header.format.name
-        raise DecodeFailed(f"The {name} image is truncated or broken: {first_line(error)}.") from None
+        raise failed(work.request.header.format.name, error) from None

@@ -70,4 +70,5 @@ def test_formats(options: str, accept: str, source: str, alpha: bool, expected: 
 @pytest.mark.parametrize("accept", [AVIF, WEBP, NEITHER])
 @pytest.mark.parametrize("options", ["", "f:auto"])
 def test_every_source_resolves_to_what_can_be_written(options: str, accept: str, source: str) -> None:
-    assert {resolve_format(parse_compact(options), accept, source, alpha) for alpha in (True, False)} <= set(OUTPUT_FORMATS)
+    parsed = parse_compact(options)
+    assert {resolve_format(parsed, accept, source, alpha) for alpha in (True, False)} <= set(OUTPUT_FORMATS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from transforms.errors import OptionError
 from transforms.options import MAX_SIDE, SPECS, Options, docs_rows, parse_compact, parse_query
+from transforms.options_page import page
 
 _TEXTS = {
     "w": st.integers(1, MAX_SIDE // 4).map(str),
@@ -117,10 +119,16 @@ def test_the_docs_tell_every_option() -> None:
 
 
 def test_workers_never_import_libvips() -> None:
+    heavy = ("pyvips", "PIL", "pillow_heif", "aiohttp", "pydantic")
     program = (
         "import sys, transforms.options, transforms.negotiate, transforms.sniff, transforms.epoch, transforms.cost\n"
         "import gateway.render.client, gateway.render.launch, gateway.render.broker\n"
-        "print([name for name in sys.modules if name.split('.')[0] in ('pyvips', 'PIL', 'pillow_heif', 'aiohttp', 'pydantic')])"
+        f"print([name for name in sys.modules if name.split('.')[0] in {heavy}])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_page_of_the_docs_is_current() -> None:
+    stored = Path(__file__).parents[3] / "docs" / "reference" / "image-options.md"
+    assert stored.read_text() == page()

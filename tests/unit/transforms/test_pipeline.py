@@ -195,7 +195,9 @@ def test_sixteen_bits_become_eight() -> None:
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "1", "I;16"])
 def test_other_kinds_of_pixels(mode: str) -> None:
     source = images.photo((60, 40)).convert("L")
-    source = source.convert("I").point(lambda value: value * 257).convert("I;16") if mode == "I;16" else source.convert(mode)
+    if mode == "I;16":
+        source = source.convert("I").point(lambda value: value * 257)
+    source = source.convert(mode)
     image = opened(images.encoded(source, "PNG"), "w:30,f:jpeg")
     assert image.mode == "RGB"
     expected = numpy.asarray(images.photo((60, 40)).convert("L")).mean()
@@ -287,7 +289,9 @@ def test_sizes_in_bytes_and_sides_of_the_result_are_bounded() -> None:
         render(images.png((40, 40)), parse_compact("w:16384,h:16384,fit:cover,up:1"))
 
 
-@pytest.mark.parametrize("data", [b"", b"hello", b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>", b"%PDF-1.4"])
+@pytest.mark.parametrize(
+    "data", [b"", b"hello", b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>", b"%PDF-1.4"]
+)
 def test_not_an_image(data: bytes) -> None:
     with pytest.raises(NotAnImage):
         render(data, parse_compact(""))

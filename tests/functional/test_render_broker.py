@@ -1,0 +1,559 @@
+"""The render broker with real processes: what is shared, what fails alone, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from gateway.render.client import RenderClient, RenderRequest, Rendition, Segment, memory_segment
+from gateway.render.errors import (
+    BrokerUnavailable,
+    RenderBusy,
+    RenderCrashed,
+    RenderTimeout,
+    SourceUnreadable,
+)
+from gateway.render.launch import start_broker
+from gateway.render.settings import BrokerSettings
+from gateway.render.wire import INLINE_BYTES
+from tests import images
+from transforms.epoch import codec_epoch, derivative_key
+from transforms.errors import DecodeFailed, NotAnImage, OptionError, TooLarge, UnsupportedFormat
+from transforms.limits import Limits
+from transforms.options import parse_compact
+
+SLOW = "f:gif,w:1400,blur:20"
+"""Options that keep a decoder for a second or more with the image `slow_source`."""
+
+
+class Node:
+    """One broker and the clients of a test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = str(folder / "render.sock")
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.clients: list[RenderClient] = []
+
+    def start(self, **settings: float) -> subprocess.Popen[bytes]:
+        self.processes.append(start_broker(BrokerSettings(self.path, **settings)))  # type: ignore[arg-type]
+        return self.processes[-1]
+
+    def client(self, **settings: float) -> RenderClient:
+        self.clients.append(RenderClient(self.path, connect_seconds=10, **settings))  # type: ignore[arg-type]
+        return self.clients[-1]
+
+    async def stop(self) -> None:
+        for client in self.clients:
+            await client.close()
+        for process in self.processes:
+            process.terminate()
+            process.wait(10)
+
+
+@pytest.fixture
+async def node(tmp_path: Path) -> AsyncIterator[Node]:
+    node = Node(tmp_path)
+    yield node
+    await node.stop()
+
+
+@pytest.fixture(scope="module")
+def photo_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("photos") / "photo.jpg"
+    path.write_bytes(images.jpeg())
+    return path
+
+
+@pytest.fixture(scope="module")
+def slow_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("photos") / "slow.png"
+    path.write_bytes(images.png((1600, 1200)))
+    return path
+
+
+def request(source: Path | bytes, options: str = "w:99", *, limits: Limits | None = None) -> RenderRequest:
+    canonical = parse_compact(options).canonical()
+    content = source if isinstance(source, bytes) else str(source).encode()
+    segments = [memory_segment([source])] if isinstance(source, bytes) else [Segment(source, 0, source.stat().st_size)]
+    return RenderRequest(derivative_key(content, canonical, ""), canonical, "", segments, limits or Limits())
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not await condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        await asyncio.sleep(0.02)
+
+
+async def warmed(client: RenderClient, decoders: int) -> list[int]:
+    """Process ids once that many decoders are ready."""
+
+    async def ready() -> bool:
+        return bool((await client.stats())["decoders"]["alive"] == decoders)
+
+    await until(ready)
+    return list((await client.stats())["decoders"]["pids"])
+
+
+async def busy(client: RenderClient, decoders: int = 1) -> None:
+    async def working() -> bool:
+        return bool((await client.stats())["decoders"]["busy"] == decoders)
+
+    await until(working)
+
+
+async def test_a_rendition_and_its_ways_back(node: Node, photo_file: Path) -> None:
+    node.start(decoders=1)
+    one, other = node.client(), node.client()
+    first = await one.render(request(photo_file))
+    assert (first.media_type, first.format, first.width, first.height) == ("image/jpeg", "jpeg", 99, 66)
+    assert not first.cached
+    assert first.render_ms > 0
+    assert one.cached(request(photo_file).key) == Rendition(**{**_fields(first), "cached": True})
+    from_broker = await other.render(request(photo_file))
+    assert from_broker.cached
+    assert from_broker.data == first.data
+    stats = await one.stats()
+    assert (stats["renders"], stats["hits"]) == (1, 1)
+    assert stats["epoch"] == codec_epoch()
+    assert stats["worker"]["hits"] == 1
+
+
+def _fields(rendition: Rendition) -> dict[str, object]:
+    return {name: getattr(rendition, name) for name in Rendition.__dataclass_fields__}
+
+
+async def test_large_renditions_travel_as_memfds(node: Node) -> None:
+    node.start(decoders=1)
+    data = images.png((500, 400))
+    rendition = await node.client().render(request(data, "f:png"))
+    assert len(rendition.data) > INLINE_BYTES
+    again = await node.client().render(request(data, "f:png"))
+    assert again.cached
+    assert again.data == rendition.data
+    broker = node.processes[0].pid
+    memfds = [name for name in os.listdir(f"/proc/{broker}/fd") if "memfd" in os.readlink(f"/proc/{broker}/fd/{name}")]
+    assert len(memfds) == 1
+
+
+async def test_two_hundred_at_once_are_one_render(node: Node, photo_file: Path) -> None:
+    node.start(decoders=2)
+    clients = [node.client() for _ in range(4)]
+    opened = 0
+
+    async def source() -> list[Segment]:
+        nonlocal opened
+        opened += 1
+        await asyncio.sleep(0.05)
+        return [Segment(photo_file, 0, photo_file.stat().st_size)]
+
+    plain = request(photo_file, "w:200,f:webp")
+    wanted = RenderRequest(plain.key, plain.options, "", source)
+    results = await asyncio.gather(*(clients[number % 4].render(wanted) for number in range(200)))
+    assert len({result.data for result in results}) == 1
+    stats = await clients[0].stats()
+    assert stats["renders"] == 1
+    assert stats["joined"] == 3
+    assert stats["worker"]["joined"] == 49
+    assert opened == 1
+
+
+async def test_segments_of_several_files_are_one_image(node: Node, tmp_path: Path, photo_file: Path) -> None:
+    node.start(decoders=1)
+    data = photo_file.read_bytes()
+    (tmp_path / "a").write_bytes(b"###" + data[:5000] + b"###")
+    (tmp_path / "b").write_bytes(data[9000:] + data[5000:9000])
+    tail = len(data) - 9000
+    parts = [
+        Segment(tmp_path / "a", 3, 5000), Segment(tmp_path / "b", tail, 4000), Segment(tmp_path / "b", 0, tail)
+    ]  # fmt: skip
+    client = node.client()
+    whole = await client.render(request(photo_file))
+    assert (await client.render(RenderRequest(b"1" * 32, "w:99", "", parts))).data == whole.data
+    for number in range(200):
+        (tmp_path / f"piece{number}").write_bytes(data[number * 300 : (number + 1) * 300])
+    many = [Segment(path, 0, path.stat().st_size) for path in (tmp_path / f"piece{number}" for number in range(200))]
+    assert (await client.render(RenderRequest(b"2" * 32, "w:99", "", many))).data == whole.data
+
+
+async def test_facts_about_the_image_arrive_as_they_are(node: Node, photo_file: Path) -> None:
+    node.start(decoders=1)
+    client = node.client()
+    with pytest.raises(NotAnImage):
+        await client.render(request(b"<svg xmlns='http://www.w3.org/2000/svg'/>"))
+    with pytest.raises(UnsupportedFormat):
+        await client.render(request(images.bmp()))
+    with pytest.raises(DecodeFailed):
+        await client.render(request(images.jpeg()[:9000]))
+    with pytest.raises(TooLarge, match="source_bytes"):
+        await client.render(request(photo_file, limits=Limits(source_bytes=100)))
+    with pytest.raises(OptionError):
+        await client.render(RenderRequest(b"3" * 32, "w:x", "", [Segment(photo_file, 0, 9000)]))
+    assert (await client.render(request(photo_file))).width == 99
+
+
+async def test_a_bomb_never_reaches_a_decoder(node: Node) -> None:
+    node.start(decoders=1)
+    client = node.client()
+    with pytest.raises(TooLarge, match="source_pixels"):
+        await client.render(request(images.png_bomb((12_000, 12_000))))
+    for name, make in images.CLAIMING.items():
+        with pytest.raises(TooLarge):
+            await client.render(request(make((16_000, 16_000)), f"w:9,q:{len(name)}"))
+    stats = await client.stats()
+    assert stats["decoders"]["killed"] == stats["decoders"]["crashed"] == stats["renders"] == 0
+
+
+async def test_a_broken_image_is_decoded_once_for_a_while(node: Node) -> None:
+    node.start(decoders=1, failure_seconds=1.0)
+    client = node.client()
+    broken = images.jpeg()[:20_000]
+    for _ in range(3):
+        with pytest.raises(DecodeFailed):
+            await client.render(request(broken))
+    assert (await client.stats())["failures"] == {"DecodeFailed": 1}
+    await asyncio.sleep(1.1)
+    with pytest.raises(DecodeFailed):
+        await client.render(request(broken))
+    assert (await client.stats())["failures"] == {"DecodeFailed": 2}
+
+
+async def test_a_file_shorter_than_its_segment(node: Node, photo_file: Path, tmp_path: Path) -> None:
+    node.start(decoders=1)
+    client = node.client()
+    size = photo_file.stat().st_size
+    with pytest.raises(SourceUnreadable):
+        await client.render(RenderRequest(b"4" * 32, "w:9", "", [Segment(photo_file, 10, size)]))
+    with pytest.raises(FileNotFoundError):
+        await client.render(RenderRequest(b"5" * 32, "w:9", "", [Segment(tmp_path / "none", 0, 9)]))
+    good = request(photo_file, "w:9")
+    assert (await client.render(RenderRequest(b"4" * 32, "w:9", "", good.source))).width == 9
+
+
+async def test_who_cannot_open_the_source_hands_the_task_on(node: Node, photo_file: Path) -> None:
+    node.start(decoders=1)
+    good = request(photo_file)
+    asked = asyncio.Event()
+
+    async def failing() -> list[Segment]:
+        asked.set()
+        await asyncio.sleep(0.3)
+        raise ConnectionError("the store is away")
+
+    one, other = node.client(), node.client()
+    lost = asyncio.create_task(one.render(RenderRequest(good.key, good.options, "", failing)))
+    await asked.wait()
+    rendition = await other.render(good)
+    assert rendition.width == 99
+    with pytest.raises(ConnectionError):
+        await lost
+
+
+async def test_a_crash_costs_that_request_alone(node: Node, photo_file: Path, slow_source: Path) -> None:
+    node.start(decoders=1)
+    client = node.client()
+    (pid,) = await warmed(client, 1)
+    doomed = asyncio.create_task(client.render(request(slow_source, SLOW)))
+    await busy(client)
+    waiting = asyncio.create_task(client.render(request(photo_file)))
+    os.kill(pid, signal.SIGSEGV)
+    with pytest.raises(RenderCrashed):
+        await doomed
+    assert (await waiting).width == 99
+    stats = await client.stats()
+    assert stats["failures"] == {"RenderCrashed": 1}
+    assert stats["decoders"]["crashed"] == 1
+    assert stats["decoders"]["pids"] != [pid]
+    assert stats["queue"]["cost_ms"] == 0
+    assert (await client.render(request(slow_source, "w:50"))).width == 50
+
+
+async def test_a_hang_costs_that_request_alone(node: Node, photo_file: Path, slow_source: Path) -> None:
+    node.start(decoders=2, job_seconds=1.5)
+    client = node.client()
+    pids = await warmed(client, 2)
+    hung = asyncio.create_task(client.render(request(slow_source, SLOW)))
+    await busy(client)
+    for pid in pids:
+        if _state(pid) in "RD":
+            os.kill(pid, signal.SIGSTOP)
+            break
+    else:
+        # Between two time slices: the first in the list is the one that got the job.
+        os.kill(pids[0], signal.SIGSTOP)
+    started = time.monotonic()
+    assert (await client.render(request(photo_file))).width == 99
+    assert time.monotonic() - started < 1.4
+    with pytest.raises(RenderTimeout):
+        await hung
+    after = await warmed(client, 2)
+    assert after != pids
+    assert (await client.stats())["decoders"]["killed"] == 1
+    assert not any(os.path.exists(f"/proc/{pid}") for pid in set(pids) - set(after))
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+async def test_memory_beyond_the_limit_costs_that_request_alone(node: Node, photo_file: Path) -> None:
+    node.start(decoders=1, memory_bytes=96 << 20)
+    client = node.client()
+    large = images.encoded(Image.new("RGB", (6000, 6000), (9, 99, 9)), "JPEG")
+    with pytest.raises(RenderCrashed):
+        await client.render(request(large, "rotate:90,f:png"))
+    assert (await client.render(request(photo_file, "w:40"))).width == 40
+
+
+async def test_a_full_queue_says_so_at_once(node: Node, slow_source: Path, photo_file: Path) -> None:
+    node.start(decoders=1, queue_jobs=2)
+    client = node.client()
+    await warmed(client, 1)
+    running = [asyncio.create_task(client.render(request(slow_source, f"{SLOW},q:{q}"))) for q in (1, 2, 3)]
+    different = [
+        asyncio.create_task(client.render(request(slow_source, f"{SLOW},rotate:{angle}"))) for angle in (90, 180, 270)
+    ]
+
+    async def full() -> bool:
+        return bool((await client.stats())["queue"]["jobs"] >= 2)
+
+    await until(full)
+    started = time.monotonic()
+    with pytest.raises(RenderBusy) as caught:
+        await client.render(request(photo_file))
+    assert time.monotonic() - started < 0.5
+    assert caught.value.retry_after >= 1
+    assert (await client.stats())["busy"] >= 1
+    for task in (*running, *different):
+        task.cancel()
+
+
+async def test_work_is_admitted_by_its_cost(node: Node, slow_source: Path, photo_file: Path) -> None:
+    node.start(decoders=1, queue_ms=1500)
+    client = node.client()
+    await warmed(client, 1)
+    tasks = [asyncio.create_task(client.render(request(slow_source, f"{SLOW},rotate:{a}"))) for a in (0, 90)]
+
+    async def queued() -> bool:
+        return bool((await client.stats())["queue"]["jobs"] == 1)
+
+    await until(queued)
+    with pytest.raises(RenderBusy):
+        await client.render(request(slow_source, f"{SLOW},rotate:180"))
+    for task in tasks:
+        task.cancel()
+
+
+async def test_leaving_does_not_end_the_render_for_others(node: Node, slow_source: Path) -> None:
+    node.start(decoders=1)
+    leaving, staying = node.client(), node.client()
+    await warmed(staying, 1)
+    first = asyncio.create_task(leaving.render(request(slow_source, SLOW)))
+    await busy(staying)
+    second = asyncio.create_task(staying.render(request(slow_source, SLOW)))
+    await asyncio.sleep(0.05)
+    first.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await first
+    await leaving.close()
+    assert (await second).width == 1400
+    assert (await staying.stats())["renders"] == 1
+
+
+async def test_queued_work_of_a_worker_that_left_is_dropped(node: Node, slow_source: Path, photo_file: Path) -> None:
+    node.start(decoders=1)
+    leaving, staying = node.client(), node.client()
+    await warmed(staying, 1)
+    running = asyncio.create_task(staying.render(request(slow_source, SLOW)))
+    await busy(staying)
+    queued = asyncio.create_task(leaving.render(request(photo_file)))
+
+    async def waits() -> bool:
+        return bool((await staying.stats())["queue"]["jobs"] == 1)
+
+    await until(waits)
+    await leaving.close()
+    with pytest.raises(BrokerUnavailable):
+        await queued
+
+    async def gone() -> bool:
+        return bool((await staying.stats())["queue"]["jobs"] == 0)
+
+    await until(gone, 2)
+    await running
+    assert (await staying.stats())["renders"] == 1
+
+
+async def test_a_restarted_broker_is_found_again(node: Node, photo_file: Path, slow_source: Path) -> None:
+    first = node.start(decoders=1)
+    client = node.client(hot_bytes=0)
+    await warmed(client, 1)
+    interrupted = asyncio.create_task(client.render(request(slow_source, SLOW)))
+    await busy(client)
+    first.kill()
+    first.wait()
+    node.start(decoders=1)
+    assert (await interrupted).width == 1400
+    assert (await client.render(request(photo_file))).width == 99
+
+
+async def test_without_a_broker_it_is_said(tmp_path: Path, photo_file: Path) -> None:
+    client = RenderClient(tmp_path / "none.sock", connect_seconds=0.1)
+    with pytest.raises(BrokerUnavailable):
+        await client.render(request(photo_file))
+    with pytest.raises(BrokerUnavailable):
+        await client.stats()
+    await client.close()
+
+
+async def test_no_descriptor_is_left_behind(node: Node, photo_file: Path) -> None:
+    node.start(decoders=1)
+    client = node.client(hot_bytes=0)
+    await client.render(request(photo_file))
+    broker = node.processes[0].pid
+    (decoder,) = await warmed(client, 1)
+    before = [len(os.listdir(f"/proc/{pid}/fd")) for pid in (os.getpid(), broker, decoder)]
+    for number in range(20):
+        await client.render(request(photo_file, f"w:{number + 10}"))
+        await client.render(request(images.jpeg((60, 40)), "w:20"))
+        with pytest.raises(NotAnImage):
+            await client.render(request(b"%d no image" % number))
+    assert [len(os.listdir(f"/proc/{pid}/fd")) for pid in (os.getpid(), broker, decoder)] == before
+
+
+async def test_decoders_are_recycled(node: Node, photo_file: Path) -> None:
+    node.start(decoders=1, jobs_per_decoder=3)
+    client = node.client()
+    for number in range(10):
+        await client.render(request(photo_file, f"w:{number + 10}"))
+    stats = await client.stats()
+    assert stats["decoders"]["recycled"] == 3
+    assert stats["decoders"]["crashed"] == stats["decoders"]["killed"] == 0
+
+
+async def test_decoders_are_shut_in(node: Node, photo_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIXGATE_MASTER_KEY", "a secret of the server")
+    node.start(decoders=1)
+    client = node.client()
+    (pid,) = await warmed(client, 1)
+    missing = (await client.stats())["sandbox_missing"]
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    assert status["NoNewPrivs"].strip() == "1"
+    assert (status["Seccomp"].strip() == "2") == ("seccomp" not in missing)
+    with contextlib.suppress(PermissionError):
+        separate = os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net")
+        assert separate == ("network" not in missing)
+    assert os.getpriority(os.PRIO_PROCESS, pid) >= 10
+    for process in (pid, node.processes[0].pid):
+        with contextlib.suppress(PermissionError):
+            assert b"a secret of the server" not in Path(f"/proc/{process}/environ").read_bytes()
+
+
+async def test_the_broker_ends_with_its_parent(tmp_path: Path) -> None:
+    program = (
+        "import sys, time\n"
+        "from gateway.render.launch import start_broker\n"
+        "from gateway.render.settings import BrokerSettings\n"
+        f"print(start_broker(BrokerSettings({str(tmp_path / 's')!r}, decoders=1)).pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    broker = int(parent.stdout.readline())
+    client = RenderClient(tmp_path / "s", connect_seconds=10)
+    (decoder,) = await warmed(client, 1)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+
+    async def ended() -> bool:
+        return not any(_alive(pid) for pid in (broker, decoder))
+
+    await until(ended, 5)
+    await client.close()
+
+
+def _alive(pid: int) -> bool:
+    # Nobody may be there to collect an orphan, so one that has ended counts as gone.
+    try:
+        return _state(pid) != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+async def test_a_killed_broker_takes_its_decoders_with_it(node: Node, slow_source: Path) -> None:
+    node.start(decoders=1)
+    client = node.client()
+    (pid,) = await warmed(client, 1)
+    task = asyncio.create_task(client.render(request(slow_source, SLOW)))
+    await busy(client)
+    os.kill(pid, signal.SIGSTOP)
+    node.processes[0].kill()
+    node.processes[0].wait()
+
+    async def ended() -> bool:
+        return not _alive(pid)
+
+    await until(ended, 5)
+    task.cancel()
+
+
+async def test_strangers_messages_end_their_connection_only(node: Node, photo_file: Path) -> None:
+    node.start(decoders=1)
+    client = node.client()
+    await client.render(request(photo_file))
+    for junk in (b"x", b"\0\0\0\x02{}", b'\0\0\0\x10{"t":"get","id":1}', b'\0\0\0\x12{"t":"stats","id":[]}'):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stranger:
+            stranger.settimeout(5)
+            stranger.connect(node.path)
+            stranger.send(junk)
+            assert stranger.recv(100) == b""
+    assert (await client.render(request(photo_file, "w:50"))).width == 50
+    assert oct(os.stat(node.path).st_mode & 0o777) == "0o600"
+
+
+async def test_an_unfit_installation_is_told_and_does_not_hang(
+    node: Node, photo_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyvips.py").write_text("raise ImportError('no libvips here')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    node.start(decoders=1)
+    client = node.client()
+    with pytest.raises(BrokerUnavailable, match="no libvips here"):
+        await client.render(request(photo_file))
+    assert "no libvips here" in (await client.stats())["problem"]
+
+
+async def test_two_fresh_brokers_render_two_hundred_keys_to_the_same_bytes(tmp_path: Path) -> None:
+    sources = [make() for make in images.ORDINARY.values()]
+    sources += [images.png_alpha(), images.jpeg_cmyk(), images.png_16bit(), images.jpeg_oriented(6)]
+    options = [
+        "", "w:50", "w:50,f:webp", "w:50,f:avif", "w:40,h:40,fit:cover,f:jpeg", "w:40,h:40,fit:contain,bg:f00,f:png",
+        "h:33,f:gif", "w:60,blur:1.5,f:webp", "w:60,rotate:90,f:avif", "w:60,flip:hv,f:jpeg",
+        "w:30,h:80,fit:fill,f:png", "w:30,h:20,fit:outside,q:40,f:jpeg", "w:30,q:90,f:webp", "w:20,q:30,f:avif",
+        "w:25,dpr:2,f:png", "w:60,rotate:180,f:gif", "w:40,h:60,fit:contain,f:webp", "w:70,bg:0f08,f:png",
+        "w:35,blur:5,f:jpeg", "w:45,f:png,flip:h",
+    ]  # fmt: skip
+    runs = []
+    for number in range(2):
+        (tmp_path / str(number)).mkdir()
+        node = Node(tmp_path / str(number))
+        node.start(decoders=2)
+        client = node.client(hot_bytes=0)
+        runs.append(await asyncio.gather(*(client.render(request(data, text)) for data in sources for text in options)))
+        await node.stop()
+    assert len(runs[0]) == 200
+    assert [one.data for one in runs[0]] == [other.data for other in runs[1]]
+    assert not any(rendition.cached for run in runs for rendition in run)
