@@ -1,0 +1,99 @@
+"""Data folders for tests: a migrated database, copied rather than made anew, and services over it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from pathlib import Path
+
+from gateway.model import Bucket, Expectations, Headers, PutResult, Tags, WriteConditions
+from gateway.services import RootCredentials, Services
+from gateway.services.secrets import MasterKey
+from gateway.services.services import DATABASE
+from migrations.run import upgrade
+
+MASTER = MasterKey(bytes(range(32)))
+
+
+@lru_cache(1)
+def _template() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / DATABASE
+        upgrade(path)
+        return path.read_bytes()
+
+
+def new_data_folder(path: Path) -> Path:
+    """A data folder with a database of the newest schema, as `pixgate migrate` leaves it."""
+    (path / "run").mkdir(parents=True)
+    (path / DATABASE).write_bytes(_template())
+    return path
+
+
+@asynccontextmanager
+async def open_services(
+    data: Path,
+    *,
+    worker: bool = True,
+    grace_ms: int = 24 * 3600 * 1000,
+    root: RootCredentials | None = None,
+    min_free: int = 0,
+) -> AsyncIterator[Services]:
+    """Services over a data folder, which is made where it is missing."""
+    if not (data / DATABASE).exists():
+        shutil.rmtree(data, ignore_errors=True)
+        new_data_folder(data)
+    services = await Services.open(
+        data, master=MASTER, worker=worker, grace_ms=grace_ms, root=root, min_free=min_free
+    )
+    try:
+        yield services
+    finally:
+        await services.close()
+
+
+class Pieces:
+    """A body that arrives in these pieces."""
+
+    def __init__(self, pieces: Sequence[bytes], trailers: dict[str, str] | None = None) -> None:
+        self._pieces = [piece for piece in pieces if piece]
+        self._trailers = trailers or {}
+
+    async def read(self) -> bytes:
+        return self._pieces.pop(0) if self._pieces else b""
+
+    def trailer(self, name: str) -> str | None:
+        return self._trailers.get(name)
+
+
+async def put(
+    services: Services,
+    bucket: Bucket,
+    key: bytes,
+    data: bytes,
+    *,
+    headers: Headers = (),
+    tags: Tags = (),
+    conditions: WriteConditions | None = None,
+) -> PutResult:
+    """Store `data` as one plain PUT does."""
+    return await services.objects.put(
+        bucket,
+        key,
+        headers=headers,
+        tags=tags,
+        expect=Expectations(len(data)),
+        conditions=conditions or WriteConditions(),
+        body=Pieces([data]),
+    )
+
+
+async def read(services: Services, bucket: Bucket, key: bytes, version_id: str | None = None) -> bytes:
+    """All bytes of a version."""
+    version = await services.objects.get(bucket, key, version_id)
+    assert version.content is not None
+    segments = await services.objects.segments(version.content, 0, version.content.size)
+    return services.stores.read(segments)
