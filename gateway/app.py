@@ -18,7 +18,13 @@ from gateway.config import Address, Settings
 from gateway.data_folder import address_file, open_services, render_socket
 from gateway.http.guard import GuardedServer, Window, close_stalled
 from gateway.http.listener import Listener
-from gateway.http.reply import Reply
+from gateway.http.reply import LastReply
+from gateway.img.endpoint import ERROR_CODES as IMAGE_CODES
+from gateway.img.endpoint import OPERATIONS as IMAGE_OPERATIONS
+from gateway.img.endpoint import ImageEndpoint
+from gateway.img.endpoint import ERROR_CODES as IMAGE_CODES
+from gateway.img.endpoint import OPERATIONS as IMAGE_OPERATIONS
+from gateway.img.endpoint import ImageEndpoint
 from gateway.render.client import RenderClient
 from gateway.render.launch import start_broker
 from gateway.render.settings import BrokerSettings
@@ -61,10 +67,15 @@ class Application:
     ) -> None:
         self._telemetry = telemetry
         self._window = Window(settings.max_in_flight_bytes)
-        self._s3 = S3Endpoint(services, settings, telemetry)
+        self._images = ImageEndpoint(services, settings, telemetry, render)
+        self._s3 = S3Endpoint(services, settings, telemetry, image_responder=self._images.object_images)
         self._web = WebEndpoint(settings, services, telemetry, address, render)
         self._hosts = tuple("." + domain for domain in settings.domain)
-        self._reserved: dict[str, Handler] = dict.fromkeys(RESERVED_PAGES, self._web.handle)
+        self._reserved: dict[str, Handler] = {
+            **dict.fromkeys(RESERVED_PAGES, self._web.handle),
+            "img": images.handle,
+        }
+        self._reserved["img"] = self._images.handle
 
     @property
     def draining(self) -> bool:
@@ -126,7 +137,7 @@ def refusal(error: S3Error, record: RequestRecord) -> web.StreamResponse:
     document = error_document(error, bucket=None, resource="", request_id=record.request_id, host_id="")
     headers = [("x-amz-request-id", record.request_id), ("Content-Type", "application/xml"), *error.headers]
     record.bytes_out = len(document)
-    return Reply(error.status, headers, document, close=True)
+    return LastReply(error.status, headers, document, close=True)
 
 
 # --- the processes
@@ -138,7 +149,12 @@ def serve(settings: Settings, on_ready: Callable[[Address], None]) -> int:
         load_tls(settings)
     except TlsRefused as error:
         raise StartRefused(str(error)) from error
-    metrics = Metrics(_operations(), S3_CODES, workers=settings.workers, body_modes=["plain", *S3_BODY_MODES.values()])
+    metrics = Metrics(
+        _operations(),
+        [*S3_CODES, *IMAGE_CODES],
+        workers=settings.workers,
+        body_modes=["plain", *S3_BODY_MODES.values()],
+    )
     roles = Roles(prepare=_prepare, work=_work, broker=_start_broker)
 
     def ready(address: Address) -> None:
@@ -151,6 +167,8 @@ def serve(settings: Settings, on_ready: Callable[[Address], None]) -> int:
 def _operations() -> list[Operation]:
     return [
         *(Operation("s3", operation.name) for operation in S3_OPERATIONS),
+        *(Operation("img", name) for name in IMAGE_OPERATIONS),
+        *(Operation("img", name) for name in IMAGE_OPERATIONS),
         *(Operation("web", name) for name in WEB_OPERATIONS),
     ]
 

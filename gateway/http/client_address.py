@@ -14,9 +14,7 @@ Networks = tuple[Network, ...]
 def within(address: str, networks: Networks) -> bool:
     """Whether a textual address lies in one of the networks; False for what is no address."""
     parsed = _parse(address)
-    return parsed is not None and any(
-        parsed.version == network.version and parsed in network for network in networks
-    )
+    return parsed is not None and any(parsed.version == network.version and parsed in network for network in networks)
 
 
 def client_address(peer: str | None, forwarded_for: Sequence[str], trusted: Networks) -> str | None:

@@ -22,7 +22,7 @@ class BodyEnded(ConnectionError):
 class Incoming:
     """The raw body of a request. `received` counts its bytes."""
 
-    __slots__ = ("_continue", "_content", "_request", "length", "received")
+    __slots__ = ("_content", "_continue", "_request", "length", "received")
 
     def __init__(self, request: BaseRequest) -> None:
         self._request = request

@@ -6,6 +6,7 @@ again. This one is a status, a list of headers and the bytes; whoever made it se
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -16,6 +17,8 @@ from aiohttp.web import BaseRequest, StreamResponse
 from gateway.http.dates import http_date
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
+LAST_SECONDS = 0.5
+LAST_STEPS = 25
 _BODILESS = frozenset({204, 304})
 
 
@@ -116,6 +119,25 @@ class Reply(StreamResponse):
 
     def __repr__(self) -> str:
         return f"<Reply {self._status}>"
+
+
+class LastReply(Reply):
+    """The last answer on its connection, to what could not be read as a request.
+
+    The write side is shut behind it and the client given a moment: what it still sends would else make the kernel reset
+    the line before the answer is read.
+    """
+
+    async def send(self, request: BaseRequest) -> int:
+        sent = await super().send(request)
+        transport = request._protocol.transport
+        if transport is not None and not transport.is_closing() and transport.can_write_eof():
+            transport.write_eof()
+            for _ in range(LAST_STEPS):
+                if request._protocol.transport is None:
+                    break
+                await asyncio.sleep(LAST_SECONDS / LAST_STEPS)
+        return sent
 
 
 def write(request: BaseRequest, data: bytes | memoryview) -> None:

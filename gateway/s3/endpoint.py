@@ -218,6 +218,7 @@ class S3Endpoint:
             LOG.error("request %s failed", record.request_id, exc_info=error)
             known = S3Error("InternalError")
         record.error_code = known.code
+        known.fields += self._about(known.code, request)
         document = error_document(
             known,
             bucket=record.bucket,
@@ -228,6 +229,23 @@ class S3Endpoint:
         return Reply(known.status, [XML_TYPE, *known.headers], document, close=known.close)
 
 
+    def _about(self, code: str, request: BaseRequest) -> tuple[tuple[str, str], ...]:
+        """What an error is about, as S3 tells it."""
+        wanted = _ABOUT.get(code)
+        if wanted is None:
+            return ()
+        raw_path, raw_query = split_target(request._message.path)
+        parameters = dict(Query(raw_query.encode("utf-8", "surrogateescape")).pairs)
+        key = parse_address(raw_path, request._message.headers.get("Host", ""), self._domains).key or b""
+        known = {
+            "Key": key.decode(),
+            "VersionId": parameters.get("versionId", ""),
+            "UploadId": parameters.get("uploadId", ""),
+        }
+        return tuple((name, known[name]) for name in wanted)
+
+
+_ABOUT = {"NoSuchKey": ("Key",), "NoSuchVersion": ("Key", "VersionId"), "NoSuchUpload": ("UploadId",)}
 _EMPTY_QUERY = Query(b"")
 
 

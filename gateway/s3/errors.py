@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from gateway import errors as facts
 from gateway.auth.errors import AuthenticationError
-from gateway.http.ranges import RangeNotSatisfiable
 from gateway.model import MAX_OBJECT_BYTES, MAX_PUT_BYTES, MIN_PART_BYTES
 from signing.errors import SigningError
 
@@ -267,12 +266,6 @@ def translate(error: Exception) -> S3Error | None:
         return make(error) if make is not None else None
     if isinstance(error, (SigningError, AuthenticationError)):
         return S3Error(error.code, str(error), fields=error.fields)
-    if isinstance(error, RangeNotSatisfiable):
-        return S3Error(
-            "InvalidRange",
-            fields=(("ActualObjectSize", str(error.size)),),
-            headers=(("Content-Range", f"bytes */{error.size}"),),
-        )
     return None
 
 

@@ -63,6 +63,8 @@ async def complete_multipart_upload(call: Call) -> Reply:
         size = parse_number(size_text, "x-amz-mp-object-size", minimum=0, maximum=2**62)
     # Of the whole object, not of the XML that is this request's body.
     checksum = given_checksum(call.headers)
+    if call.incoming.length == 0:
+        raise S3Error("InvalidRequest", "You must specify at least one part")
     document = await read_xml(call.without_checksums(), "CompleteMultipartUpload", limit=MAX_COMPLETION)
     document.only("Part")
     parts = [_part(element) for element in document.children]

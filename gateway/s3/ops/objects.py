@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.http.conditions import Verdict, evaluate, parse_conditions, parse_etags
 from gateway.http.dates import http_date, parse_http_date
-from gateway.http.ranges import content_range, parse_range
+from gateway.http.ranges import ByteRange, RangeNotSatisfiable, content_range, parse_range
 from gateway.http.reply import Reply
 from gateway.model import MAX_PARTS, Bucket, Content, ObjectVersion, Segment, Versioning
 from gateway.s3.body import open_body
@@ -75,7 +75,7 @@ async def _read(call: Call, version: ObjectVersion) -> Reply:
     elif wanted is not None and _range_applies(headers.get("if-range"), content.etag, modified):
         byte_range = parse_range(wanted)
         if byte_range is not None:
-            start, length = byte_range.resolve(content.size)
+            start, length = _resolve(byte_range, wanted, content.size)
             status = 206
     if status == 206:
         extra.append(("Content-Range", content_range(start, length, content.size)))
@@ -104,6 +104,17 @@ async def _read(call: Call, version: ObjectVersion) -> Reply:
         segments=segments,
         length=length,
     )
+
+
+def _resolve(byte_range: ByteRange, text: str, size: int) -> tuple[int, int]:
+    try:
+        return byte_range.resolve(size)
+    except RangeNotSatisfiable:
+        raise S3Error(
+            "InvalidRange",
+            fields=(("RangeRequested", text.strip()[:256]), ("ActualObjectSize", str(size))),
+            headers=(("Content-Range", f"bytes */{size}"),),
+        ) from None
 
 
 def _range_applies(if_range: str | None, etag: str, modified: int) -> bool:
