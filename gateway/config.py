@@ -187,7 +187,8 @@ def _parse_master_key(value: object) -> object:
 
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Size = Annotated[int, BeforeValidator(parse_size), Field(ge=0)]
+_PARSES_SIZE = BeforeValidator(parse_size)
+Size = Annotated[int, _PARSES_SIZE, Field(ge=0)]
 
 
 def _cores() -> int:
@@ -292,6 +293,18 @@ class Settings(BaseModel):
         default=256 * 1024**2, description="Renditions that the broker keeps in memory."
     )
     image_worker_cache_bytes: Size = Field(default=16 * 1024**2, description="Hot renditions that each worker keeps.")
+    image_max_age: int = Field(
+        default=86_400,
+        ge=0,
+        le=31_536_000,
+        description="Time that browsers and CDNs may keep `/img/<image id>`, whose picture never changes but may be deleted.",
+    )
+    image_key_max_age: int = Field(
+        default=60,
+        ge=0,
+        le=31_536_000,
+        description="The same for `/img/<bucket>/<key>`, which shows another picture once the key is overwritten.",
+    )
 
     @property
     def scheme(self) -> str:
@@ -304,6 +317,21 @@ class Settings(BaseModel):
         bound = address or self.listen
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bound.host, bound.host)  # noqa: S104 -- a comparison, not a bind
         return f"{self.scheme}://{Address(host, bound.port)}"
+
+
+def format_size(size: int) -> str:
+    """A size in the largest unit that `parse_size` reads back exactly: `256MiB`, `20MB`, `4097`."""
+    for base, suffix in ((1024, "iB"), (1000, "B")):
+        for power, unit in ((4, "T"), (3, "G"), (2, "M"), (1, "K")):
+            if size and size % base**power == 0:
+                return f"{size // base**power}{unit}{suffix}"
+    return str(size)
+
+
+SIZES = frozenset(
+    name for name, field in Settings.model_fields.items() if any(one is _PARSES_SIZE for one in field.metadata)
+)
+"""The settings that are sizes in bytes."""
 
 
 def is_secret(name: str) -> bool:
@@ -319,7 +347,9 @@ def shown_value(settings: Settings, name: str) -> str:
         return ""
     if is_secret(name):
         return "(set)"
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return format_size(value) if name in SIZES else str(value)
 
 
 def variable(name: str) -> str:

@@ -1,0 +1,196 @@
+"""Derivatives: what a version and options render to, named before anything is rendered, and where its bytes come from.
+
+A derivative's key is a hash of the content, the canonical options and the codecs, so what lies under it never changes:
+caches are asked by it and need no invalidation, and an object that is overwritten shows its new picture at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+from gateway.blobs.port import BlobReader
+from gateway.errors import StoreUnavailable
+from gateway.model import Content, ObjectVersion
+from gateway.render.client import RenderClient, RenderRequest, Rendition, Segment, memory_segment
+from gateway.render.errors import RenderBusy, RenderCrashed, RenderError, RenderTimeout
+from gateway.render.wire import read_exactly
+from gateway.services.ingest import PACKED_BYTES
+from gateway.services.objects import Objects
+from gateway.services.stores import Stores
+from transforms.epoch import derivative_key
+from transforms.errors import NotAnImage, TransformError
+from transforms.limits import Limits
+from transforms.negotiate import accept_class, variant
+from transforms.options import Options
+
+FAILURE_SECONDS = 30.0
+"""How long a rendition that killed its decoder, or took too long, is not tried again."""
+MAX_FAILURES = 1024
+MAX_FILES = 32
+"""Files that are handed over open; a content of more is read and handed over as one."""
+
+
+class RenderCounts(Protocol):
+    """Where renders are counted: by result (`ok`, `refused`, `busy`, `timeout`, `crashed`, `failed`), hits by tier."""
+
+    def render(self, result: str) -> None: ...
+    def render_cache_hit(self, tier: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Derivative:
+    """A rendition that can be asked for. `variant` is what Accept decided, empty where it decides nothing."""
+
+    key: bytes
+    content: Content
+    canonical: str
+    variant: str
+
+    @property
+    def etag(self) -> str:
+        """A strong entity tag, without quotes: equal for equal bytes only."""
+        return self.key[:16].hex()
+
+
+class Derivatives:
+    """Renditions of stored images. `limits` bound what is decoded."""
+
+    def __init__(
+        self, objects: Objects, stores: Stores, render: RenderClient, limits: Limits, counts: RenderCounts
+    ) -> None:
+        self._objects = objects
+        self._stores = stores
+        self._render = render
+        self._limits = limits
+        self._counts = counts
+        self._failures: OrderedDict[bytes, tuple[RenderCrashed | RenderTimeout, float]] = OrderedDict()
+
+    def plan(self, version: ObjectVersion, options: Options, accept: str | None) -> Derivative:
+        """The derivative of a version. `accept` is the Accept header. Raises NotAnImage, TooLarge."""
+        content = version.content
+        if content is None or version.image_id is None:
+            raise NotAnImage("The object is not an image of a format that is known here.")
+        self._limits.check_bytes(content.size)
+        canonical = _canonical(options)
+        chosen = variant(options, _accept_class(accept)) if options.f == "auto" and accept else ""
+        return Derivative(derivative_key(content.uid, canonical, chosen), content, canonical, chosen)
+
+    def cached(self, derivative: Derivative) -> Rendition | None:
+        """The rendition from this worker's memory, or None."""
+        rendition = self._render.cached(derivative.key)
+        if rendition is not None:
+            self._counts.render_cache_hit("worker")
+        return rendition
+
+    async def render(self, derivative: Derivative) -> Rendition:
+        """The rendition from another memory, or rendered: once, however many ask for it at the same time.
+
+        Raises facts of `transforms.errors`, `gateway.render.errors` and `gateway.errors` (Unavailable). What killed its
+        decoder or took too long fails at once for FAILURE_SECONDS, so that one bad file cannot keep decoders busy.
+        """
+        self._check_failures(derivative.key)
+        source = _Source(self._objects, self._stores, derivative.content)
+        request = RenderRequest(
+            key=derivative.key,
+            options=derivative.canonical,
+            variant=derivative.variant,
+            source=source.open,
+            limits=self._limits,
+        )
+        try:
+            rendition = await self._render.render(request)
+        except (RenderError, TransformError) as error:
+            if isinstance(error, (RenderCrashed, RenderTimeout)):
+                self._remember(derivative.key, error)
+            # Of those that waited for the same render, the one that brought the bytes counts it.
+            if source.opened or isinstance(error, RenderBusy):
+                self._counts.render(_result(error))
+            raise
+        if source.opened:
+            self._counts.render("ok")
+        elif rendition.cached:
+            self._counts.render_cache_hit("broker")
+        return rendition
+
+    def _check_failures(self, key: bytes) -> None:
+        known = self._failures.get(key)
+        if known is None:
+            return
+        error, until = known
+        if time.monotonic() < until:
+            raise type(error)(str(error))
+        del self._failures[key]
+
+    def _remember(self, key: bytes, error: RenderCrashed | RenderTimeout) -> None:
+        self._failures[key] = (error, time.monotonic() + FAILURE_SECONDS)
+        if len(self._failures) > MAX_FAILURES:
+            self._failures.popitem(last=False)
+
+
+_RESULTS: dict[type[Exception], str] = {RenderBusy: "busy", RenderTimeout: "timeout", RenderCrashed: "crashed"}
+
+
+def _result(error: RenderError | TransformError) -> str:
+    return _RESULTS.get(type(error), "refused" if isinstance(error, TransformError) else "failed")
+
+
+class _Source:
+    """The bytes of a content for the renderer. `opened` tells whether they were asked for."""
+
+    def __init__(self, objects: Objects, stores: Stores, content: Content) -> None:
+        self._objects = objects
+        self._stores = stores
+        self._content = content
+        self.opened = False
+
+    async def open(self) -> list[Segment]:
+        """The content as descriptors, which are the receiver's. Raises Unavailable facts."""
+        self.opened = True
+        stored = await self._objects.segments(self._content, 0, self._content.size)
+        readers: list[BlobReader] = []
+        try:
+            for segment in stored:
+                readers.append(self._stores.open(segment))
+            # A pack file holds others' objects too: a decoder, which runs on hostile bytes, never gets it.
+            if len(stored) > MAX_FILES or any(segment.length <= PACKED_BYTES for segment in stored):
+                return [await asyncio.to_thread(_gather, readers)]
+            return _duplicate(readers)
+        finally:
+            for reader in readers:
+                reader.close()
+
+
+def _gather(readers: Sequence[BlobReader]) -> Segment:
+    try:
+        return memory_segment(read_exactly(reader.fd, reader.offset, reader.length) for reader in readers)
+    except (OSError, EOFError) as error:
+        raise StoreUnavailable("The stored image cannot be read.") from error
+
+
+def _duplicate(readers: Sequence[BlobReader]) -> list[Segment]:
+    duplicates: list[int] = []
+    try:
+        for reader in readers:
+            duplicates.append(os.dup(reader.fd))
+    except OSError as error:
+        for fd in duplicates:
+            os.close(fd)
+        raise StoreUnavailable("No more files can be opened at the moment.") from error
+    return [Segment(fd, reader.offset, reader.length) for fd, reader in zip(duplicates, readers, strict=True)]
+
+
+@lru_cache(maxsize=1024)
+def _canonical(options: Options) -> str:
+    return options.canonical()
+
+
+@lru_cache(maxsize=256)
+def _accept_class(accept: str) -> str:
+    return accept_class(accept)
