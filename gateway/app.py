@@ -22,9 +22,6 @@ from gateway.http.reply import LastReply
 from gateway.img.endpoint import ERROR_CODES as IMAGE_CODES
 from gateway.img.endpoint import OPERATIONS as IMAGE_OPERATIONS
 from gateway.img.endpoint import ImageEndpoint
-from gateway.img.endpoint import ERROR_CODES as IMAGE_CODES
-from gateway.img.endpoint import OPERATIONS as IMAGE_OPERATIONS
-from gateway.img.endpoint import ImageEndpoint
 from gateway.render.client import RenderClient
 from gateway.render.launch import start_broker
 from gateway.render.settings import BrokerSettings
@@ -71,10 +68,7 @@ class Application:
         self._s3 = S3Endpoint(services, settings, telemetry, image_responder=self._images.object_images)
         self._web = WebEndpoint(settings, services, telemetry, address, render)
         self._hosts = tuple("." + domain for domain in settings.domain)
-        self._reserved: dict[str, Handler] = {
-            **dict.fromkeys(RESERVED_PAGES, self._web.handle),
-            "img": images.handle,
-        }
+        self._reserved: dict[str, Handler] = dict.fromkeys(RESERVED_PAGES, self._web.handle)
         self._reserved["img"] = self._images.handle
 
     @property
