@@ -29,9 +29,7 @@ class Responder:
     def __init__(self, derivatives: Derivatives) -> None:
         self._derivatives = derivatives
 
-    async def answer(
-        self, request: BaseRequest, version: ObjectVersion, options: Options, cache_control: str
-    ) -> Reply:
+    async def answer(self, request: BaseRequest, version: ObjectVersion, options: Options, cache_control: str) -> Reply:
         """200 or 304. Raises ImageError PreconditionFailed, and what `Derivatives` raises."""
         headers = request._message.headers
         derivative = self._derivatives.plan(version, options, headers.get("Accept"))

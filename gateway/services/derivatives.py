@@ -11,6 +11,7 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -154,17 +155,12 @@ class _Source:
         """The content as descriptors, which are the receiver's. Raises Unavailable facts."""
         self.opened = True
         stored = await self._objects.segments(self._content, 0, self._content.size)
-        readers: list[BlobReader] = []
-        try:
-            for segment in stored:
-                readers.append(self._stores.open(segment))
+        with ExitStack() as stack:
+            readers = [stack.enter_context(closing(self._stores.open(segment))) for segment in stored]
             # A pack file holds others' objects too: a decoder, which runs on hostile bytes, never gets it.
             if len(stored) > MAX_FILES or any(segment.length <= PACKED_BYTES for segment in stored):
                 return [await asyncio.to_thread(_gather, readers)]
             return _duplicate(readers)
-        finally:
-            for reader in readers:
-                reader.close()
 
 
 def _gather(readers: Sequence[BlobReader]) -> Segment:
@@ -175,15 +171,18 @@ def _gather(readers: Sequence[BlobReader]) -> Segment:
 
 
 def _duplicate(readers: Sequence[BlobReader]) -> list[Segment]:
-    duplicates: list[int] = []
-    try:
-        for reader in readers:
-            duplicates.append(os.dup(reader.fd))
-    except OSError as error:
-        for fd in duplicates:
-            os.close(fd)
-        raise StoreUnavailable("No more files can be opened at the moment.") from error
-    return [Segment(fd, reader.offset, reader.length) for fd, reader in zip(duplicates, readers, strict=True)]
+    """Descriptors for the receiver to close; these belong to the store."""
+    with ExitStack() as stack:
+        segments = []
+        try:
+            for reader in readers:
+                fd = os.dup(reader.fd)
+                stack.callback(os.close, fd)
+                segments.append(Segment(fd, reader.offset, reader.length))
+        except OSError as error:
+            raise StoreUnavailable("No more files can be opened at the moment.") from error
+        stack.pop_all()
+        return segments
 
 
 @lru_cache(maxsize=1024)
