@@ -13,7 +13,7 @@ from transforms.negotiate import resolve_format
 from transforms.options import Options
 
 _FIXED_MS = 3.0
-_BLUR_MS = 6.0
+_BLUR_MS = 4.0
 _SHRINKS_AT_LOAD = ("jpeg", "webp")
 
 

@@ -23,8 +23,9 @@ class BrokerSettings:
     """Time after which a render is ended, in seconds."""
     cpu_seconds: int = 20
     """Processor time of one render, in seconds."""
-    memory_bytes: int = 1536 << 20
-    """Memory that one render may take beyond what an idle decoder has, in bytes of address space."""
+    memory_bytes: int = 2 << 30
+    """Memory that one render may take beyond what an idle decoder has, in bytes of address space: AVIF of 50 megapixels
+    takes 1.4 GiB."""
     jobs_per_decoder: int = 500
     """Renders after which a decoder is replaced."""
     source_seconds: float = 30.0
