@@ -32,4 +32,4 @@ def start_broker(settings: BrokerSettings) -> subprocess.Popen[bytes]:
     """
     arguments = [f"--{field.name.replace('_', '-')}={getattr(settings, field.name)}" for field in fields(settings)]
     command = [sys.executable, "-P", "-m", "gateway.render.broker", f"--parent-pid={os.getpid()}", *arguments]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment())  # noqa: S603 our own interpreter
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment())

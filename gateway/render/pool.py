@@ -152,7 +152,7 @@ class DecoderPool:
             command = [
                 sys.executable, "-P", "-m", "gateway.render.decoder", str(os.getpid()), str(self._settings.nice)
             ]  # fmt: skip
-            process = subprocess.Popen(  # noqa: S603 our own interpreter
+            process = subprocess.Popen(
                 command,
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
