@@ -1,0 +1,15 @@
+"""What all tests share: how much hypothesis tries, and where it remembers."""
+
+from __future__ import annotations
+
+import hypothesis
+from hypothesis.database import DirectoryBasedExampleDatabase
+
+# Time differs from run to run on a busy machine; a deadline would fail tests for what is no defect.
+hypothesis.settings.register_profile(
+    "default",
+    deadline=None,
+    database=DirectoryBasedExampleDatabase(".cache/hypothesis"),
+    print_blob=True,
+)
+hypothesis.settings.load_profile("default")
