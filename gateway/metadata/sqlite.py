@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from gateway.errors import DatabaseUnavailable, DiskFull, GatewayError
 from gateway.metadata.handover import Handover
+from gateway.metadata.wal_index import WalIndex
 from gateway.metadata.port import Durable, Parameters, Reader, Row, Transaction
 
 T = TypeVar("T")
@@ -128,7 +129,7 @@ class _Operation:
 class SqliteDatabase:
     """A SQLite file, shared by any number of processes. `handover` is the socket of their `HandoverServer`.
 
-    Made and used on one event loop. `data_version` moves whenever another connection has committed.
+    Made and used on one event loop. `data_version` differs whenever anybody has committed since it was asked last.
     """
 
     def __init__(self, path: Path, handover: Path | None = None) -> None:
@@ -136,6 +137,8 @@ class SqliteDatabase:
         self._handover = Handover(handover)
         self._reading = connect(path, read_only=True)
         self._reader = SqliteReader(self._reading)
+        self._reading.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        self._index = WalIndex(path)
         self._writing = connect(path, read_only=False)
         self._transaction = SqliteTransaction(self._writing)
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="sqlite-read")
@@ -145,11 +148,8 @@ class SqliteDatabase:
         self._flushing: asyncio.Task[None] | None = None
         self._closed = False
 
-    def data_version(self) -> int:
-        try:
-            return int(self._reading.execute("PRAGMA data_version").fetchone()[0])
-        except sqlite3.Error as error:
-            raise translate(error) from error
+    def data_version(self) -> bytes:
+        return self._index.header()
 
     def one_now(self, sql: str, parameters: Parameters = ()) -> Row | None:
         """`one`, for those that are not coroutines."""
@@ -362,3 +362,4 @@ class SqliteDatabase:
         self._handover.close()
         self._reading.close()
         self._writing.close()
+        self._index.close()

@@ -115,6 +115,11 @@ async def readable(reader: Reader, bucket_id: int, key: bytes, version_id: str |
     """The version that a read means. Raises ObjectNotFound, VersionNotFound, InvalidVersionId, IsDeleteMarker."""
     if version_id is None:
         return await current(reader, bucket_id, key)
+    return await named_readable(reader, bucket_id, key, version_id)
+
+
+async def named_readable(reader: Reader, bucket_id: int, key: bytes, version_id: str) -> ObjectVersion:
+    """The version of that id. Raises VersionNotFound, InvalidVersionId, IsDeleteMarker."""
     found = await named(reader, bucket_id, key, version_id)
     if found.delete_marker:
         raise IsDeleteMarker(found.version_id, found.modified_ms)

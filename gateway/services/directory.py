@@ -1,6 +1,6 @@
 """Who and what there is: keys and buckets, from memory, and never stale.
 
-`refresh` is called once at the start of each request. It asks SQLite whether anybody committed (a few microseconds);
+`refresh` is called once at the start of each request. It asks whether anybody committed (less than a microsecond);
 only then it reads the generation, and only when that moved the caches are dropped.
 """
 
@@ -59,7 +59,7 @@ class Directory:
         self._root_key = None
         if root is not None:
             self._root_key = AccessKey(root.access_key, root.secret, root_account, KeyKind.S3, True, True, 0)
-        self._data_version = -1
+        self._data_version = b""
         self._generation = -1
         self._keys: dict[str, AccessKey | None] = {}
         self._buckets: dict[str, Bucket | None] = {}

@@ -37,6 +37,8 @@ from gateway.services.ingest import ingest
 from gateway.services.lease import Lease
 
 CONTENT_UID_BYTES = 16
+REMEMBERED = 4096
+"""Current versions kept in memory until the next commit."""
 
 
 def new_content_uid() -> bytes:
@@ -58,10 +60,26 @@ class Objects:
         self._directory = directory
         self._lease = lease
         self._executor = executor
+        self._data_version = b""
+        self._current: dict[tuple[int, bytes], ObjectVersion] = {}
 
     async def get(self, bucket: Bucket, key: bytes, version_id: str | None = None) -> ObjectVersion:
-        """The version to read. Raises ObjectNotFound, VersionNotFound, InvalidVersionId, IsDeleteMarker."""
-        return await versions.readable(self._database, bucket.id, key, version_id)
+        """The version to read. Raises ObjectNotFound, VersionNotFound, InvalidVersionId, IsDeleteMarker.
+
+        Current versions that were looked up since the last commit, by whichever process, are remembered.
+        """
+        if version_id is not None:
+            return await versions.named_readable(self._database, bucket.id, key, version_id)
+        data_version = self._database.data_version()
+        if data_version != self._data_version or len(self._current) >= REMEMBERED:
+            self._current.clear()
+            self._data_version = data_version
+        place = (bucket.id, key)
+        found = self._current.get(place)
+        if found is None:
+            # A commit between the two lines only makes what is remembered newer than the version it is kept under.
+            found = self._current[place] = await versions.current(self._database, bucket.id, key)
+        return found
 
     async def get_by_image_id(self, image_id: str) -> tuple[Bucket, ObjectVersion]:
         """The version that an image id names, and its bucket. Raises ObjectNotFound."""
