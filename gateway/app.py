@@ -162,7 +162,6 @@ def _operations() -> list[Operation]:
     return [
         *(Operation("s3", operation.name) for operation in S3_OPERATIONS),
         *(Operation("img", name) for name in IMAGE_OPERATIONS),
-        *(Operation("img", name) for name in IMAGE_OPERATIONS),
         *(Operation("web", name) for name in WEB_OPERATIONS),
     ]
 

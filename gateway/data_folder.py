@@ -126,6 +126,9 @@ async def open_services(settings: Settings, *, worker: bool = False) -> Services
         services.directory.rotated_masters = lambda: _masters_on_disk(settings)
         return services
 
+    if not database_path(settings).exists():
+        # Before the master key, which would be made: a mistyped path stays empty.
+        raise InvalidValue(f"there is no database in {settings.data}: run `pixgate migrate` or `pixgate serve` first")
     try:
         return await opened(master_key(settings))
     except InvalidValue:

@@ -1,0 +1,255 @@
+"""The commands, on a data folder without a server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from gateway.cli import COMMANDS
+from gateway.config import load
+from gateway.data_folder import server_runs
+from signing.image_link import parse_link, raw_link_key, s3_link_key, verify_link
+from tests.unit.cli.conftest import Run
+
+
+def test_a_new_key_makes_its_account_and_shows_its_secret_once(run: Run) -> None:
+    made = json.loads(run("keys", "create", "--account", "anna", "--json").stdout)
+    assert made["account"] == "anna"
+    assert len(made["access_key"]) == 20
+    assert len(made["secret_key"]) == 40
+    assert "anna" in run("accounts", "list").stdout
+    listed = run("keys", "list", "--json").stdout
+    assert made["secret_key"] not in listed
+    (row,) = [row for row in json.loads(listed) if row["access_key"] == made["access_key"]]
+    assert (row["account"], row["kind"], row["admin"], row["enabled"]) == ("anna", "s3", False, True)
+
+
+def test_a_key_for_people_has_its_warning_on_standard_error(run: Run) -> None:
+    result = run("keys", "create", "--account", "anna")
+    assert "secret key  " in result.stdout
+    assert "this once" in result.stderr
+
+
+def test_keys_are_switched_off_on_and_deleted(run: Run) -> None:
+    key = json.loads(run("keys", "create", "--account", "anna", "--json").stdout)["access_key"]
+
+    def state() -> list[bool]:
+        rows = json.loads(run("keys", "list", "--json").stdout)
+        return [row["enabled"] for row in rows if row["access_key"] == key]
+
+    run("keys", "disable", key)
+    assert state() == [False]
+    run("keys", "enable", key)
+    assert state() == [True]
+    run("keys", "delete", key)
+    assert state() == []
+
+
+def test_rotation_gives_a_new_pair_with_the_same_rights(run: Run) -> None:
+    old = json.loads(run("keys", "create", "--account", "anna", "--admin", "--description", "backup", "--json").stdout)
+    new = json.loads(run("keys", "rotate", old["access_key"], "--end-old", "--json").stdout)
+    assert new["secret_key"] != old["secret_key"]
+    rows = {row["access_key"]: row for row in json.loads(run("keys", "list", "--json").stdout)}
+    assert rows[new["access_key"]]["admin"]
+    assert rows[new["access_key"]]["description"] == "backup"
+    assert not rows[old["access_key"]]["enabled"]
+
+
+def test_an_expiry_is_kept(run: Run) -> None:
+    made = json.loads(run("keys", "create", "--account", "anna", "--expires", "2099-01-31", "--json").stdout)
+    assert made["expires"] == "2099-01-31T00:00:00Z"
+    result = run("keys", "create", "--account", "anna", "--expires", "2001-01-01", status=2)
+    assert "in the past" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("keys", "disable", "NOPE"), "There is no access key"),
+        (("keys", "create", "--account", "a/b"), "no account name"),
+        (("keys", "create", "--account", "anna", "--prefix", "x"), "link key"),
+        (("keys", "create", "--account", "anna", "--links", "--admin"), "link"),
+        (("accounts", "disable", "root"), "cannot be disabled"),
+        (("buckets", "create", "UPPER"), "not valid"),
+        (("buckets", "create", "photos", "--account", "nobody"), "There is no account"),
+        (("buckets", "set", "photos", "--images", "public"), "There is no bucket"),
+        (("sign", "/img/x", "--key", "NOPE"), "There is no key"),
+    ],
+)
+def test_mistakes_are_one_line_without_a_traceback(run: Run, arguments: tuple[str, ...], message: str) -> None:
+    run("migrate")
+    result = run(*arguments, status=1)
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_reading_commands_do_not_make_a_data_folder(run: Run, data: Path) -> None:
+    assert "there is no database" in run("keys", "list", status=1).stderr
+    assert not data.exists()
+
+
+def test_wrong_settings_are_all_told_and_exit_with_2(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIXGATE_WORKRES", "2")
+    monkeypatch.setenv("PIXGATE_LISTEN", "nowhere")
+    result = run("check-config", status=2)
+    assert "PIXGATE_WORKERS?" in result.stderr
+    assert "PIXGATE_LISTEN" in result.stderr
+
+
+def test_check_config_shows_what_is_in_force(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pixgate.toml").write_text('region = "eu-central-1"\n')
+    monkeypatch.setenv("PIXGATE_METRICS_TOKEN", "not-to-be-shown")
+    result = run("check-config", "--json", "--config", str(tmp_path / "pixgate.toml"))
+    assert json.loads(result.stdout)["region"] == "eu-central-1"
+    assert "not-to-be-shown" not in result.output
+
+
+def test_check_config_loads_the_certificate(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("cert", "key"):
+        (tmp_path / name).write_text("not PEM")
+        monkeypatch.setenv(f"PIXGATE_TLS_{name.upper()}", str(tmp_path / name))
+    assert "PIXGATE_TLS_CERT" in run("check-config", status=1).stderr
+
+
+def test_buckets_and_their_images(run: Run) -> None:
+    run("accounts", "create", "anna")
+    run("buckets", "create", "photos", "--account", "anna")
+    run("buckets", "set", "photos", "--images", "public", "--ladder", "600,150, 300")
+    (row,) = json.loads(run("buckets", "list", "--json").stdout)
+    assert (row["bucket"], row["account"], row["images"], row["ladder"]) == (
+        "photos",
+        "anna",
+        "public",
+        [150, 300, 600],
+    )
+    run("buckets", "set", "photos", "--images", "private")
+    (row,) = json.loads(run("buckets", "list", "--json").stdout)
+    assert (row["images"], row["ladder"]) == ("private", [150, 300, 600])
+    assert "widths in pixels" in run("buckets", "set", "photos", "--ladder", "wide", status=2).stderr
+    assert "say what to set" in run("buckets", "set", "photos", status=2).stderr
+
+
+def test_a_link_is_signed_with_a_link_key(run: Run) -> None:
+    key = json.loads(run("keys", "create", "--account", "anna", "--links", "--json").stdout)
+    url = run(
+        "sign", "/img/photos/at%20sea.jpg?w=300&f=webp", "--key", key["access_key"], "--expires", "1h"
+    ).stdout.strip()
+    parts = urlsplit(url)
+    assert parts.netloc == "127.0.0.1:9090"
+    claims = parse_link(parts.path.encode(), parts.query.encode())
+    assert claims is not None
+    assert claims.key_id == key["access_key"]
+    assert claims.parameters == (("w", "300"), ("f", "webp"))
+    assert 3500 < claims.expires - time.time() <= 3600
+    verify_link(claims, raw_link_key(key["secret_key"]), time.time())
+
+
+def test_a_link_is_signed_with_the_root_key_by_default(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("migrate")
+    assert "no root credentials" in run("sign", "/img/photos/a.jpg", status=1).stderr
+    monkeypatch.setenv("PIXGATE_ROOT_ACCESS_KEY", "someone")
+    monkeypatch.setenv("PIXGATE_ROOT_SECRET_KEY", "something-secret")
+    monkeypatch.setenv("PIXGATE_PUBLIC_URL", "https://img.example.com")
+    signed = run("sign", "/img/photos/a.jpg?w=9").stdout.strip()
+    assert signed.startswith("https://img.example.com/img/photos/a.jpg?w=9&exp=")
+    path = run("sign", "/img/photos/a.jpg?w=9", "--path").stdout.strip()
+    claims = parse_link(*(piece.encode() for piece in path.split("?", 1)))
+    assert claims is not None
+    verify_link(claims, s3_link_key("something-secret"), time.time())
+    assert parse_qs(urlsplit(path).query)["kid"] == ["someone"]
+
+
+@pytest.mark.parametrize("link", ["/photos/a.jpg", "/img/a?sig=x", "/img/a?w=%zz"])
+def test_what_cannot_be_signed(run: Run, monkeypatch: pytest.MonkeyPatch, link: str) -> None:
+    monkeypatch.setenv("PIXGATE_ROOT_ACCESS_KEY", "someone")
+    monkeypatch.setenv("PIXGATE_ROOT_SECRET_KEY", "something-secret")
+    run("migrate")
+    assert "Error" in run("sign", link, status=2).stderr
+
+
+def test_the_root_pair_is_shown_only_when_asked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("migrate")
+    assert "no root credentials yet" in run("keys", "root", status=1).stderr
+    monkeypatch.setenv("PIXGATE_ROOT_ACCESS_KEY", "someone")
+    monkeypatch.setenv("PIXGATE_ROOT_SECRET_KEY", "something-secret")
+    assert "something-secret" not in run("keys", "root").output
+    assert "something-secret" in run("keys", "root", "--show").stdout
+    assert json.loads(run("keys", "root", "--show", "--json").stdout)["secret_key"] == "something-secret"
+
+
+def test_the_master_key_is_rotated_and_secrets_stay_what_they_were(run: Run, data: Path) -> None:
+    key = json.loads(run("keys", "create", "--account", "anna", "--links", "--json").stdout)
+    before = (data / "master.key").read_text()
+    assert "sealed anew" in run("keys", "rotate-master").stdout
+    assert (data / "master.key").read_text() != before
+    assert (data / "master.key").stat().st_mode & 0o777 == 0o600
+    path = run("sign", "/img/a/b", "--key", key["access_key"], "--path").stdout.strip()
+    claims = parse_link(*(piece.encode() for piece in path.split("?", 1)))
+    assert claims is not None
+    verify_link(claims, raw_link_key(key["secret_key"]), time.time())
+
+
+def test_a_rotation_that_was_cut_short_is_finished(run: Run, data: Path) -> None:
+    run("keys", "create", "--account", "anna")
+    old = (data / "master.key").read_text()
+    run("keys", "rotate-master")
+    os.rename(data / "master.key", data / "master.key.new")
+    (data / "master.key").write_text(old)
+    run("keys", "list")
+    assert (data / "master.key").read_text() != old
+    assert not (data / "master.key.new").exists()
+
+
+def test_another_master_key_is_refused(run: Run, data: Path) -> None:
+    run("keys", "create", "--account", "anna")
+    (data / "master.key").write_text("00" * 32 + "\n")
+    assert "master key" in run("keys", "list", status=1).stderr
+
+
+def test_migrate_says_what_it_did(run: Run) -> None:
+    assert "to be migrated" in run("migrate", "--check", status=1).stdout
+    assert "migrated" in run("migrate").stdout
+    assert "nothing to do" in run("migrate").stdout
+    run("migrate", "--check")
+
+
+def test_fsck_of_an_empty_folder_is_clean(run: Run) -> None:
+    run("migrate")
+    assert "nothing is wrong" in run("fsck").stdout
+    assert json.loads(run("fsck", "--json").stdout)["clean"] is True
+
+
+def test_doctor_finds_a_key_that_others_can_read(run: Run, data: Path) -> None:
+    run("keys", "create", "--account", "anna")
+    findings = {one["subject"]: one["verdict"] for one in json.loads(run("doctor", "--json").stdout)}
+    assert findings["libvips"] == "ok"
+    assert findings["database"] == "ok"
+    (data / "master.key").chmod(0o644)
+    assert "FAILED   master key" in run("doctor", status=1).stdout
+
+
+def test_nobody_serves_a_folder_that_nobody_serves(run: Run, data: Path) -> None:
+    run("migrate")
+    assert not server_runs(load({"data": data}, environ={}))
+
+
+def test_unknown_commands_get_a_hint(run: Run) -> None:
+    assert "Did you mean 'keys'?" in run("kyes", status=2, folder=False).stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(run: Run, command: str) -> None:
+    assert "Usage: " in run(command, "--help", folder=False).stdout
+
+
+def test_the_command_line_starts_fast_because_it_imports_little() -> None:
+    code = "import sys; import gateway.cli; print([m for m in ('aiohttp', 'pydantic', 'sqlalchemy', 'rich') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

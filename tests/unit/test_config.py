@@ -1,0 +1,208 @@
+"""Settings: sources, their order, every mistake at once, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.config import (
+    Address,
+    Settings,
+    SettingsError,
+    format_size,
+    is_weak_secret,
+    load,
+    parse_size,
+    shown_value,
+    variable,
+)
+
+STRONG = "f0rty-characters-that-nobody-else-knows-"
+ROOT = {"PIXGATE_ROOT_ACCESS_KEY": "someone"}
+
+
+def problems(**given: object) -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as caught:
+        load(**given)  # type: ignore[arg-type]
+    return caught.value.problems
+
+
+def test_the_defaults_are_what_the_documentation_promises() -> None:
+    settings = load(environ={})
+    assert str(settings.listen) == "127.0.0.1:9090"
+    assert settings.data == Path("data")
+    assert settings.region == "us-east-1"
+    assert settings.workers >= 1
+    assert settings.trusted_proxies == ()
+    assert settings.base_url() == "http://127.0.0.1:9090"
+
+
+def test_each_source_yields_to_the_stronger_one(tmp_path: Path) -> None:
+    toml, env = tmp_path / "pixgate.toml", tmp_path / ".env"
+    toml.write_text('region = "toml-1"\nworkers = 2\nlisten = "127.0.0.1:1"\ndomain = ["a.example", "b.example"]\n')
+    env.write_text("PIXGATE_WORKERS=3\nPIXGATE_LISTEN=127.0.0.1:2\nOTHER=ignored\n")
+    environ = {"PIXGATE_LISTEN": "127.0.0.1:3", "PIXGATE_DATA": "/from/environment"}
+    settings = load({"data": "/from/flag", "region": None}, config_file=toml, env_file=env, environ=environ)
+    assert settings.region == "toml-1"
+    assert settings.workers == 3
+    assert settings.listen.port == 3
+    assert settings.data == Path("/from/flag")
+    assert settings.domain == ("a.example", "b.example")
+
+
+def test_the_toml_file_may_be_named_by_a_variable(tmp_path: Path) -> None:
+    toml = tmp_path / "pixgate.toml"
+    toml.write_text('region = "toml-1"\n')
+    assert load(environ={"PIXGATE_CONFIG": str(toml)}).region == "toml-1"
+
+
+def test_a_variable_that_is_empty_is_unset() -> None:
+    assert load(environ={"PIXGATE_REGION": "", "PIXGATE_DOMAIN": ""}).region == "us-east-1"
+
+
+def test_all_mistakes_are_told_at_once_with_the_names_as_given(tmp_path: Path) -> None:
+    toml, env = tmp_path / "pixgate.toml", tmp_path / ".env"
+    toml.write_text('regoin = "x"\n')
+    env.write_text("PIXGATE_KEEPALIVE_TIMEOUT=soon\n")
+    environ = {
+        "PIXGATE_WORKRES": "2",
+        "PIXGATE_LISTEN": "nowhere",
+        "PIXGATE_TLS_CERT": "/not/there.pem",
+        "PIXGATE_ROOT_ACCESS_KEY": "only-this",
+    }
+    found = "\n".join(problems(flags={"workers": 0}, config_file=toml, env_file=env, environ=environ))
+    assert f"regoin in {toml}: there is no such setting; did you mean region?" in found
+    assert f"PIXGATE_KEEPALIVE_TIMEOUT in {env}:" in found
+    assert "PIXGATE_WORKRES: there is no such setting; did you mean PIXGATE_WORKERS?" in found
+    assert "PIXGATE_LISTEN: is not host:port" in found
+    assert "--workers: " in found
+    assert "PIXGATE_TLS_CERT: /not/there.pem cannot be read" in found
+    assert "PIXGATE_TLS_CERT / PIXGATE_TLS_KEY: set both or neither" in found
+    assert "PIXGATE_ROOT_ACCESS_KEY / PIXGATE_ROOT_SECRET_KEY: set both or neither" in found
+
+
+def test_a_toml_file_that_is_missing_or_broken_is_one_of_the_mistakes(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.toml"
+    broken.write_text("region = \n")
+    for path in (broken, tmp_path / "missing.toml"):
+        found = problems(config_file=path, environ={"PIXGATE_WORKERS": "many"})
+        assert found[0].startswith(f"--config {path}: ")
+        assert found[1].startswith("PIXGATE_WORKERS: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("127.0.0.1:9090", "127.0.0.1", 9090),
+        ("[::1]:80", "::1", 80),
+        (":8080", "0.0.0.0", 8080),
+        ("localhost:0", "localhost", 0),
+    ],
+)
+def test_addresses(text: str, host: str, port: int) -> None:
+    listen = load({"listen": text}, environ={}).listen
+    assert (listen.host, listen.port) == (host, port)
+
+
+@pytest.mark.parametrize("text", ["9090", "host:", "host:65536", "::1:9090", "host:９"])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    assert problems(environ={"PIXGATE_LISTEN": text})[0].startswith("PIXGATE_LISTEN: ")
+
+
+@pytest.mark.parametrize(
+    "secret", ["minioadmin", "short-but-odd", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "x" * 15]
+)
+@pytest.mark.parametrize("listen", ["0.0.0.0:9090", "192.0.2.1:9090", "[::]:9090", "files.example.com:443"])
+def test_a_weak_secret_is_refused_where_others_can_reach_it(secret: str, listen: str) -> None:
+    environ = {**ROOT, "PIXGATE_ROOT_SECRET_KEY": secret, "PIXGATE_LISTEN": listen}
+    (found,) = problems(environ=environ)
+    assert found.startswith("PIXGATE_ROOT_SECRET_KEY: ")
+    assert secret not in found
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:9090", "[::1]:9090", "localhost:9090", "127.8.8.8:1"])
+def test_a_weak_secret_is_allowed_on_loopback(listen: str) -> None:
+    environ = {**ROOT, "PIXGATE_ROOT_SECRET_KEY": "minioadmin", "PIXGATE_LISTEN": listen}
+    assert load(environ=environ).root_secret_key == "minioadmin"
+
+
+def test_a_strong_secret_is_allowed_everywhere() -> None:
+    environ = {**ROOT, "PIXGATE_ROOT_SECRET_KEY": STRONG, "PIXGATE_LISTEN": "0.0.0.0:9090"}
+    assert load(environ=environ).listen.port == 9090
+
+
+def test_a_secret_equal_to_its_access_key_is_weak() -> None:
+    assert is_weak_secret("the-very-same-text", "the-very-same-text")
+    assert not is_weak_secret("the-very-same-text", "another")
+
+
+def test_secrets_are_in_no_repr_and_no_listing() -> None:
+    environ = {
+        **ROOT,
+        "PIXGATE_ROOT_SECRET_KEY": STRONG,
+        "PIXGATE_MASTER_KEY": "ab" * 32,
+        "PIXGATE_METRICS_TOKEN": "token-of-the-scraper",
+    }
+    settings = load(environ=environ)
+    shown = repr(settings) + "".join(shown_value(settings, name) for name in Settings.model_fields)
+    assert STRONG not in shown
+    assert "token-of-the-scraper" not in shown
+    assert repr(bytes.fromhex("ab" * 32)) not in shown
+    assert shown_value(settings, "root_secret_key") == "(set)"
+
+
+@pytest.mark.parametrize("text", ["ab" * 32, "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s="])
+def test_a_master_key_is_hex_or_base64(text: str) -> None:
+    assert load(environ={"PIXGATE_MASTER_KEY": text}).master_key == b"\xab" * 32
+
+
+def test_a_master_key_of_another_length_is_refused_without_being_shown() -> None:
+    (found,) = problems(environ={"PIXGATE_MASTER_KEY": "ab" * 31})
+    assert found.startswith("PIXGATE_MASTER_KEY: ")
+    assert "abab" not in found
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("domain", "https://files.example.com"),
+        ("domain", "a b"),
+        ("region", "US East"),
+        ("public_url", "ftp://files.example.com"),
+        ("public_url", "https://files.example.com/below"),
+        ("trusted_proxies", "10.0.0.0/8, nonsense"),
+        ("min_free_bytes", "lots"),
+        ("log_level", "loud"),
+        ("root_access_key", "a/b"),
+    ],
+)
+def test_values_that_are_not_what_a_setting_takes(name: str, text: str) -> None:
+    assert any(one.startswith(variable(name) + ":") for one in problems(environ={variable(name): text}))
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("4096", 4096), ("20 MB", 20_000_000), ("1.5GiB", 1_610_612_736), ("1k", 1000), ("2TiB", 2 * 1024**4)],
+)
+def test_sizes(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@given(st.integers(min_value=0, max_value=2**50))
+def test_a_size_that_is_shown_reads_back(size: int) -> None:
+    assert parse_size(format_size(size)) == size
+
+
+def test_the_url_for_clients() -> None:
+    assert load(environ={"PIXGATE_LISTEN": "0.0.0.0:8080"}).base_url() == "http://127.0.0.1:8080"
+    assert load(environ={"PIXGATE_LISTEN": "[::1]:0"}).base_url(Address("::1", 7)) == "http://[::1]:7"
+    assert load(environ={"PIXGATE_PUBLIC_URL": "https://files.example.com/"}).base_url() == "https://files.example.com"
+
+
+def test_every_setting_says_what_it_is() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert field.description.endswith("."), name
