@@ -63,6 +63,7 @@ class Directory:
         self._generation = -1
         self._keys: dict[str, AccessKey | None] = {}
         self._buckets: dict[str, Bucket | None] = {}
+        self._by_id: dict[int, Bucket | None] = {}
 
     def refresh(self) -> None:
         """Notice what changed. Raises DatabaseUnavailable."""
@@ -74,6 +75,7 @@ class Directory:
         if generation != self._generation:
             self._keys = {}
             self._buckets = {}
+            self._by_id = {}
             self._generation = generation
         self._data_version = moved
 
@@ -133,8 +135,16 @@ class Directory:
         return found
 
     def bucket_by_id(self, bucket_id: int) -> Bucket | None:
+        try:
+            return self._by_id[bucket_id]
+        except KeyError:
+            pass
         row = self._database.one_now(buckets.BY_ID, (bucket_id,))
-        return None if row is None else buckets.bucket(row)
+        found = None if row is None else buckets.bucket(row)
+        if len(self._by_id) >= CACHED:
+            self._by_id.clear()
+        self._by_id[bucket_id] = found
+        return found
 
     async def root_key(self) -> AccessKey | None:
         """The root pair in force: the settings' or the one made at the first start."""
