@@ -22,6 +22,7 @@ _TCP_INFO_PROGRESS_OFFSET = 120
 _TCP_INFO_LENGTH = _TCP_INFO_PROGRESS_OFFSET + _TCP_INFO_PROGRESS.size
 SWEEP_INTERVAL = 5.0
 """Seconds between looks at the connections that wait for their client."""
+FAREWELL_SECONDS = 1.0
 
 
 class GuardedHandler(RequestHandler):
@@ -102,6 +103,7 @@ class GuardedServer(web.Server):
         super().__init__(handler, **options)
         self.header_timeout = header_timeout
         self.refusal: Callable[[int], web.StreamResponse] = _plain_refusal
+        self._farewells: dict[RequestHandler, tuple[asyncio.Transport | None, float]] = {}
 
     def __call__(self) -> RequestHandler:
         return GuardedHandler(self, loop=self._loop, **self._kwargs)
@@ -111,9 +113,16 @@ class GuardedServer(web.Server):
         return len(self._connections)
 
     def close_idle(self) -> None:
-        """Close the connections that have no request in the works."""
+        """Close the connections that have no request in the works. Called again, it ends those that were closed a while
+        ago and still wait for the client's TLS farewell, which the idle connections of SDKs never send."""
+        now = time.monotonic()
         for connection in self.connections:
-            if connection._waiter is not None and not connection._messages:
+            if connection in self._farewells:
+                transport, began = self._farewells[connection]
+                if transport is not None and now - began >= FAREWELL_SECONDS and not transport.get_write_buffer_size():
+                    transport.abort()
+            elif connection._waiter is not None and not connection._messages:
+                self._farewells[connection] = (connection.transport, now)
                 connection.force_close()
 
 
