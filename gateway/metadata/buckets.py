@@ -7,9 +7,7 @@ from gateway.metadata import accounts, contents, meta
 from gateway.metadata.port import Reader, Row, Transaction
 from gateway.model import Account, Bucket, Versioning
 
-COLUMNS = (
-    "b.id, b.name, b.region, b.versioning, b.created_ms, b.images_public, b.ladder, " + accounts.COLUMNS
-)
+COLUMNS = "b.id, b.name, b.region, b.versioning, b.created_ms, b.images_public, b.ladder, " + accounts.COLUMNS
 FROM = "FROM buckets b JOIN accounts a ON a.id = b.account_id"
 BY_NAME = f"SELECT {COLUMNS} {FROM} WHERE b.name = ?"
 BY_ID = f"SELECT {COLUMNS} {FROM} WHERE b.id = ?"
@@ -33,9 +31,7 @@ async def create(tx: Transaction, name: str, account: Account, region: str, now_
     row = await tx.one("SELECT account_id FROM buckets WHERE name = ?", (name,))
     if row is not None:
         if row[0] == account.id:
-            raise BucketOwnedByYou(
-                "Your previous request to create the named bucket succeeded and you already own it."
-            )
+            raise BucketOwnedByYou("Your previous request to create the named bucket succeeded and you already own it.")
         raise BucketExists(
             "The requested bucket name is not available. The bucket namespace is shared by all users of the system. "
             "Please select a different name and try again."

@@ -152,9 +152,7 @@ CONTENT_COLUMNS = (
     "c.id, c.uid, c.size, c.etag, c.checksum_algorithm, c.checksum_type, c.checksum_value, c.part_count, "
     "c.segment_count, s.length, b.store, b.name, b.offset + s.blob_offset"
 )
-CONTENT_JOINS = (
-    "LEFT JOIN segments s ON s.content_id = c.id AND s.start = 0 LEFT JOIN blobs b ON b.id = s.blob_id"
-)
+CONTENT_JOINS = "LEFT JOIN segments s ON s.content_id = c.id AND s.start = 0 LEFT JOIN blobs b ON b.id = s.blob_id"
 
 
 def content(row: Row) -> Content:

@@ -20,8 +20,8 @@ from typing import Any, TypeVar
 
 from gateway.errors import DatabaseUnavailable, DiskFull, GatewayError
 from gateway.metadata.handover import Handover
-from gateway.metadata.wal_index import WalIndex
 from gateway.metadata.port import Durable, Parameters, Reader, Row, Transaction
+from gateway.metadata.wal_index import WalIndex
 
 T = TypeVar("T")
 
@@ -57,9 +57,7 @@ def translate(error: BaseException) -> GatewayError:
 
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        path, timeout=10, isolation_level=None, check_same_thread=False, cached_statements=256
-    )
+    connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False, cached_statements=256)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute("PRAGMA cache_size = -16384")
@@ -277,7 +275,7 @@ class SqliteDatabase:
         for durable in {operation.durable for operation in batch if operation.durable is not None}:
             try:
                 durable.sync()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, it goes to those who named these bytes
                 failed[durable] = error
         for operation in batch:
             if operation.durable in failed:

@@ -143,4 +143,3 @@ async def abort(tx: Transaction, bucket_id: int, key: bytes, upload_id: str) -> 
     found = await get(tx, bucket_id, key, upload_id)
     await contents.orphan_parts(tx, found.id)
     await tx.run("DELETE FROM uploads WHERE id = ?", (found.id,))
-

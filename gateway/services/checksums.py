@@ -47,7 +47,7 @@ _NEW: dict[ChecksumAlgorithm, Callable[[], Hasher]] = {
     ChecksumAlgorithm.CRC32C: lambda: _Crc(crt.crc32c, 4),
     ChecksumAlgorithm.CRC64NVME: lambda: _Crc(crt.crc64nvme, 8),
     ChecksumAlgorithm.SHA1: lambda: hashlib.sha1(usedforsecurity=False),
-    ChecksumAlgorithm.SHA256: lambda: hashlib.sha256(),
+    ChecksumAlgorithm.SHA256: hashlib.sha256,
 }
 _COMBINE: dict[ChecksumAlgorithm, tuple[Callable[[int, int, int], int], int]] = {
     ChecksumAlgorithm.CRC32: (crt.combine_crc32, 4),

@@ -152,5 +152,3 @@ class Directory:
             return self.access_key(self._root.access_key)
         sealed = await keys.generated_root(self._database)
         return None if sealed is None else opened(sealed, self._master)
-
-

@@ -33,9 +33,7 @@ class Listing:
     ) -> VersionPage:
         """Versions, newest first within a key. Raises InvalidVersionId."""
         return await self._database.read(
-            lambda reader: listing.versions(
-                reader, bucket.id, prefix, delimiter, key_marker, version_id_marker, limit
-            )
+            lambda reader: listing.versions(reader, bucket.id, prefix, delimiter, key_marker, version_id_marker, limit)
         )
 
     async def uploads(

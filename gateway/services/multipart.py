@@ -95,13 +95,14 @@ class Multipart:
                 "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header."
             )
         used = algorithm or ChecksumAlgorithm.CRC64NVME
-        if type is None:
-            type = ChecksumType.FULL_OBJECT if used is ChecksumAlgorithm.CRC64NVME else ChecksumType.COMPOSITE
-        if type is ChecksumType.FULL_OBJECT and used not in FULL_OBJECT_ALGORITHMS:
+        kind = type
+        if kind is None:
+            kind = ChecksumType.FULL_OBJECT if used is ChecksumAlgorithm.CRC64NVME else ChecksumType.COMPOSITE
+        if kind is ChecksumType.FULL_OBJECT and used not in FULL_OBJECT_ALGORITHMS:
             raise InvalidValue(
                 f"The FULL_OBJECT checksum type cannot be used with the {used.lower()} checksum algorithm."
             )
-        if type is ChecksumType.COMPOSITE and used is ChecksumAlgorithm.CRC64NVME:
+        if kind is ChecksumType.COMPOSITE and used is ChecksumAlgorithm.CRC64NVME:
             raise InvalidValue("The COMPOSITE checksum type cannot be used with the crc64nvme checksum algorithm.")
         new = MultipartUpload(
             id=0,
@@ -111,7 +112,7 @@ class Multipart:
             headers=headers,
             tags=tags,
             checksum_algorithm=used,
-            checksum_type=type,
+            checksum_type=kind,
             checksum_asked=algorithm is not None,
             initiator=initiator,
             created_ms=now_ms(),
@@ -271,9 +272,7 @@ class Multipart:
             if total > MAX_OBJECT_BYTES:
                 raise ObjectTooLarge("Your proposed upload exceeds the maximum allowed object size.")
             if size is not None and size != total:
-                raise InvalidCompletion(
-                    "The provided 'x-amz-mp-object-size' header does not match what was computed."
-                )
+                raise InvalidCompletion("The provided 'x-amz-mp-object-size' header does not match what was computed.")
             checksum = whole_checksum(current, chosen)
             check_whole(current, checksum, checksum_value, checksum_type)
             etag = multipart_etag(chosen)

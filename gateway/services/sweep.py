@@ -43,9 +43,7 @@ class Sweep:
         await self._database.write(lambda tx: leases.bury(tx, now_ms()))
         await self._database.write(lambda tx: uploads.forget_completed(tx, now_ms() - COMPLETED_KEPT_MS))
         contents = 0
-        while done := await self._database.write(
-            lambda tx: sweep.collect_orphans(tx, now_ms(), BATCH), heavy=True
-        ):
+        while done := await self._database.write(lambda tx: sweep.collect_orphans(tx, now_ms(), BATCH), heavy=True):
             contents += done
             if not await self._keep_lock():
                 break

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ import pytest
 from gateway.blobs import filesystem
 from gateway.blobs.filesystem import FilesystemStore
 from gateway.blobs.port import Placed, Store
-from gateway.errors import DiskFull, StoreUnavailable
+from gateway.errors import DiskFull, InvalidValue, StoreUnavailable
 from gateway.model import Segment
 
 
@@ -32,6 +35,17 @@ def read(store: Store, placed: Placed, start: int = 0, length: int | None = None
         reader.close()
 
 
+def note_syncs(monkeypatch: pytest.MonkeyPatch, calls: list[str]) -> None:
+    for name, what in (("fdatasync", "data"), ("fsync", "folder")):
+        real: Callable[[int], None] = getattr(os, name)
+
+        def noted(fd: int, real: Callable[[int], None] = real, what: str = what) -> None:
+            calls.append(what)
+            real(fd)
+
+        monkeypatch.setattr(os, name, noted)
+
+
 def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
@@ -50,7 +64,7 @@ def test_small_blobs_are_read_back_from_one_pack(store: FilesystemStore) -> None
 
 def test_a_blob_of_its_own_is_written_in_pieces_and_read_back(store: FilesystemStore) -> None:
     writer = store.create()
-    pieces = [os.urandom(1000), b"", memoryview(os.urandom(500_000)), b"x"]
+    pieces: list[bytes | memoryview] = [os.urandom(1000), b"", memoryview(os.urandom(500_000)), b"x"]
     writer.write(pieces)
     writer.write([b"end"] * 3000)
     placed = writer.finish()
@@ -171,9 +185,7 @@ def test_a_pack_whose_sync_failed_is_never_trusted_again(
 
 def test_bytes_and_name_of_a_pack_are_synced(store: FilesystemStore, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
-    real_data, real_all = os.fdatasync, os.fsync
-    monkeypatch.setattr(os, "fdatasync", lambda fd: (calls.append("data"), real_data(fd))[1])
-    monkeypatch.setattr(os, "fsync", lambda fd: (calls.append("folder"), real_all(fd))[1])
+    note_syncs(monkeypatch, calls)
     first = store.append(b"1")
     assert first.durable is not None
     first.durable.sync()
@@ -191,9 +203,7 @@ def test_bytes_and_name_of_a_file_are_synced_before_it_is_finished(
     store: FilesystemStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[str] = []
-    real_data, real_all = os.fdatasync, os.fsync
-    monkeypatch.setattr(os, "fdatasync", lambda fd: (calls.append("data"), real_data(fd))[1])
-    monkeypatch.setattr(os, "fsync", lambda fd: (calls.append("folder"), real_all(fd))[1])
+    note_syncs(monkeypatch, calls)
     writer = store.create()
     writer.write([b"x"])
     assert calls == []
@@ -358,9 +368,6 @@ print(placed.offset)
 
 
 def test_a_file_that_may_not_grow_is_an_error_and_the_next_write_that_fits_works(tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
     done = subprocess.run(
         [sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, timeout=30, check=False
     )
@@ -369,8 +376,6 @@ def test_a_file_that_may_not_grow_is_an_error_and_the_next_write_that_fits_works
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 def test_a_full_disk_is_told_from_other_failures(tmp_path: Path) -> None:
-    import subprocess
-
     mount = tmp_path / "small"
     mount.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(mount)], check=False).returncode:
@@ -398,8 +403,6 @@ def test_a_full_disk_is_told_from_other_failures(tmp_path: Path) -> None:
 
 
 def test_the_folder_belongs_to_one_deployment(tmp_path: Path) -> None:
-    from gateway.errors import InvalidValue
-
     FilesystemStore(tmp_path, "d1").claim()
     FilesystemStore(tmp_path, "d1").claim()
     with pytest.raises(InvalidValue, match="d1"):
