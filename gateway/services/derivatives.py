@@ -20,7 +20,7 @@ from gateway.blobs.port import BlobReader
 from gateway.errors import StoreUnavailable
 from gateway.model import Content, ObjectVersion
 from gateway.render.client import RenderClient, RenderRequest, Rendition, Segment, memory_segment
-from gateway.render.errors import RenderBusy, RenderCrashed, RenderError, RenderTimeout
+from gateway.render.errors import BrokerUnavailable, RenderBusy, RenderCrashed, RenderError, RenderTimeout
 from gateway.render.wire import read_exactly
 from gateway.services.ingest import PACKED_BYTES
 from gateway.services.objects import Objects
@@ -111,7 +111,7 @@ class Derivatives:
             if isinstance(error, (RenderCrashed, RenderTimeout)):
                 self._remember(derivative.key, error)
             # Of those that waited for the same render, the one that brought the bytes counts it.
-            if source.opened or isinstance(error, RenderBusy):
+            if source.opened or isinstance(error, (RenderBusy, BrokerUnavailable)):
                 self._counts.render(_result(error))
             raise
         if source.opened:

@@ -1,0 +1,80 @@
+"""What links without a signature may ask for."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.img.ladder import DEFAULT_LADDER, ladder_of, on_ladder
+from transforms.options import SPECS, parse_query
+
+LADDER = (100, 200, 300, 800)
+
+
+def allowed(*pairs: tuple[str, str], ladder: tuple[int, ...] = LADDER) -> bool:
+    return on_ladder(parse_query(pairs), {name for name, _ in pairs}, ladder)
+
+
+@pytest.mark.parametrize("width", LADDER)
+@pytest.mark.parametrize("name", ["w", "width"])
+def test_widths_of_the_list(width: int, name: str) -> None:
+    assert allowed((name, str(width)))
+
+
+@pytest.mark.parametrize("form", ["auto", "jpeg", "jpg", "webp", "avif"])
+def test_formats_of_the_web(form: str) -> None:
+    assert allowed(("w", "200"), ("f", form))
+    assert allowed(("w", "200"), ("format", form))
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        (),
+        (("w", "101"),),
+        (("w", "400"),),
+        (("f", "webp"),),
+        (("w", "200"), ("f", "png")),
+        (("w", "200"), ("f", "gif")),
+        (("h", "200"),),
+        (("w", "200"), ("h", "200")),
+        (("dpr", "2"),),
+    ],
+)
+def test_what_is_not_on_it(pairs: tuple[tuple[str, str], ...]) -> None:
+    assert not allowed(*pairs)
+
+
+@pytest.mark.parametrize(
+    ("width", "ratio", "expected"),
+    [
+        ("100", "1", True),
+        ("100", "2", True),
+        ("100", "3", True),
+        ("200", "2", False),  # 400 is not on the list
+        ("300", "2", False),
+        ("200", "4", False),  # 800 is, but 4 is no ratio of the ladder
+        ("200", "1.5", False),  # 300 is
+        ("50", "2", False),  # 100 is, but 50 is not
+    ],
+)
+def test_ratios_lead_from_width_to_width(width: str, ratio: str, expected: bool) -> None:
+    assert allowed(("w", width), ("dpr", ratio)) is expected
+
+
+@pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.name not in {"w", "f", "dpr"}], ids=lambda s: s.name)
+def test_every_other_option_needs_a_signature(spec: object) -> None:
+    values = {"h": "9", "fit": "cover", "q": "9", "bg": "fff", "blur": "2", "rotate": "90", "flip": "h", "up": "1"}
+    name = spec.name  # type: ignore[attr-defined]
+    assert not allowed(("w", "200"), (name, values[name]))
+
+
+def test_even_at_its_default_an_option_needs_a_signature() -> None:
+    assert not allowed(("w", "200"), ("fit", "inside"))
+    assert not allowed(("w", "200"), ("up", "0"))
+
+
+def test_a_bucket_without_widths_has_the_ordinary_ones() -> None:
+    assert ladder_of(()) == DEFAULT_LADDER == (150, 300, 600, 1200)
+    assert ladder_of((77,)) == (77,)
+    assert allowed(("w", "300"), ladder=())
+    assert not allowed(("w", "301"), ladder=())

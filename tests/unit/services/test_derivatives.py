@@ -1,0 +1,106 @@
+"""What a derivative is called, before anything is rendered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.model import Bucket, ObjectVersion
+from gateway.render.client import RenderClient
+from gateway.render.errors import BrokerUnavailable
+from gateway.services import Services
+from gateway.services.derivatives import Derivatives
+from tests import images
+from tests.data_folder import put
+from transforms.errors import NotAnImage, TooLarge
+from transforms.limits import Limits
+from transforms.options import parse_compact
+
+AVIF = "image/avif,image/webp,*/*"
+
+
+class Counts:
+    """What was counted, in order."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def render(self, result: str) -> None:
+        self.seen.append(result)
+
+    def render_cache_hit(self, tier: str) -> None:
+        self.seen.append(tier)
+
+
+@pytest.fixture
+def counts() -> Counts:
+    return Counts()
+
+
+@pytest.fixture
+async def derivatives(services: Services, counts: Counts, tmp_path: Path) -> Derivatives:
+    render = RenderClient(tmp_path / "none.sock", connect_seconds=0.05)
+    return Derivatives(services.objects, services.stores, render, Limits(source_bytes=100_000), counts)
+
+
+@pytest.fixture
+async def version(services: Services, bucket: Bucket) -> ObjectVersion:
+    await put(services, bucket, b"cat.jpg", images.jpeg((64, 48)))
+    return await services.objects.get(bucket, b"cat.jpg")
+
+
+def etag(derivatives: Derivatives, version: ObjectVersion, options: str, accept: str | None = None) -> str:
+    return derivatives.plan(version, parse_compact(options), accept).etag
+
+
+async def test_one_etag_for_one_picture(derivatives: Derivatives, version: ObjectVersion) -> None:
+    name = etag(derivatives, version, "w:100,dpr:2")
+    assert len(name) == 32
+    assert name == etag(derivatives, version, "width:200") == etag(derivatives, version, "w:200,fit:cover")
+    others = [etag(derivatives, version, options) for options in ("", "w:201", "w:200,f:webp", "w:200,q:5")]
+    assert len({name, *others}) == 5
+
+
+async def test_accept_counts_only_where_it_is_asked(derivatives: Derivatives, version: ObjectVersion) -> None:
+    assert etag(derivatives, version, "w:9", AVIF) == etag(derivatives, version, "w:9")
+    automatic = [etag(derivatives, version, "w:9,f:auto", accept) for accept in (AVIF, "image/webp", "*/*", None)]
+    assert len(set(automatic)) == 3
+    assert automatic[2] == automatic[3]
+    assert automatic[0] == etag(derivatives, version, "w:9,f:auto", "text/html, image/avif;q=0.9, image/webp;q=0.8")
+
+
+async def test_overwritten_and_copied(
+    derivatives: Derivatives, services: Services, bucket: Bucket, version: ObjectVersion
+) -> None:
+    before = etag(derivatives, version, "w:9")
+    await put(services, bucket, b"cat.jpg", images.jpeg((64, 48), seed=2))
+    assert etag(derivatives, await services.objects.get(bucket, b"cat.jpg"), "w:9") != before
+    # The very bytes of before, but another content: names are of contents, not of digests.
+    await put(services, bucket, b"cat.jpg", images.jpeg((64, 48)))
+    assert etag(derivatives, await services.objects.get(bucket, b"cat.jpg"), "w:9") != before
+
+
+async def test_what_is_no_image_is_never_sent_to_be_rendered(
+    derivatives: Derivatives, services: Services, bucket: Bucket
+) -> None:
+    for data in (b"", b"hello", b"<svg xmlns='http://www.w3.org/2000/svg'/>"):
+        await put(services, bucket, b"x", data, headers=(("content-type", "image/jpeg"),))
+        with pytest.raises(NotAnImage):
+            etag(derivatives, await services.objects.get(bucket, b"x"), "w:9")
+
+
+async def test_too_many_bytes_are_refused_unread(derivatives: Derivatives, services: Services, bucket: Bucket) -> None:
+    await put(services, bucket, b"x", images.jpeg((64, 48)) + bytes(100_000))
+    with pytest.raises(TooLarge, match="source_bytes"):
+        etag(derivatives, await services.objects.get(bucket, b"x"), "w:9")
+
+
+async def test_without_a_broker_a_render_fails(
+    derivatives: Derivatives, version: ObjectVersion, counts: Counts
+) -> None:
+    derivative = derivatives.plan(version, parse_compact("w:9"), None)
+    assert derivatives.cached(derivative) is None
+    with pytest.raises(BrokerUnavailable):
+        await derivatives.render(derivative)
+    assert counts.seen == ["failed"]
