@@ -36,6 +36,7 @@ CODES: dict[str, Code] = {
         400, "The Content-MD5 or checksum value that you specified did not match what the server received."
     ),
     "BadRequest": Code(400, "An error occurred when parsing the HTTP request."),
+    "BrokenImage": Code(422, "The stored image is truncated or broken."),
     "BucketAlreadyExists": Code(
         409,
         "The requested bucket name is not available. The bucket namespace is shared by all users of the system. "
@@ -57,6 +58,7 @@ CODES: dict[str, Code] = {
     "IllegalVersioningConfigurationException": Code(
         400, "The versioning configuration that you specified in the request is invalid."
     ),
+    "ImageTooLarge": Code(413, "The stored image is larger than is decoded here."),
     "IncompleteBody": Code(400, "You did not provide the number of bytes specified by the Content-Length HTTP header"),
     "InternalError": Code(500, "We encountered an internal error. Please try again."),
     "InvalidAccessKeyId": Code(403, "The AWS Access Key Id you provided does not exist in our records."),
@@ -107,6 +109,8 @@ CODES: dict[str, Code] = {
     "NoSuchVersion": Code(404, "The specified version does not exist."),
     "NotImplemented": Code(501, "A header or query you provided implies functionality that is not implemented"),
     "PreconditionFailed": Code(412, "At least one of the pre-conditions you specified did not hold"),
+    "RenderFailed": Code(500, "Rendering this image failed."),
+    "RenderTimeout": Code(504, "Rendering this image took too long."),
     "RequestTimeTooSkewed": Code(403, "The difference between the request time and the current time is too large."),
     "RequestTimeout": Code(
         400, "Your socket connection to the server was not read from or written to within the timeout period."
@@ -118,6 +122,7 @@ CODES: dict[str, Code] = {
         "Check your key and signing method.",
     ),
     "SlowDown": Code(503, "Please reduce your request rate."),
+    "UnsupportedMediaType": Code(415, "The object is not an image that can be read here."),
     "XAmzContentSHA256Mismatch": Code(
         400, "The provided 'x-amz-content-sha256' header does not match what was computed."
     ),
