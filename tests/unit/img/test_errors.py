@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 
@@ -41,10 +42,8 @@ def made(kind: type[Exception]) -> Exception:
         "retry_after": 7, "access_key": "AKIA", "missing": True,
     }.items():  # fmt: skip
         if name not in dir(kind) or name == "retry_after":
-            try:
+            with contextlib.suppress(AttributeError):
                 setattr(error, name, value)
-            except AttributeError:
-                pass
     return error
 
 
