@@ -15,16 +15,19 @@ from aiohttp.web import BaseRequest, StreamResponse
 from gateway.auth.authenticate import NOBODY, Authentication, Authenticator
 from gateway.config import Settings
 from gateway.http.boundary import CLIENT_CLOSED, deliver
+from gateway.http.client_address import client_address
 from gateway.http.incoming import Incoming
 from gateway.http.reply import Reply
 from gateway.model import Bucket, ObjectVersion
 from gateway.policy.decide import decide
+from gateway.render.errors import RenderError
 from gateway.s3.address import SERVICE, Address, parse_address, split_target
 from gateway.s3.asked import refuse_unbuilt
 from gateway.s3.call import Call
 from gateway.s3.checksum_headers import BODY_MODES
 from gateway.s3.error_document import error_document
 from gateway.s3.errors import S3Error, translate
+from gateway.s3.image_errors import image_error
 from gateway.s3.render import XML_TYPE
 from gateway.s3.table import BodyKind, Level, Operation, resolve
 from gateway.services import Services
@@ -32,6 +35,7 @@ from gateway.services.buckets import check_bucket_name
 from gateway.telemetry.request import RequestRecord
 from signing.canonical import Query, header_map
 from signing.sigv4 import PayloadMode
+from transforms.errors import TransformError
 
 if TYPE_CHECKING:
     from gateway.telemetry import Telemetry
@@ -77,13 +81,14 @@ class S3Endpoint:
         self._telemetry = telemetry
         self._image_responder = image_responder
         self._domains = tuple(settings.domain)
+        self._proxies = settings.trusted_proxies
         hosts = (urlsplit(settings.public_url).netloc,) if settings.public_url else ()
         self.authenticator = Authenticator(services.directory.access_key, region=settings.region, hosts=hosts)
         self._host_id = base64.b64encode(hashlib.sha256(b"pixgate " + settings.region.encode()).digest()).decode()
 
     async def handle(self, request: BaseRequest) -> StreamResponse:
         """Answer a request. The answer has been sent when this returns."""
-        record = RequestRecord(method=request._method)
+        record = RequestRecord(method=request._method, remote=self._remote(request))
         telemetry = self._telemetry
         telemetry.begin()
         incoming = Incoming(request)
@@ -111,6 +116,13 @@ class S3Endpoint:
         finally:
             record.bytes_in = incoming.received
             telemetry.finish(record)
+
+    def _remote(self, request: BaseRequest) -> str | None:
+        peer = request._transport_peername
+        address = peer[0] if isinstance(peer, tuple) else None
+        if not self._proxies:
+            return address
+        return client_address(address, request._message.headers.getall("X-Forwarded-For", ()), self._proxies)
 
     async def _answer(self, request: BaseRequest, record: RequestRecord, incoming: Incoming) -> Reply | StreamResponse:
         message = request._message
@@ -210,7 +222,12 @@ class S3Endpoint:
         if self._image_responder is None:
             raise S3Error("NotImplemented", "Rendering images is not available here", fields=(("Parameter", "x-img"),))
         version = await call.services.objects.get(call.bucket, call.key, call.version_id())
-        return await self._image_responder(call.request, call.bucket, version, call.parameters["x-img"], call.record)
+        try:
+            return await self._image_responder(
+                call.request, call.bucket, version, call.parameters["x-img"], call.record
+            )
+        except (TransformError, RenderError) as error:
+            raise image_error(error) from error
 
     def _refusal(self, request: BaseRequest, record: RequestRecord, error: Exception) -> Reply:
         known = translate(error)

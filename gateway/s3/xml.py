@@ -107,7 +107,7 @@ def parse(document: bytes, root: str) -> Element:
     parser.SkippedEntityHandler = refuse
     try:
         parser.Parse(document, True)
-    except (expat.ExpatError, _Refused, ValueError):
+    except (expat.ExpatError, _Refused, ValueError, LookupError):
         raise S3Error("MalformedXML") from None
     if len(top.children) != 1 or top.children[0].name != root:
         raise S3Error("MalformedXML")
