@@ -307,6 +307,9 @@ class Supervisor:
         self._signal_workers(signal.SIGTERM)
         if self._preparing is not None:
             os.kill(self._preparing, signal.SIGTERM)
+        assert self._listening is not None
+        # The workers close theirs at the same time; with the last one, the system refuses connections.
+        self._later(self.settings.drain_delay, self._listening.close)
         patience = self.settings.drain_delay + self.settings.stop_timeout + 5
         self._later(patience, lambda: self._signal_workers(signal.SIGKILL))
 

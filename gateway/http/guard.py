@@ -16,10 +16,8 @@ from typing import Any
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-_TCP_INFO_PROGRESS = struct.Struct("=QQ")
-_TCP_INFO_PROGRESS_OFFSET = 120
-"""`tcpi_bytes_acked` and `tcpi_bytes_received` in Linux' `struct tcp_info` (since 4.1)."""
-_TCP_INFO_LENGTH = _TCP_INFO_PROGRESS_OFFSET + _TCP_INFO_PROGRESS.size
+_TCP_INFO = struct.Struct("=120x QQ 8x I")
+"""`tcpi_bytes_acked`, `tcpi_bytes_received` and `tcpi_notsent_bytes` of Linux' `struct tcp_info` (since 4.6)."""
 SWEEP_INTERVAL = 5.0
 """Seconds between looks at the connections that wait for their client."""
 FAREWELL_SECONDS = 1.0
@@ -53,9 +51,13 @@ class GuardedHandler(RequestHandler):
             if self._header_timer is not None:
                 self._header_timer.cancel()
                 self._header_timer = None
-        elif self._header_timer is None and self._waiter is not None and data:
-            # Idle, and these bytes did not make a request whole: its header has begun.
+        elif self._header_timer is None and data and self._between_requests():
+            # These bytes belong to no body and did not make a request whole: its header has begun.
             self._arm()
+
+    def _between_requests(self) -> bool:
+        request = self._current_request
+        return not self._messages and (request is None or request.content.is_eof())
 
     def _arm(self) -> None:
         manager = self._manager
@@ -66,6 +68,8 @@ class GuardedHandler(RequestHandler):
         self._header_timer = None
         if self._waiter is not None:
             self.force_close()
+        else:
+            self._arm()  # the request before is still in the works; that is not this client's fault
 
     def handle_error(
         self,
@@ -82,15 +86,20 @@ class GuardedHandler(RequestHandler):
         manager = self._manager
         return _plain_refusal(status) if manager is None else manager.refusal(status)
 
-    def waits_for_client(self) -> bool:
-        """Whether a request of this connection stands still until its client reads or sends."""
+    def waits_for_body(self) -> bool:
+        """Whether a request of this connection waits for more of its body."""
         request = self._current_request
         if request is None:
             return False
-        if self._paused:
-            return True
         body = request.content
         return getattr(body, "_waiter", None) is not None and not body.is_eof()
+
+    def moved_while_waiting(self) -> int | None:
+        """Bytes that went either way, where a request stands still until its client reads or sends; else None."""
+        if self._current_request is None or (progress := _progress(self.transport)) is None:
+            return None
+        moved, unsent = progress
+        return moved if unsent or self._paused or self.waits_for_body() else None
 
 
 class GuardedServer(web.Server):
@@ -144,9 +153,7 @@ async def close_stalled(server: GuardedServer, *, min_rate: int, timeout: float)
         now = time.monotonic()
         waiting: dict[RequestHandler, tuple[float, int]] = {}
         for connection in server.connections:
-            if not isinstance(connection, GuardedHandler) or not connection.waits_for_client():
-                continue
-            moved = _bytes_moved(connection.transport)
+            moved = connection.moved_while_waiting() if isinstance(connection, GuardedHandler) else None
             if moved is None:
                 continue
             began, before = since.get(connection, (now, moved))
@@ -159,18 +166,19 @@ async def close_stalled(server: GuardedServer, *, min_rate: int, timeout: float)
         since = waiting
 
 
-def _bytes_moved(transport: asyncio.BaseTransport | None) -> int | None:
+def _progress(transport: asyncio.BaseTransport | None) -> tuple[int, int] | None:
+    """Bytes that the client acknowledged or sent, and bytes that wait in the kernel because it does not read."""
     connection = None if transport is None else transport.get_extra_info("socket")
     if connection is None or connection.family == socket.AF_UNIX:
         return None
     try:
-        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_LENGTH)
+        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
     except OSError:
         return None
-    if len(info) < _TCP_INFO_LENGTH:
+    if len(info) < _TCP_INFO.size:
         return None
-    acknowledged, received = _TCP_INFO_PROGRESS.unpack_from(info, _TCP_INFO_PROGRESS_OFFSET)
-    return int(acknowledged + received)
+    acknowledged, received, unsent = _TCP_INFO.unpack(info)
+    return acknowledged + received, unsent
 
 
 def _abort(connection: RequestHandler) -> None:

@@ -61,7 +61,7 @@ class Listener:
             self._loop.add_reader(self._socket.fileno(), self._readable)
 
     def close(self) -> None:
-        """Accept nothing more. Connections that are there stay."""
+        """Take what the kernel has accepted already, and nothing more. Connections that are there stay."""
         if self._closed:
             return
         self._closed = True
@@ -69,6 +69,9 @@ class Listener:
             self._pause.cancel()
         else:
             self._loop.remove_reader(self._socket.fileno())
+        while self._accept():
+            pass
+        self._socket.close()
 
     def count(self) -> int:
         return self._server.connection_count + len(self._starting)
@@ -84,22 +87,28 @@ class Listener:
             self._rest(STEP_BACK)
             return
         self._stepped_back = False
+        self._accept()
+
+    def _accept(self) -> bool:
+        """Take one connection. Whether there was one."""
         try:
             connection, _ = self._socket.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return  # another worker was faster, or the client has gone
+            return False  # another worker was faster, or the client has gone
         except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                LOG.error("cannot accept a connection: %s", error.strerror)
+            if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                raise
+            LOG.error("cannot accept a connection: %s", error.strerror)
+            if not self._closed:
                 self._rest(NO_DESCRIPTORS_PAUSE)
-                return
-            raise
+            return False
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         task = self._loop.create_task(self._welcome(connection))
         self._starting.add(task)
         task.add_done_callback(self._starting.discard)
-        self._census.set_mine(count + 1)
+        self._census.set_mine(self.count())
+        return True
 
     async def _welcome(self, connection: socket.socket) -> None:
         context = self._tls()
