@@ -7,6 +7,8 @@ middle of a body would otherwise hold its place for ever.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import socket
 import struct
 import time
@@ -182,9 +184,15 @@ def _progress(transport: asyncio.BaseTransport | None) -> tuple[int, int] | None
 
 
 def _abort(connection: RequestHandler) -> None:
+    """End a connection for good, also for what sends on a duplicate of its descriptor."""
     transport = connection.transport
-    if isinstance(transport, asyncio.Transport) or hasattr(transport, "abort"):
-        transport.abort()  # type: ignore[union-attr]
+    if transport is None:
+        return
+    shown = transport.get_extra_info("socket")
+    if shown is not None:
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(shown.fileno())) as duplicate:
+            duplicate.shutdown(socket.SHUT_RDWR)
+    transport.abort()
 
 
 class Window:
