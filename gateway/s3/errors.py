@@ -52,9 +52,6 @@ CODES: dict[str, Code] = {
     "EntityTooLarge": Code(400, "Your proposed upload exceeds the maximum allowed size"),
     "EntityTooSmall": Code(400, "Your proposed upload is smaller than the minimum allowed size"),
     "ExpectationFailed": Code(417, "The only expectation that is supported is 100-continue"),
-    "IllegalLocationConstraintException": Code(
-        400, "The location constraint is incompatible for the region specific endpoint this request was sent to."
-    ),
     "IllegalVersioningConfigurationException": Code(
         400, "The versioning configuration that you specified in the request is invalid."
     ),
@@ -66,7 +63,6 @@ CODES: dict[str, Code] = {
     "InvalidBucketName": Code(400, "The specified bucket is not valid."),
     "InvalidChunkSizeError": Code(403, "Only the last chunk is allowed to have a size less than 8192 bytes"),
     "InvalidDigest": Code(400, "The Content-MD5 you specified was invalid."),
-    "InvalidEncryptionAlgorithmError": Code(400, "The encryption request that you specified is not valid."),
     "InvalidLocationConstraint": Code(400, "The specified location-constraint is not valid"),
     "InvalidPart": Code(
         400,
@@ -112,9 +108,6 @@ CODES: dict[str, Code] = {
     "RenderFailed": Code(500, "Rendering this image failed."),
     "RenderTimeout": Code(504, "Rendering this image took too long."),
     "RequestTimeTooSkewed": Code(403, "The difference between the request time and the current time is too large."),
-    "RequestTimeout": Code(
-        400, "Your socket connection to the server was not read from or written to within the timeout period."
-    ),
     "ServiceUnavailable": Code(503, "Service is unable to handle request."),
     "SignatureDoesNotMatch": Code(
         403,

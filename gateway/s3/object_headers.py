@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from gateway.model import Headers
 from gateway.s3.errors import S3Error, invalid_argument
@@ -129,8 +130,13 @@ OVERRIDES = {
 }
 
 
+_OVERRIDDEN = frozenset(OVERRIDES)
+
+
 def override(printed: list[tuple[str, str]], parameters: Mapping[str, str]) -> list[tuple[str, str]]:
     """The headers with those that `response-*` parameters replace. Raises S3Error InvalidArgument."""
+    if _OVERRIDDEN.isdisjoint(parameters):
+        return printed
     wanted = {}
     for parameter, name in OVERRIDES.items():
         value = parameters.get(parameter)
@@ -148,6 +154,12 @@ SANDBOX = (
 )
 
 
+@lru_cache(maxsize=1024)
+def is_active(content_type: str) -> bool:
+    """Whether a browser would run, style or fetch something because of what is in such a document."""
+    return _ACTIVE.match(content_type) is not None
+
+
 def guard(printed: list[tuple[str, str]], *, navigable: bool) -> list[tuple[str, str]]:
     """Headers that keep users' bytes from acting in a browser on an origin which also serves pages.
 
@@ -158,7 +170,7 @@ def guard(printed: list[tuple[str, str]], *, navigable: bool) -> list[tuple[str,
     if not navigable:
         return guarded
     content_type = next((value for name, value in printed if name == "Content-Type"), DEFAULT_TYPE)
-    if _ACTIVE.match(content_type) is None:
+    if not is_active(content_type):
         return guarded
     for index, (name, value) in enumerate(guarded):
         if name == "Content-Disposition":
