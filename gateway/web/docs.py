@@ -45,6 +45,12 @@ def documents() -> dict[str, Document]:
 
 
 @cache
+def attachments() -> dict[str, Path]:
+    """The files that documents link to, by name."""
+    return {path.relative_to(FOLDER).as_posix(): path for path in sorted(FOLDER.rglob("*.json"))}
+
+
+@cache
 def render(name: str, base_url: str) -> str:
     """The HTML of a document. Raises KeyError where there is none of that name."""
     from markdown_it import MarkdownIt

@@ -174,6 +174,11 @@ class WebEndpoint:
             document = docs.documents().get(name)
             if document is not None:
                 return self._html("document.html", document=document, content=docs.render(name, self._base_url))
+            if name in docs.attachments():
+                return web.Response(
+                    body=docs.attachments()[name].read_bytes(),
+                    headers={**DATA_HEADERS, "Content-Type": "application/json"},
+                )
         return self._html("missing.html", status=404)
 
     def _static(self, request: web.BaseRequest, name: str) -> web.Response:
