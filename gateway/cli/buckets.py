@@ -80,7 +80,11 @@ def create(name: str, account: str, data: Path | None, config_file: Path | None)
 @click.option(
     "--images", type=click.Choice(["public", "private"]), help="Whether images may be had by links without a signature."
 )
-@click.option("--ladder", metavar="WIDTHS", help="Widths that such links may ask for, in pixels: 150,300,600,1200.")
+@click.option(
+    "--ladder",
+    metavar="WIDTHS",
+    help="Widths that such links may ask for, in pixels. Where none is set: 150,300,600,1200.",
+)
 @data_options
 def set_bucket(name: str, images: str | None, ladder: str | None, data: Path | None, config_file: Path | None) -> None:
     """Open a bucket for unsigned links to its images, or close it.
@@ -100,10 +104,10 @@ def set_bucket(name: str, images: str | None, ladder: str | None, data: Path | N
         return services.directory.bucket(name) or bucket
 
     bucket = with_services(settings_of(config_file, data=data), work)
+    from gateway.policy.ladder import ladder_of
+
     shown = "public" if bucket.images_public else "private"
-    click.echo(f"{name}: images {shown}, ladder {','.join(map(str, bucket.ladder)) or 'empty'}")
-    if bucket.images_public and not bucket.ladder:
-        click.echo("No width is on the ladder, so an unsigned link can ask for a format only.", err=True)
+    click.echo(f"{name}: images {shown}, ladder {','.join(map(str, ladder_of(bucket.ladder)))}")
 
 
 def _widths(text: str | None) -> tuple[int, ...] | None:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from gateway.auth.authenticate import Authenticator
 from gateway.errors import BucketNotFound, ObjectNotFound
 from gateway.img.errors import ImageError, access_denied
-from gateway.img.ladder import ladder_of, on_ladder
 from gateway.img.target import ImageById, Target
 from gateway.model import AccessKey, Bucket, KeyKind, ObjectVersion
 from gateway.policy.decide import decide
+from gateway.policy.ladder import ladder_of, on_ladder
 from gateway.policy.principal import ANONYMOUS, Principal
 from gateway.services.directory import Directory
 from gateway.services.objects import Objects

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.img.ladder import DEFAULT_LADDER, ladder_of, on_ladder
+from gateway.policy.ladder import DEFAULT_LADDER, ladder_of, on_ladder
 from transforms.options import SPECS, parse_query
 
 LADDER = (100, 200, 300, 800)
