@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from gateway.metadata.port import Reader, Row, Transaction
 from gateway.model import Checksum, ChecksumAlgorithm, ChecksumType, Content, Part, Segment
@@ -18,8 +19,7 @@ class NewBlob:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """A run of a blob that has a row."""
 
     blob_id: int
@@ -27,8 +27,9 @@ class Reference:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class NewPart:
+class NewPart(NamedTuple):
+    """A row of a part table to be."""
+
     number: int
     start: int
     size: int

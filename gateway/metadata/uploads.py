@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.errors import UploadNotFound
 from gateway.metadata import contents
@@ -82,14 +83,15 @@ async def put_part(tx: Transaction, upload_row: int, number: int, new: NewConten
     )
 
 
-@dataclass(frozen=True, slots=True)
-class StoredPart:
+class StoredPart(NamedTuple):
+    """A part and its content, as a row: there may be ten thousand of them."""
+
     number: int
     content_id: int
     size: int
     etag: str
-    checksum: Checksum | None
-    segment_count: int
+    checksum_algorithm: str | None
+    checksum_value: str | None
 
 
 PARTS = (
@@ -99,11 +101,12 @@ PARTS = (
 
 
 async def stored_parts(reader: Reader, upload_row: int) -> dict[int, StoredPart]:
-    rows = await reader.all(PARTS, (upload_row,))
-    return {
-        row[0]: StoredPart(row[0], row[1], row[2], row[3], contents.checksum(row[4], row[5], row[6]), row[7])
-        for row in rows
-    }
+    rows = await reader.all(
+        "SELECT p.number, p.content_id, c.size, c.etag, c.checksum_algorithm, c.checksum_value FROM parts p "
+        "JOIN contents c ON c.id = p.content_id WHERE p.upload = ?",
+        (upload_row,),
+    )
+    return {row[0]: StoredPart._make(row) for row in rows}
 
 
 async def part_page(reader: Reader, upload_row: int, after: int, limit: int) -> PartPage:

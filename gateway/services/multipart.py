@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 import hashlib
 import secrets
 from collections.abc import Sequence
@@ -333,7 +333,7 @@ def check_parts(
         if found is None or found.etag != part.etag:
             raise InvalidPart(NOT_FOUND)
         for algorithm, value in part.checksums:
-            if found.checksum is None or found.checksum.algorithm is not algorithm or found.checksum.value != value:
+            if found.checksum_algorithm != algorithm or found.checksum_value != value:
                 raise InvalidPart(NOT_FOUND)
         if upload.checksum_asked and upload.checksum_type is ChecksumType.COMPOSITE and not part.checksums:
             raise InvalidCompletion(
@@ -359,9 +359,9 @@ def whole_checksum(upload: MultipartUpload, parts: Sequence[StoredPart]) -> Chec
     algorithm = upload.checksum_algorithm
     digests = []
     for part in parts:
-        if part.checksum is None or part.checksum.algorithm is not algorithm:
+        if part.checksum_algorithm != algorithm or part.checksum_value is None:
             return None
-        digests.append((base64.b64decode(part.checksum.value), part.size))
+        digests.append((binascii.a2b_base64(part.checksum_value), part.size))
     if upload.checksum_type is ChecksumType.FULL_OBJECT:
         return Checksum(algorithm, upload.checksum_type, checksums.encode(checksums.combine(algorithm, digests)))
     return Checksum(algorithm, upload.checksum_type, checksums.composite(algorithm, [digest for digest, _ in digests]))
@@ -398,7 +398,7 @@ def _part_table(parts: Sequence[StoredPart], checksum: Checksum | None) -> tuple
     table = []
     start = 0
     for part in parts:
-        value = None if checksum is None or part.checksum is None else part.checksum.value
+        value = None if checksum is None else part.checksum_value
         table.append(NewPart(part.number, start, part.size, part.etag, value))
         start += part.size
     return tuple(table)
