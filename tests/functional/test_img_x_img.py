@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -149,3 +151,16 @@ def test_an_image_put_in_parts_has_an_id_too(gallery: Gallery) -> None:
     )  # fmt: skip
     image_id = done["ResponseMetadata"]["HTTPHeaders"]["x-pixgate-image-id"]
     assert gallery.get(f"/img/{image_id}", "w=240&f=jpeg").picture.size == (240, 160)
+
+
+def test_the_guides_example_works(http_server: Server) -> None:
+    gallery = Gallery(http_server, "img-guide")
+    gallery.put("cats/tom.jpg", images.jpeg((800, 600)))
+    guide = (Path(__file__).parents[2] / "docs/guides/image-links.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    fresh = http_server.client(gallery.keys, signature_version="s3v4", user_agent_extra="guide")
+    names: dict[str, Any] = {"client": fresh}
+    exec(example.replace('"photos"', '"img-guide"'), names)
+    picture = Image.open(io.BytesIO(names["picture"]))
+    assert (picture.format, picture.size) == ("WEBP", (400, 300))
+    assert fetch(http_server, names["link"].removeprefix(http_server.url)).body == names["picture"]

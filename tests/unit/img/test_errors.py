@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -124,3 +126,13 @@ def test_the_body_names_the_option() -> None:
 def test_a_refusal_says_nothing_of_its_reason() -> None:
     bodies = {translate(error).document() for error in (LinkRefused(), facts.AccessRefused("secret"))}  # type: ignore[union-attr]
     assert bodies == {ImageError("AccessDenied").document()}
+
+
+def test_the_guide_lists_every_code_with_its_status() -> None:
+    guide = (Path(__file__).parents[3] / "docs/guides/image-links.md").read_text(encoding="utf-8")
+    listed: dict[str, int] = {}
+    for line in guide.splitlines():
+        cells = line.split("|")
+        if len(cells) == 5 and cells[1].strip().isdigit():
+            listed |= dict.fromkeys(re.findall(r"`(\w+)`", cells[2]), int(cells[1]))
+    assert listed == {code: row.status for code, row in CODES.items() if code != "InternalError"}
