@@ -46,7 +46,7 @@ class Reply(StreamResponse):
         # Not StreamResponse.__init__: its multidict is never used.
         self._status = status
         self._names = list(headers)
-        self._bytes = body
+        self._bytes: bytes | bytearray = body
         self._length: int | None = len(body) if length is None else length
         self._eof_sent = False
         self._keep_alive: bool | None = None
@@ -64,7 +64,7 @@ class Reply(StreamResponse):
 
     @property
     def body(self) -> bytes:
-        return self._bytes
+        return bytes(self._bytes)
 
     def head(self, request: BaseRequest) -> bytes:
         """The status line and the headers. Raises ValueError where a value would break out of its line."""
@@ -140,7 +140,7 @@ class LastReply(Reply):
         return sent
 
 
-def write(request: BaseRequest, data: bytes | memoryview) -> None:
+def write(request: BaseRequest, data: bytes | bytearray | memoryview) -> None:
     """Hand bytes to the connection. Raises ConnectionEnded where it is gone."""
     writer = request._payload_writer
     transport = request._protocol.transport

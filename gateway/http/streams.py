@@ -43,8 +43,8 @@ class TruncatedBlob(Exception):
     """A file ended before its bytes did."""
 
 
-def read_now(blob: OpenBlob, position: int, length: int) -> bytes | None:
-    """`length` bytes at `position` if they are in memory, else None. Raises TruncatedBlob at the end of the file."""
+def read_now(blob: OpenBlob, position: int, length: int) -> bytearray | None:
+    """`length` bytes at `position` if all of them are in memory, else None."""
     buffer = bytearray(length)
     try:
         count = os.preadv(blob.fd, [buffer], blob.offset + position, os.RWF_NOWAIT)
@@ -52,9 +52,7 @@ def read_now(blob: OpenBlob, position: int, length: int) -> bytes | None:
         if error.errno in (errno.EAGAIN, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
             return None
         raise
-    if count == length:
-        return bytes(buffer)
-    return None
+    return buffer if count == length else None
 
 
 def read_waiting(blob: OpenBlob, position: int, length: int) -> bytes:
@@ -70,15 +68,15 @@ def read_waiting(blob: OpenBlob, position: int, length: int) -> bytes:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-async def read(blob: OpenBlob, position: int, length: int) -> bytes:
+async def read(blob: OpenBlob, position: int, length: int) -> bytes | bytearray:
     """`length` bytes at `position`, without holding up the loop. Raises TruncatedBlob."""
     data = read_now(blob, position, length)
     if data is None:
-        data = await asyncio.to_thread(read_waiting, blob, position, length)
+        return await asyncio.to_thread(read_waiting, blob, position, length)
     return data
 
 
-async def pieces(blob: OpenBlob, position: int, length: int) -> AsyncIterator[bytes]:
+async def pieces(blob: OpenBlob, position: int, length: int) -> AsyncIterator[bytes | bytearray]:
     """The bytes in pieces of at most PIECE."""
     while length:
         size = min(length, PIECE)
