@@ -53,6 +53,9 @@ async def create_multipart_upload(call: Call) -> Reply:
     return xml_reply(writer.finish(), headers=headers)
 
 
+_CHECKSUMS = {name: algorithm for algorithm, name in XML_NAMES.items()}
+
+
 async def complete_multipart_upload(call: Call) -> Reply:
     conditions = write_conditions(call.headers)
     kind = call.headers.get("x-amz-checksum-type")
@@ -101,17 +104,19 @@ async def complete_multipart_upload(call: Call) -> Reply:
 def _part(element: Element) -> CompletedPart:
     if element.name != "Part":
         raise S3Error("MalformedXML")
-    number = element.require("PartNumber").strip()
-    if not (number.isascii() and number.isdigit()) or len(number) > 9:
+    # One pass: there may be ten thousand of them.
+    values = {child.name: child.text.strip() for child in element.children}
+    if len(values) != len(element.children):
+        raise S3Error("MalformedXML")
+    number, etag = values.get("PartNumber", ""), values.get("ETag")
+    if etag is None or not (number.isascii() and number.isdigit()) or len(number) > 9:
         raise S3Error("MalformedXML")
     if not 1 <= int(number) <= MAX_PARTS:
         raise S3Error("InvalidArgument", "PartNumber must be >= 1 and <= 10000")
-    checksums = tuple(
-        (algorithm, value)
-        for algorithm in ChecksumAlgorithm
-        if (value := element.value(XML_NAMES[algorithm])) is not None and value.strip()
-    )
-    return CompletedPart(int(number), element.require("ETag").strip().strip('"'), checksums)
+    checksums: tuple[tuple[ChecksumAlgorithm, str], ...] = ()
+    if len(values) > 2:
+        checksums = tuple((_CHECKSUMS[name], value) for name, value in values.items() if name in _CHECKSUMS and value)
+    return CompletedPart(int(number), etag.strip('"'), checksums)
 
 
 async def abort_multipart_upload(call: Call) -> Reply:
