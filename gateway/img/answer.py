@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from aiohttp.web import BaseRequest
 
+from gateway.errors import PreconditionFailed
 from gateway.http.conditions import Verdict, evaluate, parse_etags
-from gateway.http.reply import Reply
-from gateway.img.errors import ImageError
+from gateway.http.reply import Reply, drain, write
 from gateway.model import Bucket, ObjectVersion, ReadConditions
 from gateway.services.derivatives import Derivatives
 from gateway.telemetry.request import RequestRecord
+from signing.canonical import Query
+from transforms.errors import OptionError
 from transforms.negotiate import varies
 from transforms.options import Options, parse_compact
 
@@ -19,6 +21,9 @@ SAFETY = (
 )
 """What every answer of this door carries: nothing in it is ever run."""
 _SHOWN_ANYWHERE = ("Cross-Origin-Resource-Policy", "cross-origin")
+
+PIECE = 128 * 1024
+"""Bytes that are handed to a connection at once."""
 
 Header = tuple[str, str]
 
@@ -30,7 +35,7 @@ class Responder:
         self._derivatives = derivatives
 
     async def answer(self, request: BaseRequest, version: ObjectVersion, options: Options, cache_control: str) -> Reply:
-        """200 or 304. Raises ImageError PreconditionFailed, and what `Derivatives` raises."""
+        """200 or 304. Raises PreconditionFailed, and what `Derivatives` raises."""
         headers = request._message.headers
         derivative = self._derivatives.plan(version, options, headers.get("Accept"))
         etag = derivative.etag
@@ -42,7 +47,7 @@ class Responder:
         if none_match is not None or match is not None:
             verdict = _verdict(match, none_match, etag)
             if verdict.failed:
-                raise ImageError("PreconditionFailed")
+                raise PreconditionFailed(verdict.value)
             if verdict is Verdict.NOT_MODIFIED:
                 return Reply(304, named)
         rendition = self._derivatives.cached(derivative)
@@ -50,13 +55,31 @@ class Responder:
             rendition = await self._derivatives.render(derivative)
         named.append(("Content-Type", rendition.media_type))
         named.append(("X-Cache", "HIT" if rendition.cached else "MISS"))
-        return Reply(200, named, rendition.data)
+        return RenditionReply(200, named, rendition.data)
+
+
+class RenditionReply(Reply):
+    """Sends a large body in pieces that share its memory, so that a slow reader holds one picture and no copy of it."""
+
+    async def send(self, request: BaseRequest) -> int:
+        body = self.body
+        if len(body) <= PIECE or request._method == "HEAD":
+            return await super().send(request)
+        self.begin(request)
+        whole = memoryview(body)
+        for start in range(0, len(body), PIECE):
+            piece = whole[start : start + PIECE]
+            write(request, piece)
+            self.sent += len(piece)
+            await drain(request)
+        self.finished(len(body))
+        return len(body)
 
 
 class ObjectImages:
     """`GET /bucket/key?x-img=w:400,f:webp`, for the S3 door, which has authorised it as a GetObject.
 
-    Raises what `Derivatives` raises, and OptionError; the S3 door says it in its own words.
+    Raises what `Derivatives` raises, OptionError and PreconditionFailed; the S3 door says it in its own words.
     """
 
     def __init__(self, responder: Responder, max_age: int) -> None:
@@ -71,7 +94,15 @@ class ObjectImages:
         options: str,
         record: RequestRecord,  # noqa: ARG002 -- likewise
     ) -> Reply:
+        _refuse_combinations(request._message.path.partition("?")[2])
         return await self._responder.answer(request, version, parse_compact(options), self._cache_control)
+
+
+def _refuse_combinations(query: str) -> None:
+    """What GetObject does with these it does to the object's own bytes and headers, of which nothing is left here."""
+    for name, _ in Query(query.encode("utf-8", "surrogateescape")).pairs:
+        if name == "partNumber" or name.startswith("response-"):
+            raise OptionError(name, "nothing of the kind beside x-img", "cannot be combined with it")
 
 
 def _verdict(match: str | None, none_match: str | None, etag: str) -> Verdict:

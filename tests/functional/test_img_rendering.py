@@ -6,9 +6,11 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import aiohttp
 import psutil
@@ -186,3 +188,19 @@ def test_a_broker_that_dies_is_started_again(slow: Gallery) -> None:
     broker.kill()
     assert slow.client.get_object(Bucket=slow.name, Key="small.jpg")["ContentLength"] > 0
     until(lambda: slow.get("/img/img-slow/small.jpg", f"w={time.monotonic_ns() % 299 + 1}").status == 200)
+
+
+def test_a_large_rendition_arrives_whole_whatever_the_reader(http_server: Server) -> None:
+    gallery = Gallery(http_server, "img-large")
+    gallery.put("x.png", images.png((1800, 1200)))
+    link = gallery.link("/img/img-large/x.png", "f=png")
+    whole = fetch(http_server, link)
+    assert len(whole.body) > 2_000_000
+    assert whole.headers["content-length"] == str(len(whole.body))
+    parts = urlsplit(http_server.url)
+    with socket.create_connection((parts.hostname or "", parts.port or 0)) as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+        slow.sendall(f"GET {link} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n".encode())
+        time.sleep(0.3)
+        received = b"".join(iter(lambda: slow.recv(65536), b""))
+    assert received.partition(b"\r\n\r\n")[2] == whole.body

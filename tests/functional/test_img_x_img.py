@@ -116,6 +116,22 @@ def test_errors_are_s3s(gallery: Gallery, key: str, options: str, status: int, c
     assert caught.value.response["Error"]["Code"] == code
 
 
+def test_conditions_are_about_the_rendition(gallery: Gallery) -> None:
+    with asking(gallery.client, "w:33"):
+        etag = gallery.client.head_object(Bucket=gallery.name, Key="a b+c.jpg")["ETag"]
+        gallery.client.get_object(Bucket=gallery.name, Key="a b+c.jpg", IfMatch=etag)
+        with pytest.raises(ClientError, match="PreconditionFailed"):
+            gallery.client.get_object(Bucket=gallery.name, Key="a b+c.jpg", IfMatch='"other"')
+        with pytest.raises(ClientError, match="304"):
+            gallery.client.get_object(Bucket=gallery.name, Key="a b+c.jpg", IfNoneMatch=etag)
+
+
+@pytest.mark.parametrize("more", [{"ResponseContentType": "text/html"}, {"PartNumber": 1}])
+def test_what_concerns_the_object_itself_cannot_be_combined(gallery: Gallery, more: dict[str, Any]) -> None:
+    with asking(gallery.client, "w:33"), pytest.raises(ClientError, match="InvalidArgument"):
+        gallery.client.get_object(Bucket=gallery.name, Key="a b+c.jpg", **more)
+
+
 def test_it_needs_the_right_to_get_the_object(gallery: Gallery) -> None:
     stranger = gallery.server.client(gallery.server.keys("img-sdk-stranger"))
     with asking(stranger, "w:9"), pytest.raises(ClientError, match="AccessDenied"):
