@@ -1,7 +1,7 @@
 """Where small bodies belong: `python -m bench.small_bodies`.
 
 Stores 4 KiB bodies durably, 16 at once, in three ways (a file for each, a shared pack, the database) over the real driver
-with its group commits, and reads them back. Prints medians over interleaved rounds. The figures are in docs/adr/0002.
+with its group commits, and reads them back. Prints medians over interleaved rounds. The figures are in docs/adr/0004.
 """
 
 from __future__ import annotations

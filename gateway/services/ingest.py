@@ -22,7 +22,7 @@ from gateway.services.body import Body
 from gateway.services.stores import Stores
 
 PACKED_BYTES = 64 * 1024
-"""Bodies up to this size share a pack file (docs/adr/0002)."""
+"""Bodies up to this size share a pack file (docs/adr/0004)."""
 PIECE_BYTES = 1024 * 1024
 SNIFF_BYTES = 64
 
