@@ -4,7 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-CLOSE_TO_NOBODY := nice -n 5
+DEV := $(VENV)/.installed-dev
+COMPILE := $(BIN)/pip-compile --quiet --upgrade --strip-extras --allow-unsafe --no-emit-index-url \
+	--no-emit-trusted-host --no-emit-find-links --extra heif
 
 .PHONY: serve install test test-quick test-long check format bench docs lock clean
 
@@ -15,50 +17,57 @@ install: $(STAMP)
 
 # pyvips comes as source, and would be built against the system's libvips where its headers are installed: an older one,
 # slower and with known holes. So pkg-config finds nothing here, and pyvips uses the library that pyvips-binary brings.
+PIP := PKG_CONFIG_LIBDIR=/nonexistent PKG_CONFIG_PATH= $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# What the server needs.
 $(STAMP): requirements.lock setup.cfg
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	PKG_CONFIG_LIBDIR=/nonexistent PKG_CONFIG_PATH= $(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(PIP) --requirement requirements.lock
+	$(PIP) --no-deps --editable . 2>$(VENV)/install.log || { cat $(VENV)/install.log; false; }
 	$(BIN)/python -c 'import pyvips; found = tuple(pyvips.version(i) for i in range(3)); \
 		raise SystemExit(None if found >= (8, 18, 3) else f"pyvips uses the system libvips {found}")'
 	touch $(STAMP)
 
+# What tests and checks need besides.
+$(DEV): $(STAMP) requirements-dev.lock
+	$(PIP) --requirement requirements-dev.lock
+	touch $(DEV)
+
 # The whole suite but the long counts, with coverage. CI sets COVERAGE_FLOOR=85.
-test: $(STAMP)
+test: $(DEV)
 	rm -rf .cache/coverage && mkdir -p .cache/coverage
 	$(BIN)/python -m coverage run -m pytest tests -m "not long" $(ARGS)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --skip-covered --fail-under=$(or $(COVERAGE_FLOOR),0)
 
 # Under 30 seconds: unit tests and one pass through the main job.
-test-quick: $(STAMP)
+test-quick: $(DEV)
 	$(BIN)/python -m pytest -q -n auto tests/unit tests/architecture $(wildcard tests/contract) \
 		$(wildcard tests/functional/test_main_job.py) -m "not long" $(ARGS)
 
-test-long: $(STAMP)
-	$(CLOSE_TO_NOBODY) $(BIN)/python -m pytest tests --timeout 3600 $(ARGS)
+test-long: $(DEV)
+	nice -n 5 $(BIN)/python -m pytest tests --timeout 3600 $(ARGS)
 
-check: $(STAMP)
+check: $(DEV)
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 
-format: $(STAMP)
+format: $(DEV)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(STAMP)
+bench: $(DEV)
 	$(BIN)/python -m bench $(ARGS)
 
 # What is generated from the code's own tables; a test fails where it is not current.
-docs: $(STAMP)
+docs: $(DEV)
 	$(BIN)/python -m gateway.reference
 
 # New versions within the ranges of setup.cfg.
-lock: $(STAMP)
-	$(BIN)/pip-compile --quiet --upgrade --strip-extras --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
-		--extra heif --extra test --output-file requirements.lock setup.cfg
+lock: $(DEV)
+	$(COMPILE) --output-file requirements.lock setup.cfg
+	$(COMPILE) --extra test --constraint requirements.lock --output-file requirements-dev.lock setup.cfg
 
 clean:
 	rm -rf .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
