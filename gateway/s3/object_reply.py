@@ -50,19 +50,22 @@ class ObjectReply(Reply):
 
     async def _stream(self, request: BaseRequest, reader: BlobReader, segments: Sequence[Segment]) -> int:
         sender = Sender(request)
+        # Bytes that lose their last row meanwhile stay until the slowest reader is done with them.
+        reading = self._stores.begin_read()
         try:
             self.begin(request)
             for index, segment in enumerate(segments):
                 if index:
+                    reader.close()
                     reader = self._stores.open(segment)
                 await sender.send(reader, 0, segment.length)
-                reader.close()
         except Exception as error:
             # The head said how much would come: only a cut line tells the client that it did not.
-            reader.close()
             self.sent = sender.sent
             raise cut(request) from error
         finally:
+            reader.close()
             sender.close()
+            self._stores.end_read(reading)
         self.finished(sender.sent)
         return sender.sent

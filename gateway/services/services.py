@@ -62,7 +62,7 @@ class Services:
         self.store = store
         self.lease = Lease(database, store)
         self.directory = Directory(database, master, root_account, root)
-        self.stores = Stores((store,))
+        self.stores = Stores((store,), self.lease)
         self.accounts = Accounts(database)
         self.keys = Keys(database, self.directory, master)
         self.buckets = Buckets(database, region)

@@ -8,11 +8,20 @@ from collections.abc import Sequence
 from gateway.blobs.port import BlobReader, Store
 from gateway.errors import StoreUnavailable
 from gateway.model import Segment
+from gateway.services.lease import Lease
 
 
 class Stores:
-    def __init__(self, stores: Sequence[Store]) -> None:
+    def __init__(self, stores: Sequence[Store], lease: Lease) -> None:
         self._stores = {store.name: store for store in stores}
+        self._lease = lease
+
+    def begin_read(self) -> int:
+        """Say that a read begins that may last, of versions looked up just now; `end_read` takes the ticket back."""
+        return self._lease.begin_read()
+
+    def end_read(self, ticket: int) -> None:
+        self._lease.end_read(ticket)
 
     def open(self, segment: Segment) -> BlobReader:
         """Open a segment for reading; the caller closes it. Raises StoreUnavailable."""
