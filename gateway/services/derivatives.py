@@ -71,7 +71,7 @@ class Derivatives:
         self._render = render
         self._limits = limits
         self._counts = counts
-        self._failures: OrderedDict[bytes, tuple[RenderCrashed | RenderTimeout, float]] = OrderedDict()
+        self._failures = _Failures()
 
     def plan(self, version: ObjectVersion, options: Options, accept: str | None) -> Derivative:
         """The derivative of a version. `accept` is the Accept header. Raises NotAnImage, TooLarge."""
@@ -94,10 +94,9 @@ class Derivatives:
         """The rendition from another memory, or rendered: once, however many ask for it at the same time.
 
         Raises facts of `transforms.errors`, `gateway.render.errors` and `gateway.errors` (Unavailable). What killed its
-        decoder or took too long fails at once for FAILURE_SECONDS, so that one bad file cannot keep decoders busy.
+        decoder or took too long is not tried again here for FAILURE_SECONDS, so that a bad file cannot keep decoders busy.
         """
-        self._check_failures(derivative.key)
-        source = _Source(self._objects, self._stores, derivative.content)
+        source = _Source(self._objects, self._stores, derivative, self._failures)
         request = RenderRequest(
             key=derivative.key,
             options=derivative.canonical,
@@ -108,11 +107,11 @@ class Derivatives:
         try:
             rendition = await self._render.render(request)
         except (RenderError, TransformError) as error:
-            if isinstance(error, (RenderCrashed, RenderTimeout)):
-                self._remember(derivative.key, error)
             # Of those that waited for the same render, the one that brought the bytes counts it.
             if source.opened or isinstance(error, (RenderBusy, BrokerUnavailable)):
                 self._counts.render(_result(error))
+                if isinstance(error, (RenderCrashed, RenderTimeout)):
+                    self._failures.remember(derivative.key, error)
             raise
         if source.opened:
             self._counts.render("ok")
@@ -120,19 +119,27 @@ class Derivatives:
             self._counts.render_cache_hit("broker")
         return rendition
 
-    def _check_failures(self, key: bytes) -> None:
-        known = self._failures.get(key)
+
+class _Failures:
+    """Renditions that killed their decoder or took too long, for a while."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[bytes, tuple[RenderCrashed | RenderTimeout, float]] = OrderedDict()
+
+    def check(self, key: bytes) -> None:
+        """Raises the failure again while it is remembered."""
+        known = self._known.get(key)
         if known is None:
             return
         error, until = known
         if time.monotonic() < until:
             raise type(error)(str(error))
-        del self._failures[key]
+        del self._known[key]
 
-    def _remember(self, key: bytes, error: RenderCrashed | RenderTimeout) -> None:
-        self._failures[key] = (error, time.monotonic() + FAILURE_SECONDS)
-        if len(self._failures) > MAX_FAILURES:
-            self._failures.popitem(last=False)
+    def remember(self, key: bytes, error: RenderCrashed | RenderTimeout) -> None:
+        self._known[key] = (error, time.monotonic() + FAILURE_SECONDS)
+        if len(self._known) > MAX_FAILURES:
+            self._known.popitem(last=False)
 
 
 _RESULTS: dict[type[Exception], str] = {RenderBusy: "busy", RenderTimeout: "timeout", RenderCrashed: "crashed"}
@@ -143,18 +150,24 @@ def _result(error: RenderError | TransformError) -> str:
 
 
 class _Source:
-    """The bytes of a content for the renderer. `opened` tells whether they were asked for."""
+    """The bytes of a content for the renderer. `opened` tells whether they were handed over: it is rendered for us."""
 
-    def __init__(self, objects: Objects, stores: Stores, content: Content) -> None:
+    def __init__(self, objects: Objects, stores: Stores, derivative: Derivative, failures: _Failures) -> None:
         self._objects = objects
         self._stores = stores
-        self._content = content
+        self._derivative = derivative
+        self._failures = failures
         self.opened = False
 
     async def open(self) -> list[Segment]:
-        """The content as descriptors, which are the receiver's. Raises Unavailable facts."""
+        """The content as descriptors, which are the receiver's.
+
+        Called where no memory has the rendition. Raises Unavailable facts, and what failed a moment ago.
+        """
+        self._failures.check(self._derivative.key)
         self.opened = True
-        stored = await self._objects.segments(self._content, 0, self._content.size)
+        content = self._derivative.content
+        stored = await self._objects.segments(content, 0, content.size)
         with ExitStack() as stack:
             readers = [stack.enter_context(closing(self._stores.open(segment))) for segment in stored]
             # A pack file holds others' objects too: a decoder, which runs on hostile bytes, never gets it.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.img.errors import translate
 from gateway.img.target import AddressError, ImageById, ImageByKey, parse_address, parse_target
 from gateway.services.images import new_image_id
 from signing.errors import LinkRefused
@@ -108,3 +111,14 @@ def test_a_link_has_no_other_way_to_authenticate() -> None:
 def test_long_targets_are_parsed_alike() -> None:
     key = "k" * 1000
     assert parse_target(f"/img/photos/{key}?w=5", signed_header=False).address == ImageByKey("photos", key.encode())
+
+
+@given(st.text(max_size=60), st.text(max_size=80), st.booleans())
+def test_noise_is_refused_in_one_of_three_ways(path: str, query: str, signed: bool) -> None:
+    target = f"/img/{path}?{query}".encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape")
+    try:
+        parse_target(target, signed_header=signed)
+    except (AddressError, OptionError, LinkRefused) as error:
+        answer = translate(error)
+        assert answer is not None
+        assert json.loads(answer.document())["error"]["code"] == answer.code
