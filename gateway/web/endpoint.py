@@ -72,7 +72,9 @@ class WebEndpoint:
         if name == "":
             return self._is_browser(request)
         if name in SHORT_NAMES and request.method in ("GET", "HEAD") and not _is_signed(request):
-            return self._services.directory.bucket(name) is None
+            directory = self._services.directory
+            directory.refresh()
+            return directory.bucket(name) is None
         return False
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:

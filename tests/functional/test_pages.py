@@ -1,0 +1,139 @@
+"""Pages and what operators ask for, beside the S3 door on the same paths."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.functional.conftest import StartServer
+from tests.services import Server
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+class Answer:
+    """One answer, redirects not followed."""
+
+    def __init__(self, server: Server, path: str, headers: dict[str, str] | None = None, method: str = "GET") -> None:
+        parts = urlsplit(server.url)
+        connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=20)
+        connection.request(method, path, headers=headers or {})
+        answer = connection.getresponse()
+        self.status = answer.status
+        self.headers = answer.headers
+        self.text = answer.read().decode()
+        connection.close()
+
+
+def test_a_browser_at_the_root_gets_the_start_page_and_a_client_its_buckets(http_server: Server) -> None:
+    answer = Answer(http_server, "/", BROWSER)
+    assert (answer.status, answer.headers["Location"]) == (302, "/ui/")
+    assert "<Code>AccessDenied</Code>" in Answer(http_server, "/").text
+    assert "Buckets" in http_server.client().list_buckets()
+
+
+def test_the_start_page_shows_health_and_settings_with_the_real_address(http_server: Server) -> None:
+    page = Answer(http_server, "/ui/", {**BROWSER, "Host": "evil.example"})
+    assert page.status == 200
+    assert f"AWS_ENDPOINT_URL={http_server.url}" in page.text
+    assert "evil.example" not in page.text
+    for client in ("aws-cli", "boto3", "rclone", "s3cmd", "minio-py", "JavaScript"):
+        assert client in page.text
+    assert page.text.count('class="state healthy"') == 5
+
+
+@pytest.mark.parametrize("path", ["/ui/", "/ui/docs/", "/ui/nothing", "/ui/static/style.css"])
+def test_pages_load_nothing_from_elsewhere_and_nothing_embeds_them(http_server: Server, path: str) -> None:
+    page = Answer(http_server, path, BROWSER)
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert page.headers["X-Content-Type-Options"] == "nosniff"
+    assert not re.search(r'(?:src|href)="(?:https?:)?//', page.text)
+
+
+def test_every_link_in_the_documentation_leads_somewhere(http_server: Server) -> None:
+    seen: set[str] = set()
+    waiting = ["/ui/", "/ui/docs/"]
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        page = Answer(http_server, path, BROWSER)
+        assert page.status == 200, path
+        if not page.headers["Content-Type"].startswith("text/html"):
+            continue
+        for link in re.findall(r'(?:href|src)="([^"]+)"', page.text):
+            target = link.partition("#")[0]
+            if not target or re.match(r"[a-z]+:", target):
+                continue
+            waiting.append(_resolved(path, target))
+    assert {"/ui/docs/guides/s3-clients", "/ui/docs/reference/settings", "/health"} <= seen
+
+
+def _resolved(base: str, target: str) -> str:
+    from urllib.parse import urljoin
+
+    return urljoin(base, target)
+
+
+def test_a_page_that_is_not_there(http_server: Server) -> None:
+    for path in ("/ui/docs/../../etc/passwd", "/ui/docs/%2e%2e/x", "/ui/static/../connect.py", "/ui/none"):
+        assert Answer(http_server, path, BROWSER).status == 404
+    assert Answer(http_server, "/api/v1/anything").status == 404
+    assert Answer(http_server, "/ui/", method="POST").status == 405
+
+
+def test_the_short_name_gives_way_to_a_bucket(start_server: StartServer) -> None:
+    server = start_server(workers=1)
+    answer = Answer(server, "/docs", BROWSER)
+    assert (answer.status, answer.headers["Location"]) == (302, "/ui/docs/")
+    server.client().create_bucket(Bucket="docs")
+    assert "<Code>AccessDenied</Code>" in Answer(server, "/docs", BROWSER).text
+    server.client().put_object(Bucket="docs", Key="a", Body=b"mine")
+    assert server.client().get_object(Bucket="docs", Key="a")["Body"].read() == b"mine"
+    server.client().delete_object(Bucket="docs", Key="a")
+    server.client().delete_bucket(Bucket="docs")
+    assert Answer(server, "/docs", BROWSER).status == 302
+
+
+def test_health_has_its_entries(http_server: Server) -> None:
+    found = json.loads(Answer(http_server, "/health").text)
+    assert found["status"] == "healthy"
+    assert found["version"]
+    for name in ("database", "store", "cache", "renders"):
+        assert found[name]["status"] == "healthy"
+
+
+def test_what_is_inside_is_not_shown_to_who_comes_through_a_proxy(http_server: Server) -> None:
+    through = {"X-Forwarded-For": "198.51.100.7"}
+    assert json.loads(Answer(http_server, "/health", through).text) == {"status": "healthy"}
+    assert Answer(http_server, "/metrics", through).status == 403
+    assert Answer(http_server, "/metrics", {"Forwarded": "for=127.0.0.1"}).status == 403
+    assert Answer(http_server, "/livez", through).status == 200
+
+
+def test_a_token_opens_the_metrics_from_anywhere(start_server: StartServer) -> None:
+    server = start_server(
+        workers=1,
+        environment={"PIXGATE_METRICS_TOKEN": "for-the-scraper", "PIXGATE_METRICS_NETWORKS": "192.0.2.0/24"},
+    )
+    assert Answer(server, "/metrics").status == 403
+    assert Answer(server, "/metrics", {"Authorization": "Bearer wrong"}).status == 403
+    page = Answer(server, "/metrics", {"Authorization": "Bearer for-the-scraper"})
+    assert page.status == 200
+    assert "pixgate_workers 1.0" in page.text
+
+
+def test_what_is_no_http_gets_an_answer_and_a_line(http_server: Server) -> None:
+    before = http_server.metric("pixgate_errors_total", operation="Unknown", code="InvalidRequest")
+    answer = Answer(http_server, "/", {"X-Long": "x" * 20_000})
+    assert answer.status == 400
+    assert "<Code>InvalidRequest</Code>" in answer.text
+    assert http_server.metric("pixgate_errors_total", operation="Unknown", code="InvalidRequest") == before + 1
