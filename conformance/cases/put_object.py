@@ -433,3 +433,22 @@ def copy_of_the_upload_is_signed(probe: Probe) -> None:
     altered = body[:-1] + b"\x01"
     probe.send("PUT", bucket, "key", body=altered, payload=payload).refused(400, "XAmzContentSHA256Mismatch")
     probe.send("PUT", bucket, "key", body=body, payload=payload).succeeded()
+
+
+@case("PutObject", "https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1")
+def expect_continue_of_an_empty_body(probe: Probe) -> None:
+    """An empty body that is expected gets its 100 too; a refusal without a 100 ends the connection. SDKs of one family
+    misread the next answer of the connection otherwise, and wait for a minute."""
+    bucket = probe.bucket()
+    path = probe.path(bucket, "key")
+    headers = [*probe.signed_headers("PUT", path), ("Content-Length", "0"), ("Expect", "100-continue")]
+    with probe.open() as connection:
+        connection.head("PUT", path, headers)
+        equal(connection.interim().split(b" ")[1:2], [b"100"], "first status")
+        connection.answer().succeeded()
+    missing = probe.path(probe.name(), "key")
+    headers = [*probe.signed_headers("PUT", missing), ("Content-Length", "0"), ("Expect", "100-continue")]
+    with probe.open() as connection:
+        connection.head("PUT", missing, headers)
+        answer = connection.answer().refused(404, "NoSuchBucket")
+        equal((answer.header("Connection") or "").lower(), "close", "Connection of a refusal")

@@ -30,6 +30,11 @@ async def deliver(
             whole = await incoming.drain()
         if not whole:
             reply.close = True
+    if incoming.awaits_continue and isinstance(reply, Reply):
+        if whole and reply.status < 300:
+            incoming.say_continue()
+        else:
+            reply.close = True
     record.status = reply.status
     if isinstance(reply, Reply):
         try:

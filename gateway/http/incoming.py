@@ -48,18 +48,23 @@ class Incoming:
     async def read(self) -> bytes:
         """The next bytes, as many as there are; empty at the end. Raises BodyEnded."""
         if self._continue:
-            self._continue = False
-            transport = self._request._protocol.transport
-            if transport is None:
+            if self._request._protocol.transport is None:
                 raise BodyEnded("the client is gone")
-            if not self._content._buffer and not self._content.at_eof():
-                transport.write(CONTINUE)
+            self.say_continue()
         try:
             data = await self._content.readany()
         except (RequestPayloadError, ClientPayloadError, web.PayloadAccessError, ClientError, ConnectionError) as error:
             raise BodyEnded("the request body ended early") from error
         self.received += len(data)
         return data
+
+    def say_continue(self) -> None:
+        """Ask for the body, unless it is on its way already. An empty one is asked for, too: botocore takes an answer
+        without a 100 for a refusal, and then misreads the next answer of the same connection."""
+        self._continue = False
+        transport = self._request._protocol.transport
+        if transport is not None and not getattr(self._content, "_buffer", None):
+            transport.write(CONTINUE)
 
     async def drain(self) -> bool:
         """Take what is left of a refused body, within limits, so that the client gets to read the answer.
