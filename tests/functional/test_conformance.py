@@ -14,9 +14,7 @@ from tests.services import Server
 def _parameters() -> list[object]:
     known = KNOWN["pixgate"]
     return [
-        pytest.param(
-            case, id=case.id, marks=[pytest.mark.xfail(reason=known[case.id])] if case.id in known else []
-        )
+        pytest.param(case, id=case.id, marks=[pytest.mark.xfail(reason=known[case.id])] if case.id in known else [])
         for case in all_cases()
     ]
 
