@@ -29,10 +29,13 @@ log = logging.getLogger("pixgate.metadata")
 
 BATCH = 64
 """Operations a commit at most: bounds how long the write lock is held."""
-CHECKPOINT_BYTES = 8 * 1024**2
+CHECKPOINT_BYTES = 4 * 1024**2
 """Size of the write-ahead log above which it is copied into the database, in bytes."""
+RESTART_BYTES = 16 * 1024**2
+"""What lies in the log when writers wait for a moment, so that it can start anew."""
+FRAME_BYTES = 4096 + 24
 STRICT_CHECKPOINT_BYTES = 64 * 1024**2
-"""Size above which writers wait while that is done, so that the log can start anew."""
+"""Size of the file above which it is cut, too: a reader that stayed for long had let it grow."""
 
 
 _FATAL = frozenset(
@@ -275,7 +278,7 @@ class SqliteDatabase:
         for durable in {operation.durable for operation in batch if operation.durable is not None}:
             try:
                 durable.sync()
-            except Exception as error:  # noqa: BLE001 - whatever it is, it goes to those who named these bytes
+            except Exception as error:
                 failed[durable] = error
         for operation in batch:
             if operation.durable in failed:
@@ -335,16 +338,19 @@ class SqliteDatabase:
                 connection = self._thread.checkpointer = connect(self.path, read_only=False)
                 # A reader that is in the way is tried again in a second: writers do not wait for it.
                 connection.execute("PRAGMA busy_timeout = 20")
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-            if self._log_size() < STRICT_CHECKPOINT_BYTES:
+            _, frames, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if frames * FRAME_BYTES < RESTART_BYTES and self._log_size() < STRICT_CHECKPOINT_BYTES:
                 return
-            # Under writes without a pause the log never starts anew by itself: hold the writers for the rest of it.
+            # Under writes without a pause the log never starts anew by itself. What came while most of it was copied
+            # is copied again beside the writers, and only for the rest they wait.
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             handover = Handover(self._handover.path)
             handover.ask()
             handover.wait()
             try:
-                if self._log_size() >= STRICT_CHECKPOINT_BYTES:
-                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                # A file that keeps its length is written faster than one that grows.
+                mode = "TRUNCATE" if self._log_size() >= STRICT_CHECKPOINT_BYTES else "RESTART"
+                connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
             finally:
                 handover.release()
                 handover.close()

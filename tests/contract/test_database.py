@@ -482,7 +482,7 @@ async def test_the_log_stays_bounded_under_two_writers(
     database: SqliteDatabase, data: Path, server: Server, seconds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.metadata.sqlite.CHECKPOINT_BYTES", 1 << 20)
-    monkeypatch.setattr("gateway.metadata.sqlite.STRICT_CHECKPOINT_BYTES", 4 << 20)
+    monkeypatch.setattr("gateway.metadata.sqlite.RESTART_BYTES", 4 << 20)
     writers = [start(data, LOAD, name, str(seconds)) for name in ("a", "b")]
     largest = 0
     try:

@@ -27,6 +27,7 @@ from gateway.model import Bucket, KeyKind, Versioning
 from gateway.services import RootCredentials, Services
 from gateway.services.buckets import check_bucket_name
 from gateway.services.secrets import MasterKey, load_master_key, parse_master_key
+from gateway.services.services import DATABASE
 from tests.data_folder import MASTER, open_services, put, read
 
 CHANGE = """
@@ -174,7 +175,8 @@ async def test_secrets_are_in_no_repr_and_not_in_the_database(services: Services
     assert "the root secret" not in repr(root)
     assert MASTER.hex() not in repr(MASTER)
     # In a process of its own: closing a file of an open database would end this one's locks on it.
-    stored = subprocess.run(["cat", *folder.glob("pixgate.sqlite*")], capture_output=True, check=True).stdout  # noqa: ASYNC221
+    files = [f"{folder}/{DATABASE}", f"{folder}/{DATABASE}-wal"]
+    stored = subprocess.run(["cat", *files], capture_output=True, check=True).stdout  # noqa: ASYNC221 - it is short
     assert key.access_key.encode() in stored
     assert key.secret.encode() not in stored
 
