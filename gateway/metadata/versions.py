@@ -62,12 +62,15 @@ BY_IMAGE = f"SELECT {COLUMNS} {WITH_CONTENT} WHERE v.image_id = ?"
 LATEST = "SELECT seq, nonce, content_id FROM versions WHERE bucket_id = ? AND key = ? ORDER BY seq DESC LIMIT 1"
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def dump_pairs(pairs: tuple[tuple[str, str], ...]) -> str:
-    return json.dumps(pairs, ensure_ascii=False, separators=(",", ":"))
+    return _encode(pairs) if pairs else "[]"
 
 
 def load_pairs(text: str) -> tuple[tuple[str, str], ...]:
-    return tuple((name, value) for name, value in json.loads(text))
+    return () if text == "[]" else tuple((name, value) for name, value in json.loads(text))
 
 
 def version(row: Row, *, is_latest: bool) -> ObjectVersion:
