@@ -40,10 +40,13 @@ test: $(DEV)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --skip-covered --fail-under=$(or $(COVERAGE_FLOOR),0)
 
-# Under 30 seconds: unit tests and one pass through the main job.
+# Under 30 seconds: unit tests and one pass through the main job. Left to `make test`: the contract suites, and what runs
+# for seconds because it starts processes to kill them or plays long games against a model.
+QUICK_LEAVES := tests/unit/services/test_versions_model.py tests/unit/services/test_sweep.py \
+	tests/unit/migrations tests/unit/render/test_sandbox.py
 test-quick: $(DEV)
-	$(BIN)/python -m pytest -q -n auto tests/unit tests/architecture $(wildcard tests/contract) \
-		$(wildcard tests/functional/test_main_job.py) -m "not long" $(ARGS)
+	$(BIN)/python -m pytest -q -n auto tests/unit tests/architecture tests/functional/test_main_job.py \
+		$(addprefix --ignore=,$(QUICK_LEAVES)) -m "not long" --hypothesis-profile=quick $(ARGS)
 
 test-long: $(DEV)
 	nice -n 5 $(BIN)/python -m pytest tests --timeout 3600 $(ARGS)

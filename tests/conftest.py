@@ -12,4 +12,6 @@ hypothesis.settings.register_profile(
     database=DirectoryBasedExampleDatabase(".cache/hypothesis"),
     print_blob=True,
 )
+# `make test-quick` asks for it: a glance, where `make test` takes a look.
+hypothesis.settings.register_profile("quick", hypothesis.settings.get_profile("default"), max_examples=15)
 hypothesis.settings.load_profile("default")

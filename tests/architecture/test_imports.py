@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,14 @@ def modules() -> Iterator[tuple[str, Path]]:
             yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def imports(path: Path, module: str) -> Iterator[str]:
     """Every module that a file imports, wherever in it, also for types only."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -109,7 +115,7 @@ def test_only_the_metadata_and_the_migrations_write_sql() -> None:
     for module, path in modules():
         if module.startswith(allowed):
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(statements):
                 wrong.append((module, node.value[:40]))
     # The check of a connection is the one statement that names no table.
@@ -122,7 +128,7 @@ def test_only_the_settings_read_the_environment() -> None:
     for module, path in modules():
         if module in allowed or module.startswith("conformance"):
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv"):
                 wrong.append(module)
     assert wrong == []
