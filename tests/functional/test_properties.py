@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import time
 from collections.abc import Iterator
@@ -266,7 +267,7 @@ def test_chunked_bodies_cut_anywhere(
     places = sorted({int(cut * len(body)) for cut in cuts} | {0, len(body)})
     with probe.open(timeout=20) as connection:
         connection.head("PUT", upload.path, [*upload.headers, ("Content-Length", str(len(body)))])
-        for start, stop in zip(places, places[1:], strict=False):
+        for start, stop in itertools.pairwise(places):
             connection.body([body[start:stop]])
             time.sleep(0.001)
         answer = connection.answer()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ class Boto3(Client):
 
     name = "boto3"
 
-    @property
+    @functools.cached_property
     def _s3(self) -> Any:
         session = boto3.session.Session(self.keys.access_key, self.keys.secret_key, region_name="us-east-1")
         return session.client("s3", endpoint_url=self.server.url, verify=self.server.ca_file)
