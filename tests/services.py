@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psutil
 import trustme
 
 from conformance.target import Keys, Target
@@ -135,7 +136,9 @@ class Server:
         """Ask it to end and wait; raises ServerFailed where it does not end in time, or not with 0."""
         if self._process is None:
             return
-        self._process.send_signal(signal.SIGTERM)
+        # A wrapper would take the signal for itself: it ends when what it runs has ended.
+        wrapped = psutil.Process(self._process.pid).children()[0] if self._wrapper else self._process
+        wrapped.send_signal(signal.SIGTERM)
         try:
             code = self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
