@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 import signal
-import subprocess
 from collections.abc import Awaitable, Callable
 
 import uvloop
 from aiohttp import web
 
-from gateway import first_start
 from gateway.config import Address, Settings
-from gateway.data_folder import address_file, open_services, render_socket
+from gateway.data_folder import open_services
 from gateway.http.guard import GuardedServer, Window, close_stalled
 from gateway.http.listener import Listener
 from gateway.http.reply import LastReply
@@ -23,8 +20,6 @@ from gateway.img.endpoint import ERROR_CODES as IMAGE_CODES
 from gateway.img.endpoint import OPERATIONS as IMAGE_OPERATIONS
 from gateway.img.endpoint import ImageEndpoint
 from gateway.render.client import RenderClient
-from gateway.render.launch import start_broker
-from gateway.render.settings import BrokerSettings
 from gateway.s3.checksum_headers import BODY_MODES as S3_BODY_MODES
 from gateway.s3.endpoint import S3Endpoint
 from gateway.s3.error_document import error_document
@@ -32,7 +27,7 @@ from gateway.s3.errors import CODES as S3_CODES
 from gateway.s3.errors import S3Error
 from gateway.s3.table import OPERATIONS as S3_OPERATIONS
 from gateway.services import Services
-from gateway.supervisor import Roles, StartRefused, Supervisor, WorkerContext
+from gateway.supervisor import WorkerContext
 from gateway.telemetry import RequestRecord, Telemetry
 from gateway.telemetry.log import LogWriter, configure_logging
 from gateway.telemetry.metrics import Metrics, Operation
@@ -137,25 +132,14 @@ def refusal(error: S3Error, record: RequestRecord) -> web.StreamResponse:
 # --- the processes
 
 
-def serve(settings: Settings, on_ready: Callable[[Address], None]) -> int:
-    """Run the server until it is told to stop. Returns the exit status; raises StartRefused."""
-    try:
-        load_tls(settings)
-    except TlsRefused as error:
-        raise StartRefused(str(error)) from error
-    metrics = Metrics(
+def metrics(workers: int) -> Metrics:
+    """The metrics of a node with so many workers: a region for each, with the operations and errors of every door."""
+    return Metrics(
         _operations(),
         [*S3_CODES, *IMAGE_CODES],
-        workers=settings.workers,
+        workers=workers,
         body_modes=["plain", *S3_BODY_MODES.values()],
     )
-    roles = Roles(prepare=_prepare, work=_work, broker=_start_broker)
-
-    def ready(address: Address) -> None:
-        address_file(settings).write_text(settings.base_url(address) + "\n", encoding="utf-8")
-        on_ready(address)
-
-    return Supervisor(settings, metrics, roles, ready).run()
 
 
 def _operations() -> list[Operation]:
@@ -166,25 +150,8 @@ def _operations() -> list[Operation]:
     ]
 
 
-def _start_broker(settings: Settings) -> subprocess.Popen[bytes]:
-    return start_broker(
-        BrokerSettings(
-            socket_path=str(render_socket(settings).absolute()),
-            decoders=settings.image_decoders,
-            cache_bytes=settings.image_memory_cache_bytes,
-            queue_jobs=settings.image_queue,
-            job_seconds=settings.image_timeout,
-            cpu_seconds=math.ceil(settings.image_timeout),
-            memory_bytes=settings.image_decoder_memory,
-        )
-    )
-
-
-def _prepare(settings: Settings, address: Address) -> int:
-    return first_start.prepare(settings, address)
-
-
-def _work(context: WorkerContext) -> int:
+def work(context: WorkerContext) -> int:
+    """Be a worker until told to stop. Returns the exit status."""
     writer = LogWriter(dropped=context.metrics.log_dropped)
     configure_logging(writer, context.settings.log_level)
     seed_request_ids()
@@ -205,7 +172,7 @@ async def _run_worker(context: WorkerContext, writer: LogWriter) -> None:
     writer.attach(loop)
     telemetry = Telemetry(context.metrics, writer, log_requests=settings.log_level in ("debug", "info"))
     services = await open_services(settings, worker=True)
-    render = RenderClient(render_socket(settings), hot_bytes=settings.image_worker_cache_bytes)
+    render = RenderClient(settings.render_socket, hot_bytes=settings.image_worker_cache_bytes)
     application = Application(settings, services, telemetry, context.address, render)
     server = GuardedServer(
         application.handle,

@@ -307,6 +307,24 @@ class Settings(BaseModel):
     )
 
     @property
+    def run_folder(self) -> Path:
+        """What lives only while the server runs: sockets, its lock, its address."""
+        return self.data / "run"
+
+    @property
+    def render_socket(self) -> Path:
+        return self.run_folder / "render.sock"
+
+    @property
+    def server_lock(self) -> Path:
+        return self.run_folder / "server.lock"
+
+    @property
+    def address_file(self) -> Path:
+        """Where a server that is ready leaves its URL, for commands that print links."""
+        return self.run_folder / "address"
+
+    @property
     def scheme(self) -> str:
         return "https" if self.tls_cert else "http"
 

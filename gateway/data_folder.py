@@ -14,10 +14,6 @@ from gateway.services.secrets import MasterKey, load_master_key, parse_master_ke
 from gateway.services.services import DATABASE
 from migrations.run import current_revision, needs_upgrade, upgrade
 
-RUN = "run"
-RENDER_SOCKET = "render.sock"
-SERVER_LOCK = "server.lock"
-ADDRESS_FILE = "address"
 ROTATED = ".new"
 """Ending of the file that holds a new master key while secrets are sealed anew."""
 
@@ -26,19 +22,10 @@ def database_path(settings: Settings) -> Path:
     return settings.data / DATABASE
 
 
-def render_socket(settings: Settings) -> Path:
-    return settings.data / RUN / RENDER_SOCKET
-
-
-def address_file(settings: Settings) -> Path:
-    """Where a server that is ready leaves its URL, for commands that print links."""
-    return settings.data / RUN / ADDRESS_FILE
-
-
 def server_runs(settings: Settings) -> bool:
     """Whether a server has this data folder now."""
     try:
-        fd = os.open(settings.data / RUN / SERVER_LOCK, os.O_RDWR)
+        fd = os.open(settings.server_lock, os.O_RDWR)
     except FileNotFoundError:
         return False
     try:

@@ -73,9 +73,13 @@ class _Child:
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """What the processes do. `prepare` and `work` return an exit status; `broker` starts the broker."""
+    """What the processes do. `prepare` and `work` return an exit status; `broker` starts the broker.
+
+    `load` imports what workers will run, while the folder is being prepared, and gives the metrics that they share.
+    """
 
     prepare: Callable[[Settings, Address], int]
+    load: Callable[[Settings], Metrics]
     work: Callable[[WorkerContext], int]
     broker: Callable[[Settings], subprocess.Popen[bytes]]
 
@@ -83,7 +87,6 @@ class Roles:
 @dataclass(slots=True)
 class Supervisor:
     settings: Settings
-    metrics: Metrics
     roles: Roles
     on_ready: Callable[[Address], None]
 
@@ -101,6 +104,7 @@ class Supervisor:
     _ever_ready: bool = False
     _stopping: bool = False
     _status: int = 0
+    _metrics: Metrics | None = None
     _handover: HandoverServer | None = None
     _listening: socket.socket | None = None
     _address: Address = field(default_factory=lambda: Address("127.0.0.1", 0))
@@ -110,20 +114,21 @@ class Supervisor:
 
     def run(self) -> int:
         """Serve until told to stop. Returns the exit status; raises StartRefused."""
-        run_folder = self.settings.data / "run"
+        run_folder = self.settings.run_folder
         _make_folder(self.settings.data)
         _make_folder(run_folder)
-        lock = _lock(run_folder / "server.lock")
+        lock = _lock(self.settings.server_lock)
         _raise_descriptor_limit()
         self._listening, self._address = _listen(self.settings.listen)
         self._install_signals()
         try:
-            self._handover = HandoverServer(run_folder / "handover.sock", self._selector)
+            self._start_broker()
+            self._preparing = self._fork(lambda: self.roles.prepare(self.settings, self._address))
+            self._metrics = self.roles.load(self.settings)
             # What exists now is shared with the workers for good; the collector need never look at it again.
             gc.collect()
             gc.freeze()
-            self._start_broker()
-            self._preparing = self._fork(lambda: self.roles.prepare(self.settings, self._address))
+            self._handover = HandoverServer(run_folder / "handover.sock", self._selector)
             self._loop()
         finally:
             self._kill_all()
@@ -220,12 +225,14 @@ class Supervisor:
             return
         reading, writing = os.pipe()
         assert self._listening is not None
-        context = WorkerContext(slot, self.settings, self._listening, self._address, self.metrics, writing)
+        assert self._metrics is not None
+        metrics = self._metrics
+        context = WorkerContext(slot, self.settings, self._listening, self._address, metrics, writing)
 
         def work() -> int:
             os.close(reading)
             _prctl_name(f"pixgate w{slot}")
-            self.metrics.adopt(slot)
+            metrics.adopt(slot)
             return self.roles.work(context)
 
         pid = self._fork(work)
@@ -276,7 +283,8 @@ class Supervisor:
 
     def _worker_ended(self, pid: int, status: int) -> None:
         slot = self._workers.pop(pid)
-        self.metrics.abandon(slot)
+        if self._metrics is not None:
+            self._metrics.abandon(slot)
         if self._stopping:
             return
         LOG.error("worker %d ended (%s)", slot, _exit_text(status), extra={"worker": slot})

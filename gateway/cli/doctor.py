@@ -184,12 +184,12 @@ def _database(settings: Settings) -> Finding:
 
 
 def _server(settings: Settings) -> Finding:
-    from gateway.data_folder import address_file, server_runs
+    from gateway.data_folder import server_runs
 
     if not server_runs(settings):
         return Finding("ok", "server", "not running on this data folder")
     try:
-        where = address_file(settings).read_text(encoding="utf-8").strip()
+        where = settings.address_file.read_text(encoding="utf-8").strip()
     except OSError:
         where = "an address of its own"
     return Finding("ok", "server", f"running at {where}")

@@ -52,7 +52,7 @@ def serve(config_file: Path | None, domain: tuple[str, ...], **flags: object) ->
     """
     settings = settings_of(config_file, domain=",".join(domain) or None, **flags)
 
-    from gateway.app import serve as run
+    from gateway.startup import serve as run
     from gateway.supervisor import StartRefused, configure_supervisor_logging, say
 
     configure_supervisor_logging(settings.log_level)

@@ -65,11 +65,9 @@ async def _find(services: Services, key_id: str | None) -> AccessKey:
 
 def _base_url(settings: Settings) -> str:
     """The server's address: the public one, else where the server that runs (or ran last) on this folder listens."""
-    from gateway.data_folder import address_file
-
     if settings.public_url:
         return settings.public_url
     try:
-        return address_file(settings).read_text(encoding="utf-8").strip() or settings.base_url()
+        return settings.address_file.read_text(encoding="utf-8").strip() or settings.base_url()
     except OSError:
         return settings.base_url()

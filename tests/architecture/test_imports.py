@@ -22,6 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"gateway.s3", "gateway.img", "gateway.web"}),
     frozenset({"gateway.supervisor", "gateway.first_start", "gateway.reference"}),
     frozenset({"gateway.app"}),
+    frozenset({"gateway.startup"}),
     frozenset({"gateway.cli"}),
     frozenset({"gateway.__main__"}),
 )

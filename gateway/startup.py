@@ -1,0 +1,65 @@
+"""Starting the server: which program each process runs, imported as late as it can be.
+
+The doors take most of a second to import. Meanwhile another process migrates the data folder, and the render broker starts.
+"""
+
+from __future__ import annotations
+
+import math
+import subprocess
+from collections.abc import Callable
+
+from gateway.config import Address, Settings
+from gateway.supervisor import Roles, StartRefused, Supervisor, WorkerContext
+from gateway.telemetry.metrics import Metrics
+from gateway.tls import TlsRefused, load_tls
+
+
+def serve(settings: Settings, on_ready: Callable[[Address], None]) -> int:
+    """Run the server until it is told to stop. Returns the exit status; raises StartRefused."""
+    try:
+        load_tls(settings)
+    except TlsRefused as error:
+        raise StartRefused(str(error)) from error
+
+    def ready(address: Address) -> None:
+        settings.address_file.write_text(settings.base_url(address) + "\n", encoding="utf-8")
+        on_ready(address)
+
+    roles = Roles(prepare=_prepare, load=_load, work=_work, broker=_start_broker)
+    return Supervisor(settings, roles, ready).run()
+
+
+def _prepare(settings: Settings, address: Address) -> int:
+    from gateway.first_start import prepare
+
+    return prepare(settings, address)
+
+
+def _load(settings: Settings) -> Metrics:
+    from gateway.app import metrics
+
+    return metrics(settings.workers)
+
+
+def _work(context: WorkerContext) -> int:
+    from gateway.app import work
+
+    return work(context)
+
+
+def _start_broker(settings: Settings) -> subprocess.Popen[bytes]:
+    from gateway.render.launch import start_broker
+    from gateway.render.settings import BrokerSettings
+
+    return start_broker(
+        BrokerSettings(
+            socket_path=str(settings.render_socket.absolute()),
+            decoders=settings.image_decoders,
+            cache_bytes=settings.image_memory_cache_bytes,
+            queue_jobs=settings.image_queue,
+            job_seconds=settings.image_timeout,
+            cpu_seconds=math.ceil(settings.image_timeout),
+            memory_bytes=settings.image_decoder_memory,
+        )
+    )
