@@ -1,0 +1,41 @@
+"""A real browser and a server for it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+from tests.services import Server, running
+
+_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium as the distribution brings it."""
+    if _CHROMIUM is None:
+        pytest.skip("no chromium is installed")
+    with sync_playwright() as playwright:
+        # The sandbox of chromium does not work for root, and the pages here are ours.
+        found = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A profile of its own, without anything from other tests."""
+    found = browser.new_context(accept_downloads=False)
+    found.set_default_timeout(10_000)
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that the browser visits."""
+    with running(Server(tmp_path_factory.mktemp("site") / "data")) as server:
+        yield server
