@@ -90,6 +90,13 @@ class Call:
             return default
         return parse_number(text, name, minimum=0, maximum=maximum, cap=cap)
 
+    def upload_id(self) -> str:
+        """The multipart upload that the query names. Raises S3Error NoSuchUpload where it cannot be one."""
+        upload = self.parameters["uploadId"]
+        if not upload.isascii():
+            raise S3Error("NoSuchUpload")
+        return upload
+
     def version_id(self) -> str | None:
         """The version that the query names, or None. Raises S3Error InvalidArgument where it is empty."""
         version = self.parameters.get("versionId")

@@ -8,6 +8,7 @@ from gateway.s3.body import read_whole
 from gateway.s3.call import Call
 from gateway.s3.continuation import decode_token, encode_token
 from gateway.s3.errors import S3Error, invalid_argument
+from gateway.s3.listing_page import key_parameter
 from gateway.s3.render import owner, xml_reply
 from gateway.s3.xml import Writer, parse
 
@@ -21,7 +22,7 @@ async def list_buckets(call: Call) -> Reply:
     limit = call.number("max-buckets", default=MAX_BUCKETS, maximum=MAX_BUCKETS)
     if limit == 0:
         raise invalid_argument("Argument max-buckets must be an integer between 1 and 10000", "max-buckets", "0")
-    prefix = parameters.get("prefix", "")
+    prefix = key_parameter(call, "prefix").decode()
     token = parameters.get("continuation-token")
     after = decode_token(token, _KIND).decode() if token else ""
     region = parameters.get("bucket-region")

@@ -16,7 +16,7 @@ async def list_multipart_uploads(call: Call) -> Reply:
     limit = call.number("max-uploads", default=MAX_PAGE, maximum=2**31 - 1)
     key_marker = key_parameter(call, "key-marker")
     # Without a key marker S3 overlooks the other.
-    upload_marker = call.parameters.get("upload-id-marker", "") if key_marker else ""
+    upload_marker = key_parameter(call, "upload-id-marker").decode() if key_marker else ""
     page = UploadPage((), (), False, None, None)
     if limit:
         page = await call.services.listing.uploads(

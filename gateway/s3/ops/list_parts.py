@@ -15,7 +15,7 @@ from gateway.s3.xml import Writer, boolean
 async def list_parts(call: Call) -> Reply:
     limit = call.number("max-parts", default=MAX_PAGE, maximum=2**31 - 1)
     after = call.number("part-number-marker", default=0, maximum=2**31 - 1)
-    upload = await call.services.uploads.get(call.bucket, call.key, call.parameters["uploadId"])
+    upload = await call.services.uploads.get(call.bucket, call.key, call.upload_id())
     page = PartPage((), False, None)
     if limit:
         page = await call.services.uploads.parts(upload, after, min(limit, MAX_PAGE))

@@ -78,7 +78,7 @@ async def complete_multipart_upload(call: Call) -> Reply:
         result = await call.services.uploads.complete(
             call.bucket,
             call.key,
-            call.parameters["uploadId"],
+            call.upload_id(),
             parts,
             conditions=conditions,
             checksum_value=checksum,
@@ -120,5 +120,5 @@ def _part(element: Element) -> CompletedPart:
 
 
 async def abort_multipart_upload(call: Call) -> Reply:
-    await call.services.uploads.abort(call.bucket, call.key, call.parameters["uploadId"])
+    await call.services.uploads.abort(call.bucket, call.key, call.upload_id())
     return Reply(204)

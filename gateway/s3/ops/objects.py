@@ -69,7 +69,8 @@ async def _read(call: Call, version: ObjectVersion) -> Reply:
                 "InvalidRequest", "Cannot specify both Range header and partNumber query parameter", fields=()
             )
         start, length = await _part(call, content, part_number)
-        status = 206 if content.size else 200
+        # An empty last part has no bytes that a Content-Range could name.
+        status = 206 if length else 200
         if content.part_count:
             extra.append(("x-amz-mp-parts-count", str(content.part_count)))
     elif wanted is not None and _range_applies(headers.get("if-range"), content.etag, modified):

@@ -20,14 +20,14 @@ from gateway.s3.xml import Writer
 def part_number(call: Call) -> int:
     """Raises S3Error InvalidArgument."""
     text = call.parameters.get("partNumber", "")
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:9]) <= MAX_PARTS:
+    if not (text.isascii() and text.isdigit()) or len(text) > 9 or not 1 <= int(text) <= MAX_PARTS:
         raise invalid_argument("Part number must be an integer between 1 and 10000, inclusive", "partNumber", text)
     return int(text)
 
 
 async def upload_part(call: Call) -> Reply:
     number = part_number(call)
-    upload = await call.services.uploads.get(call.bucket, call.key, call.parameters["uploadId"])
+    upload = await call.services.uploads.get(call.bucket, call.key, call.upload_id())
     expect, body = open_body(call)
     try:
         result = await call.services.uploads.put_part(upload, number, expect=expect, body=body)
@@ -44,7 +44,7 @@ def _of_part(name: str) -> bool:
 
 async def upload_part_copy(call: Call) -> Reply:
     number = part_number(call)
-    upload = await call.services.uploads.get(call.bucket, call.key, call.parameters["uploadId"])
+    upload = await call.services.uploads.get(call.bucket, call.key, call.upload_id())
     _, source_bucket, version = await open_source(call)
     start, length = parse_copy_range(call.headers.get("x-amz-copy-source-range"), readable_content(version).size)
     if length > MAX_PUT_BYTES:
