@@ -277,3 +277,30 @@ def parts_in_chunks(probe: Probe) -> None:
     part = {"PartNumber": 1, "ETag": answer.header("ETag")}
     probe.s3.complete_multipart_upload(Bucket=bucket, Key="key", UploadId=identifier, MultipartUpload={"Parts": [part]})
     check(probe.body(bucket, "key") == _WHOLE, "the bytes differ")
+
+
+@case("PutObject", _TRAILERS)
+def chunks_within_http_chunks(probe: Probe) -> None:
+    """SDKs that stream send aws-chunked bodies with `Transfer-Encoding: chunked` and no Content-Length: accepted, for
+    the decoded length is declared."""
+    bucket = probe.bucket()
+    upload = Upload(probe, bucket, UNSIGNED_TRAILER, len(_WHOLE), {"x-amz-trailer": "x-amz-checksum-crc32"})
+    end = _trailer_lines([("x-amz-checksum-crc32", value("CRC32", _WHOLE))]) + b"\r\n"
+    body = unsigned_chunks(_CHUNKS) + end
+    pieces = [body[start : start + 10_000] for start in range(0, len(body), 10_000)]
+    framed = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+    headers = [*upload.headers, ("Transfer-Encoding", "chunked")]
+    probe.exchange("PUT", upload.path, [], headers, framed).succeeded()
+    check(probe.body(bucket, "key") == _WHOLE, "the bytes differ")
+
+
+@case("PutObject", _TRAILERS)
+def http_chunks_without_a_length(probe: Probe) -> None:
+    """A plain body with `Transfer-Encoding: chunked` declares no length: 411 MissingContentLength or 501
+    NotImplemented."""
+    bucket = probe.bucket()
+    path = probe.path(bucket, "key")
+    headers = [*probe.signed_headers("PUT", path, payload="UNSIGNED-PAYLOAD"), ("Transfer-Encoding", "chunked")]
+    answer = probe.exchange("PUT", path, [], headers, b"5\r\nhello\r\n0\r\n\r\n")
+    answer.refused_any((411, "MissingContentLength"), (501, "NotImplemented"))
+    equal(probe.keys(bucket), [], "keys")

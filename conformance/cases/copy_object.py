@@ -244,3 +244,30 @@ def encryption_is_never_ignored(probe: Probe) -> None:
             equal(probe.send("HEAD", bucket, "to").header(name), value, name)
         else:
             check(answer.code and answer.status in (400, 403, 501), f"{name}: {answer.status} {answer.code}")
+
+
+@case("CopyObject")
+def headers_a_copy_never_ignores(probe: Probe) -> None:
+    """A storage class, an open ACL and the expected owner of the source are followed or refused."""
+    bucket = probe.bucket()
+    probe.put(bucket, "from", b"x")
+    for name, value in (
+        ("x-amz-acl", "public-read"),
+        ("x-amz-storage-class", "RUBBISH"),
+        ("x-amz-source-expected-bucket-owner", "000000000000"),
+        ("x-amz-expected-bucket-owner", "000000000000"),
+    ):
+        answer = _copy(probe, bucket, "to", f"{bucket}/from", {name: value})
+        check(answer.code and answer.status in (400, 403, 501), f"{name}: {answer.status} {answer.code}")
+    equal(probe.keys(bucket), ["from"], "keys")
+
+
+@case("CopyObject")
+def replaced_content_type_by_default(probe: Probe) -> None:
+    """REPLACE without a Content-Type gives the default one; metadata is gone."""
+    bucket = probe.bucket()
+    probe.put(bucket, "from", b"x", ContentType="text/x", Metadata={"m": "1"}, CacheControl="no-store")
+    _copy(probe, bucket, "to", f"{bucket}/from", {"x-amz-metadata-directive": "REPLACE"}).succeeded()
+    head = probe.s3.head_object(Bucket=bucket, Key="to")
+    equal((head["ContentType"], head["Metadata"]), ("binary/octet-stream", {}), "headers")
+    check("CacheControl" not in head, "Cache-Control was kept")

@@ -176,3 +176,45 @@ def the_same_key_twice(probe: Probe) -> None:
     answer = _send(probe, bucket, _document(["a", "a"])).succeeded()
     equal(answer.texts("Error/Key"), [], "errors")
     equal(probe.keys(bucket), [], "keys")
+
+
+@case("DeleteObjects")
+def white_space_in_keys(probe: Probe) -> None:
+    """White space around and inside a key is part of it, also as character references."""
+    bucket = probe.bucket()
+    keys = [" lead", "trail ", "a\nb", "a\rb", "a\tb"]
+    for key in [*keys, "lead", "trail", "a b"]:
+        probe.put(bucket, key, b"x")
+    references = [key.replace("\r", "&#xD;").replace("\n", "&#10;").replace("\t", "&#x9;") for key in keys]
+    inside = "".join(f"<Object><Key>{key}</Key></Object>" for key in references)
+    _send(probe, bucket, f"<Delete>{inside}</Delete>".encode()).succeeded()
+    equal(probe.keys(bucket), ["a b", "lead", "trail"], "keys left")
+
+
+@case("DeleteObjects")
+def conditions_are_never_ignored(probe: Probe) -> None:
+    """An ETag beside a key is a condition: with another one the object stays (an error where it is not built)."""
+    bucket = probe.bucket()
+    probe.put(bucket, "a", b"x")
+    body = b'<Delete><Object><Key>a</Key><ETag>"00000000000000000000000000000000"</ETag></Object></Delete>'
+    answer = _send(probe, bucket, body)
+    if answer.status == 200:
+        equal(answer.texts("Error/Code"), ["PreconditionFailed"], "codes")
+    else:
+        check(answer.code, f"{answer.status} without a code")
+    equal(probe.keys(bucket), ["a"], "keys")
+
+
+@case("DeleteObjects")
+def a_version_id_that_is_none(probe: Probe) -> None:
+    """A version id that cannot be one is an error of that key alone; the others go."""
+    bucket = probe.bucket(versioning="Enabled")
+    probe.put(bucket, "a", b"x")
+    doomed = probe.put(bucket, "b", b"x")["VersionId"]
+    body = (
+        "<Delete><Object><Key>a</Key><VersionId>no such</VersionId></Object>"
+        f"<Object><Key>b</Key><VersionId>{doomed}</VersionId></Object></Delete>"
+    ).encode()
+    answer = _send(probe, bucket, body).succeeded()
+    check("b" in answer.texts("Deleted/Key"), "b is not among the deleted")
+    equal(probe.keys(bucket), ["a"], "keys")

@@ -213,3 +213,62 @@ def a_form_without_policy(probe: Probe) -> None:
     answer = probe.exchange("POST", f"/{bucket}", [], headers, body)
     check(answer.status in (400, 403, 405, 501) and answer.code, f"{answer.status} {answer.code}")
     equal(probe.keys(bucket), [], "keys")
+
+
+@case("Requests", GUIDE + "bucket-owner-condition.html")
+def expected_bucket_owner(probe: Probe) -> None:
+    """`x-amz-expected-bucket-owner` that is another account: 403 AccessDenied (501 where not built), never ignored."""
+    bucket = probe.bucket()
+    probe.put(bucket, "key", b"x")
+    headers = {"x-amz-expected-bucket-owner": "000000000000"}
+    for method, key, body in (("GET", "key", b""), ("PUT", "new", b"x"), ("DELETE", "key", b""), ("GET", "", b"")):
+        answer = probe.send(method, bucket, key, headers=headers, body=body)
+        answer.refused_any((403, "AccessDenied"), (501, "NotImplemented"), (400, "InvalidBucketOwnerAWSAccountID"))
+    equal(probe.keys(bucket), ["key"], "keys")
+
+
+@case("Requests", API + "Welcome.html")
+def unknown_query_parameters(probe: Probe) -> None:
+    """Parameters that no operation knows are signed and otherwise ignored; SDKs add `x-id` to every request."""
+    bucket = probe.bucket()
+    probe.send("PUT", bucket, "key", query=[("x-id", "PutObject")], body=b"x").succeeded()
+    equal(probe.send("GET", bucket, "key", query=[("x-id", "GetObject")]).succeeded().body, b"x", "body")
+    equal(probe.presigned("GET", bucket, "key", query=[("x-id", "GetObject")]).succeeded().body, b"x", "body by link")
+    query = [("list-type", "2"), ("x-id", "ListObjectsV2")]
+    equal(probe.send("GET", bucket, query=query).succeeded().texts("Contents/Key"), ["key"], "keys")
+    probe.send("DELETE", bucket, "key", query=[("x-id", "DeleteObject")]).succeeded(204)
+
+
+@case("Requests", API + "Welcome.html")
+def harmless_headers_of_sdks(probe: Probe) -> None:
+    """What SDKs add to describe themselves changes nothing."""
+    bucket = probe.bucket()
+    headers = {
+        "amz-sdk-invocation-id": "d57a1a8e-3a2b-4bb5-9a4d-2c0f0a5a0001",
+        "amz-sdk-request": "attempt=1; max=3",
+        "x-amz-user-agent": "aws-sdk-js/3.900.0",
+        "x-amz-request-payer": "requester",
+        "User-Agent": "aws-sdk-js/3.900.0 ua/2.1",
+        "X-Amzn-Trace-Id": "Root=1-67891233-abcdef012345678912345678",
+    }
+    probe.send("PUT", bucket, "key", headers=headers, body=b"x").succeeded()
+    equal(probe.send("GET", bucket, "key", headers=headers).succeeded().body, b"x", "body")
+
+
+@case("Requests", API + "Welcome.html")
+def many_requests_on_one_line(probe: Probe) -> None:
+    """Uploads, downloads and errors follow each other on one connection."""
+    bucket = probe.bucket()
+    with probe.open() as connection:
+        for number in range(20):
+            body = b"%d" % number * 5000
+            path = probe.path(bucket, f"key-{number % 3}")
+            headers = probe.signed_headers("PUT", path, payload="UNSIGNED-PAYLOAD")
+            connection.head("PUT", path, [*headers, ("Content-Length", str(len(body)))])
+            connection.body(body)
+            connection.answer().succeeded()
+            connection.head("GET", path, probe.signed_headers("GET", path))
+            check(connection.answer().succeeded().body == body, "the bytes differ")
+            missing = probe.path(bucket, "missing")
+            connection.head("GET", missing, probe.signed_headers("GET", missing))
+            connection.answer().refused(404, "NoSuchKey")
