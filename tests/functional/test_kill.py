@@ -140,3 +140,24 @@ def test_five_rounds(tmp_path: Path) -> None:
 @pytest.mark.timeout(1800)
 def test_fifty_rounds(tmp_path: Path) -> None:
     _rounds(tmp_path, 50)
+
+
+def test_the_ledger_notices_each_kind_of_loss() -> None:
+    """The judge of the rounds above is no yes-man."""
+    ledger = Ledger()
+    bodies = [b"one", b"two", b"three"]
+    digests = [hashlib.sha256(body).hexdigest() for body in bodies]
+    for body in bodies:
+        ledger.send("key", body)
+    ledger.check({})  # nothing acknowledged, nothing there
+    ledger.acknowledged["key"] = 1
+    ledger.check({"key": digests[1]})
+    ledger.check({"key": digests[2]})  # sent later, its answer lost
+    with pytest.raises(AssertionError, match="is gone"):
+        ledger.check({})
+    with pytest.raises(AssertionError, match="half"):
+        ledger.check({"key": digests[0]})
+    with pytest.raises(AssertionError, match="half"):
+        ledger.check({"key": hashlib.sha256(b"thr").hexdigest()})
+    with pytest.raises(AssertionError, match="nobody wrote"):
+        ledger.check({"key": digests[1], "other": digests[1]})
