@@ -1,15 +1,15 @@
 """Facts that go wrong, as the services raise them. They know nothing of HTTP; each door maps them once.
 
-    GatewayError
-    ├── NotFound: BucketNotFound, ObjectNotFound, VersionNotFound, UploadNotFound, AccountNotFound, KeyNotFound
-    ├── Conflict: BucketExists, BucketOwnedByYou, BucketNotEmpty, AccountExists, ConditionalConflict
-    ├── PreconditionFailed
-    ├── IsDeleteMarker
-    ├── Invalid: InvalidBucketName, InvalidKey, InvalidVersionId, InvalidPart, InvalidPartOrder, PartTooSmall,
-    │            ObjectTooLarge, InvalidTag, InvalidCompletion, InvalidName, InvalidValue
-    ├── BodyMismatch: LengthMismatch, Md5Mismatch, Sha256Mismatch, ChecksumMismatch
-    ├── AccessRefused
-    └── Unavailable: DatabaseUnavailable, StoreUnavailable, DiskFull, LeaseLost, Overloaded
+GatewayError
+├── NotFound: BucketNotFound, ObjectNotFound, VersionNotFound, UploadNotFound, AccountNotFound, KeyNotFound
+├── Conflict: BucketExists, BucketOwnedByYou, BucketNotEmpty, AccountExists, ConditionalConflict
+├── PreconditionFailed
+├── IsDeleteMarker
+├── Invalid: InvalidBucketName, InvalidKey, InvalidVersionId, InvalidPart, InvalidPartOrder, PartTooSmall,
+│            ObjectTooLarge, InvalidTag, InvalidCompletion, InvalidName, InvalidValue
+├── BodyMismatch: LengthMismatch, Md5Mismatch, Sha256Mismatch, ChecksumMismatch
+├── AccessRefused
+└── Unavailable: DatabaseUnavailable, StoreUnavailable, DiskFull, LeaseLost, Overloaded
 """
 
 from __future__ import annotations

@@ -245,7 +245,6 @@ class S3Endpoint:
         )
         return Reply(known.status, [XML_TYPE, *known.headers], document, close=known.close)
 
-
     def _about(self, code: str, request: BaseRequest) -> tuple[tuple[str, str], ...]:
         """What an error is about, as S3 tells it."""
         wanted = _ABOUT.get(code)

@@ -176,7 +176,7 @@ async def test_secrets_are_in_no_repr_and_not_in_the_database(services: Services
     assert MASTER.hex() not in repr(MASTER)
     # In a process of its own: closing a file of an open database would end this one's locks on it.
     files = [f"{folder}/{DATABASE}", f"{folder}/{DATABASE}-wal"]
-    stored = subprocess.run(["cat", *files], capture_output=True, check=True).stdout  # noqa: ASYNC221 - it is short
+    stored = subprocess.run(["cat", *files], capture_output=True, check=True).stdout
     assert key.access_key.encode() in stored
     assert key.secret.encode() not in stored
 

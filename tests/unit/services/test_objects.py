@@ -451,7 +451,7 @@ async def test_of_fifty_conditional_writers_in_two_processes_one_wins(
         conditions, loses = f"WriteConditions(if_match='{hashlib.md5(b'before').hexdigest()}')", "PreconditionFailed"
     program = RACER.replace("CONDITIONS)", conditions + ")")
     racers = [
-        subprocess.Popen(  # noqa: ASYNC220 - starting one blocks for a moment, and nothing else runs
+        subprocess.Popen(
             [sys.executable, "-c", program, str(folder), name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -284,7 +284,7 @@ asyncio.run(main())
 
 async def test_nothing_acknowledged_is_lost_by_a_kill(services: Services, bucket: Bucket, folder: Path) -> None:
     for _ in range(3):
-        process = subprocess.Popen(  # noqa: ASYNC220 - it blocks for a moment, and nothing else runs
+        process = subprocess.Popen(
             [sys.executable, "-c", WRITER, str(folder)], stdout=subprocess.PIPE, text=True
         )
         assert process.stdout is not None
