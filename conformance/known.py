@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 _PIXGATE = {
     "a checksum that nobody asked for is not computed: it would slow every upload": ("PutObject/checksum_by_default",),
     "a copy shares the source's content, and so its ETag and its parts": ("CopyObject/of_a_multipart_object",),
@@ -135,7 +137,7 @@ _MINIO = {
 }
 
 
-def _by_case(reasons: dict[str, tuple[str, ...]]) -> dict[str, str]:
+def _by_case(reasons: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
     return {identifier: reason for reason, identifiers in reasons.items() for identifier in identifiers}
 
 
