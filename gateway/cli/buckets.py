@@ -9,7 +9,7 @@ import click
 
 from gateway.cli.context import data_options, json_option, print_json, settings_of, with_services
 from gateway.cli.duration import utc
-from gateway.errors import BucketNotFound
+from gateway.errors import BucketExists, BucketNotFound, BucketOwnedByYou, InvalidBucketName
 
 if TYPE_CHECKING:
     from gateway.model import Bucket
@@ -69,7 +69,14 @@ def create(name: str, account: str, data: Path | None, config_file: Path | None)
     """Make a bucket."""
 
     async def work(services: Services) -> Bucket:
-        return await services.buckets.create(name, await services.accounts.get(account))
+        owner = await services.accounts.get(account)
+        try:
+            return await services.buckets.create(name, owner)
+        except InvalidBucketName:
+            rule = "3 to 63 lower-case letters, digits, dots and hyphens, no IP address and no name that is reserved"
+            raise InvalidBucketName(f"{name!r} is no bucket name: {rule}.") from None
+        except (BucketExists, BucketOwnedByYou):
+            raise BucketExists(f"There is a bucket {name!r} already; `pixgate buckets list` shows whose.") from None
 
     bucket = with_services(settings_of(config_file, data=data), work, make=True)
     click.echo(f"{bucket.name} is made and belongs to {bucket.owner.name}")

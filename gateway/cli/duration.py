@@ -32,8 +32,14 @@ def parse_moment(text: str, now: float) -> int:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
+LAST_MOMENT = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
+"""The last second that a date can name; what lies behind it could not be shown again."""
+
+
 def utc(milliseconds: int) -> str:
     """A moment, in milliseconds since the epoch, as `2027-01-31T12:00:00Z`."""
+    if milliseconds > LAST_MOMENT * 1000:
+        return "after 9999"
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -52,4 +58,6 @@ class Moment(click.ParamType[int]):
             self.fail(str(error), param, ctx)
         if moment <= now:
             self.fail(f"{value!r} is in the past", param, ctx)
+        if moment > LAST_MOMENT:
+            self.fail(f"{value!r} lies after the year 9999: leave it out for no end", param, ctx)
         return moment

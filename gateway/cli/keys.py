@@ -35,6 +35,8 @@ def described(key: AccessKey) -> dict[str, Any]:
 
 
 def _show_new(key: AccessKey, as_json: bool) -> None:
+    if not key.account.enabled:
+        click.echo(f"The account {key.account.name} is switched off: the key opens nothing until it is on.", err=True)
     if as_json:
         print_json(
             {"access_key": key.access_key, "secret_key": key.secret, "account": key.account.name, **described(key)}

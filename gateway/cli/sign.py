@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 import click
 
@@ -39,16 +40,33 @@ def sign(
     settings = settings_of(config_file, data=data)
     if not link.startswith("/img/"):
         raise click.UsageError("the link begins with /img/, as in '/img/<image id>?w=300'")
+    _check_options(link)
     key = with_services(settings, lambda services: _find(services, key_id))
     secret = raw_link_key(key.secret) if key.kind is KeyKind.LINK else s3_link_key(key.secret)
     moment = expires if expires is not None else int(time.time()) + parse_duration(DEFAULT_EXPIRY)
     try:
         signed = sign_url(link, key_id=key.access_key, key=secret, expires=moment)
-    except (ValueError, LinkRefused) as error:
-        raise click.UsageError(f"{link!r} cannot be signed: {error or 'it has a broken escape'}") from error
+    except ValueError as error:
+        raise click.UsageError(f"{link!r} cannot be signed: {error}") from error
+    except LinkRefused:
+        reason = "a percent sign is written %25, other bytes of a key as %XX, in UTF-8"
+        raise click.UsageError(f"{link!r} cannot be signed: {reason}") from None
     if not key.usable(int(time.time() * 1000)):
         click.echo(f"{key.access_key} is switched off or has expired: the link will be refused.", err=True)
     click.echo(signed if only_path else _base_url(settings) + signed)
+
+
+def _check_options(link: str) -> None:
+    """Raises UsageError where the server would answer the link with 400, whoever signed it."""
+    from signing.image_link import RESERVED
+    from transforms.errors import OptionError
+    from transforms.options import parse_query
+
+    pairs = parse_qsl(link.partition("?")[2], keep_blank_values=True)
+    try:
+        parse_query((name, value) for name, value in pairs if name not in RESERVED)
+    except OptionError as error:
+        raise click.UsageError(str(error)) from error
 
 
 async def _find(services: Services, key_id: str | None) -> AccessKey:

@@ -77,7 +77,7 @@ def test_an_expiry_is_kept(run: Run) -> None:
         (("keys", "create", "--account", "anna", "--prefix", "x"), "link key"),
         (("keys", "create", "--account", "anna", "--links", "--admin"), "link"),
         (("accounts", "disable", "root"), "cannot be disabled"),
-        (("buckets", "create", "UPPER"), "not valid"),
+        (("buckets", "create", "UPPER"), "3 to 63 lower-case letters"),
         (("buckets", "create", "photos", "--account", "nobody"), "There is no account"),
         (("buckets", "set", "photos", "--images", "public"), "There is no bucket"),
         (("sign", "/img/x", "--key", "NOPE"), "There is no key"),
@@ -88,6 +88,20 @@ def test_mistakes_are_one_line_without_a_traceback(run: Run, arguments: tuple[st
     result = run(*arguments, status=1)
     assert message in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_an_expiry_beyond_the_calendar_is_refused(run: Run) -> None:
+    assert "after the year 9999" in run("keys", "create", "--account", "a", "--expires", "9999999d", status=2).stderr
+    run("keys", "create", "--account", "a", "--expires", "9999-12-31")
+    assert "9999-12-31T00:00:00Z" in run("keys", "list").stdout
+
+
+def test_a_bucket_that_is_there_and_an_account_that_is_off_are_told(run: Run) -> None:
+    run("accounts", "create", "anna")
+    run("buckets", "create", "photos", "--account", "anna")
+    assert "There is a bucket 'photos' already" in run("buckets", "create", "photos", status=1).stderr
+    run("accounts", "disable", "anna")
+    assert "anna is switched off" in run("keys", "create", "--account", "anna").stderr
 
 
 def test_reading_commands_do_not_make_a_data_folder(run: Run, data: Path) -> None:
@@ -166,12 +180,24 @@ def test_a_link_is_signed_with_the_root_key_by_default(run: Run, monkeypatch: py
     assert parse_qs(urlsplit(path).query)["kid"] == ["someone"]
 
 
-@pytest.mark.parametrize("link", ["/photos/a.jpg", "/img/a?sig=x", "/img/a?w=%zz"])
-def test_what_cannot_be_signed(run: Run, monkeypatch: pytest.MonkeyPatch, link: str) -> None:
+@pytest.mark.parametrize(
+    ("link", "message"),
+    [
+        ("/photos/a.jpg", "begins with /img/"),
+        ("/img/a?sig=x", "sig is added by signing"),
+        ("/img/a?w=%zz", "Option 'w' is malformed"),
+        ("/img/photos/100%.jpg?w=3", "a percent sign is written %25"),
+        ("/img/photos/%ff.jpg?w=3", "in UTF-8"),
+        ("/img/a?w=wide", "a whole number from 1"),
+        ("/img/a?w=3&width=4", "is repeated"),
+        ("/img/a?size=3", "Option 'size' is unknown"),
+    ],
+)
+def test_what_cannot_be_signed(run: Run, monkeypatch: pytest.MonkeyPatch, link: str, message: str) -> None:
     monkeypatch.setenv("PIXGATE_ROOT_ACCESS_KEY", "someone")
     monkeypatch.setenv("PIXGATE_ROOT_SECRET_KEY", "something-secret")
     run("migrate")
-    assert "Error" in run("sign", link, status=2).stderr
+    assert message in run("sign", link, status=2).stderr
 
 
 def test_the_root_pair_is_shown_only_when_asked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

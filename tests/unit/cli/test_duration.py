@@ -41,3 +41,7 @@ def test_what_is_no_moment() -> None:
 
 def test_shown_in_utc() -> None:
     assert utc(1_000_000_999) == "1970-01-12T13:46:40Z"
+
+
+def test_what_no_calendar_shows_does_not_stop_a_list() -> None:
+    assert utc(10**17) == "after 9999"
