@@ -13,7 +13,8 @@ EXAMPLE_URL = "http://127.0.0.1:9090"
 """What stands in the documents for the server's address; pages show the real one."""
 _TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
 _LINK = re.compile(r'(<a href=")([^":?#]*?)(?:index)?\.md([#"])')
-_SECTIONS = ("", "guides", "reference", "adr")
+_SECTIONS = {"": "Pixgate", "guides": "Guides", "reference": "Reference", "adr": "Decisions"}
+"""Folder and heading, in the order in which people need them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,21 @@ def documents() -> dict[str, Document]:
         found.append(Document(relative.as_posix(), section, title[1].replace("`", "") if title else relative.name))
     found.sort(
         key=lambda document: (
-            _SECTIONS.index(document.section) if document.section in _SECTIONS else len(_SECTIONS),
+            list(_SECTIONS).index(document.section),
             document.name != "index",
             document.name,
         )
     )
     return {document.name: document for document in found}
+
+
+@cache
+def contents() -> tuple[tuple[str, tuple[Document, ...]], ...]:
+    """The table of contents: a heading and its documents each."""
+    return tuple(
+        (heading, tuple(document for document in documents().values() if document.section == section))
+        for section, heading in _SECTIONS.items()
+    )
 
 
 @cache

@@ -215,7 +215,7 @@ class WebEndpoint:
             version=__version__,
             base_url=self._base_url,
             region=self._settings.region,
-            contents=docs.documents().values(),
+            contents=docs.contents(),
             **values,
         )
         headers = {**PAGE_HEADERS, "Cache-Control": "no-cache", "Content-Type": "text/html; charset=utf-8"}

@@ -77,6 +77,12 @@ def test_every_link_in_the_documentation_leads_somewhere(http_server: Server) ->
     assert {"/ui/docs/guides/s3-clients", "/ui/docs/reference/settings", "/health"} <= seen
 
 
+def test_a_document_comes_before_the_table_of_contents_and_guides_before_decisions(http_server: Server) -> None:
+    page = Answer(http_server, "/ui/docs/guides/image-links", BROWSER).text
+    places = [page.index(piece) for piece in ("<h1>Image links", "<h2>Guides", "<h2>Reference", "<h2>Decisions")]
+    assert places == sorted(places)
+
+
 def _resolved(base: str, target: str) -> str:
     from urllib.parse import urljoin
 
