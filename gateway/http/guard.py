@@ -16,25 +16,31 @@ from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.http_exceptions import LineTooLong
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 _TCP_INFO = struct.Struct("=120x QQ 8x I")
 """`tcpi_bytes_acked`, `tcpi_bytes_received` and `tcpi_notsent_bytes` of Linux' `struct tcp_info` (since 4.6)."""
 SWEEP_INTERVAL = 5.0
 """Seconds between looks at the connections that wait for their client."""
 FAREWELL_SECONDS = 1.0
+HEADER_BYTES = 64 * 1024
+"""Bytes of a whole header, give or take one read: aiohttp bounds its lines and their number, which makes megabytes."""
 
 
 class GuardedHandler(RequestHandler):
-    """aiohttp's connection with a time limit for the header of every request."""
+    """aiohttp's connection with limits for the header of every request: in time, and in bytes."""
 
-    __slots__ = ("_header_timer",)
+    __slots__ = ("_header_bytes", "_header_timer", "_refused")
 
     _manager: GuardedServer | None
 
     def __init__(self, manager: GuardedServer, **options: Any) -> None:
         super().__init__(manager, **options)
         self._header_timer: asyncio.TimerHandle | None = None
+        self._header_bytes = 0
+        self._refused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -47,19 +53,38 @@ class GuardedHandler(RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
         seen = self._request_count
+        # Asked before they are read: afterwards the last bytes of a body would look like a header's.
+        between = self._between_requests()
         super().data_received(data)
         if self._request_count != seen:
+            self._header_bytes = 0
             if self._header_timer is not None:
                 self._header_timer.cancel()
                 self._header_timer = None
-        elif self._header_timer is None and data and self._between_requests():
+        elif between and data:
             # These bytes belong to no body and did not make a request whole: its header has begun.
-            self._arm()
+            if self._header_timer is None:
+                self._arm()
+            self._header_bytes += len(data)
+            if self._header_bytes > HEADER_BYTES:
+                self._refuse_header()
 
     def _between_requests(self) -> bool:
+        if self._messages:
+            return bool(self._messages[-1][1].is_eof())
         request = self._current_request
-        return not self._messages and (request is None or request.content.is_eof())
+        return request is None or request.content.is_eof()
+
+    def _refuse_header(self) -> None:
+        """Answer 400 as if the parser had refused it, after what came before; nothing more is read."""
+        self._refused = True
+        error = LineTooLong(b"header", HEADER_BYTES)
+        self._messages.append((_ErrInfo(status=400, exc=error, message=error.message), EMPTY_PAYLOAD))
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def _arm(self) -> None:
         manager = self._manager

@@ -1,0 +1,83 @@
+"""Lines that no honest client opens: headers without an end, and what must not be taken for one."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.functional.conftest import StartServer
+from tests.services import Server
+
+
+def connect(server: Server) -> socket.socket:
+    where = urlsplit(server.url)
+    return socket.create_connection((where.hostname or "", where.port or 0), timeout=20)
+
+
+def resident(server: Server) -> int:
+    """Bytes that the processes under the supervisor have in memory."""
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+    return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in children) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_a_header_of_megabytes_is_refused(start_server: StartServer) -> None:
+    server = start_server()
+    head = b"GET / HTTP/1.1\r\nHost: h\r\n" + b"".join(b"X-%d: %b\r\n" % (n, b"a" * 16_000) for n in range(250))
+    before = resident(server)
+    lines = [connect(server) for _ in range(30)]
+    try:
+        for line in lines:
+            try:
+                line.sendall(head)
+            except ConnectionError:
+                pass  # refused before it was all out
+        assert resident(server) - before < 40 * 1024 * 1024
+        assert server.fetch("/livez")[0] == 200
+    finally:
+        for line in lines:
+            line.close()
+
+
+@pytest.mark.parametrize("before", [b"", b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n"], ids=["alone", "pipelined"])
+def test_a_header_that_is_too_large_is_answered(http_server: Server, before: bytes) -> None:
+    with connect(http_server) as line:
+        line.sendall(before + b"GET / HTTP/1.1\r\nHost: h\r\n")
+        for _ in range(12):
+            line.sendall(b"X-Large: " + b"a" * 8_000 + b"\r\n")
+            time.sleep(0.02)
+        answer = b""
+        while piece := line.recv(65536):
+            answer += piece
+    statuses = [part.split()[0] for part in answer.split(b"HTTP/1.1 ")[1:]]
+    assert statuses == ([b"200"] if before else []) + [b"400"], answer
+    assert b"InvalidRequest" in answer
+
+
+def test_a_header_below_the_limit_is_read(http_server: Server) -> None:
+    head = b"GET /livez HTTP/1.1\r\nHost: h\r\n" + b"".join(b"X-%d: %b\r\n" % (n, b"a" * 8_000) for n in range(7))
+    with connect(http_server) as line:
+        line.sendall(head + b"\r\n")
+        assert line.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+def test_the_end_of_a_body_is_not_taken_for_a_header(start_server: StartServer) -> None:
+    server = start_server(environment={"PIXGATE_HEADER_TIMEOUT": "1"})
+    client = server.client(signature_version="s3v4")
+    client.create_bucket(Bucket="bucket")
+    url = urlsplit(client.generate_presigned_url("put_object", Params={"Bucket": "bucket", "Key": "key"}))
+    body = os.urandom(300_000)
+    with connect(server) as line:
+        head = f"PUT {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: {len(body)}\r\n\r\n"
+        line.sendall(head.encode())
+        time.sleep(0.2)
+        line.sendall(body)
+        assert line.recv(65536).startswith(b"HTTP/1.1 200")
+        # Longer than a header may take, and shorter than an idle connection may last.
+        time.sleep(2.5)
+        line.sendall(b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert line.recv(65536).startswith(b"HTTP/1.1 200")
