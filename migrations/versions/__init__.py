@@ -1,0 +1,1 @@
+"""One file a revision, in order. Alembic loads them by path; as a package they are installed with the rest."""
