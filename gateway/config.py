@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 PREFIX = "PIXGATE_"
@@ -394,7 +394,7 @@ def load(
     if config_file is not None:
         _gather_toml(config_file, given, problems)
     if env_file.is_file():
-        _gather_variables(dotenv_values(env_file, interpolate=False), f" in {env_file}", given, problems)
+        _gather_variables(_read_env_file(env_file, problems), f" in {env_file}", given, problems)
     _gather_variables(environ, "", given, problems)
     for name, value in (flags or {}).items():
         if value is not None:
@@ -425,6 +425,25 @@ def _gather_toml(path: Path, given: dict[str, tuple[str, object]], problems: lis
             given[name] = (f"{name} in {path}", value)
         else:
             problems.append(f"{name} in {path}: there is no such setting{_suggest(name, list(Settings.model_fields))}")
+
+
+def _read_env_file(path: Path, problems: list[str]) -> dict[str, str | None]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            statements = list(parse_stream(file))
+    except OSError as error:
+        problems.append(f"{path}: {error.strerror}")
+        return {}
+    except UnicodeDecodeError:
+        problems.append(f"{path}: is not UTF-8")
+        return {}
+    for statement in statements:
+        # The file may be others' as well. A line is named by its number, never quoted: it may hold a secret.
+        text = statement.original.string
+        if statement.error and "pixgate" in text.lower():
+            line = statement.original.line + len(text) - len(text.lstrip("\n"))
+            problems.append(f"line {line} in {path}: is not NAME=value")
+    return {one.key: one.value for one in statements if one.key is not None and not one.error}
 
 
 def _gather_variables(

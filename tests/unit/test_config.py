@@ -206,3 +206,12 @@ def test_every_setting_says_what_it_is() -> None:
     for name, field in Settings.model_fields.items():
         assert field.description, name
         assert field.description.endswith("."), name
+
+
+def test_a_line_of_the_env_file_that_cannot_be_read_is_told_without_its_text(tmp_path: Path) -> None:
+    env = tmp_path / ".env"
+    env.write_text("OTHERS SETTING\n\nPIXGATE WORKERS=3\nPIXGATE_ROOT_SECRET_KEY='half a secret\nPIXGATE_WORKERS=2\n")
+    found = problems(env_file=env, environ={})
+    assert found == (f"line 3 in {env}: is not NAME=value", f"line 4 in {env}: is not NAME=value")
+    env.write_bytes(b"PIXGATE_REGION=\xff\n")
+    assert problems(env_file=env, environ={}) == (f"{env}: is not UTF-8",)
