@@ -227,11 +227,20 @@ class FilesystemStore:
         self._open: OrderedDict[str, _OpenFile] = OrderedDict()
         self._reads: dict[FileReader, int] = {}
 
-    def claim(self) -> None:
-        """Mark the folder as this deployment's. Raises InvalidValue where it is another's, StoreUnavailable."""
+    def claim(self, *, used: bool = False) -> None:
+        """Mark the folder as this deployment's.
+
+        Raises InvalidValue where it is another's, or where it has no mark although it was `used` before (its disk is not
+        mounted, most likely: what were written now would vanish under the mount), and StoreUnavailable.
+        """
         marker = self.root / MARKER
         try:
             if not marker.exists():
+                if used:
+                    raise InvalidValue(
+                        f"the database names blobs, but {marker} is missing: is the disk of {self.root} not mounted? "
+                        f"(the file holds one line: {self._deployment})"
+                    )
                 new = marker.with_name(f".{MARKER}-{os.getpid()}")
                 new.write_text(self._deployment + "\n", encoding="ascii")
                 with contextlib.suppress(FileExistsError):

@@ -81,10 +81,12 @@ class Fsck:
         return set(sizes)
 
     async def _check_files(self, report: FsckReport, names: set[str], living: set[int], repair: bool) -> None:
+        # The folders first: a lease has its row before its folder, so that none of these is of a lease not yet known.
+        folders = await asyncio.to_thread(self._store.leases)
         waiting = set(await leases.dead(self._database))
         # A lease that began meanwhile is living, too.
         living |= set(await leases.live(self._database))
-        for lease in await asyncio.to_thread(self._store.leases):
+        for lease in folders:
             if lease in living or lease in waiting:
                 continue
             for name in await asyncio.to_thread(self._store.names, lease):

@@ -14,6 +14,7 @@ from gateway.blobs.filesystem import FilesystemStore
 from gateway.errors import GatewayError, InvalidValue, Unavailable
 from gateway.metadata import accounts as account_rows
 from gateway.metadata import meta
+from gateway.metadata import sweep as blob_rows
 from gateway.metadata.port import Transaction
 from gateway.metadata.sqlite import SqliteDatabase
 from gateway.model import Account
@@ -90,7 +91,8 @@ class Services:
     ) -> Services:
         """Open a migrated data folder. A worker also takes a lease, checkpoints and sweeps.
 
-        Raises InvalidValue where the master key is not the database's, DatabaseUnavailable, StoreUnavailable.
+        Raises InvalidValue where the master key or the store is not the database's, DatabaseUnavailable,
+        StoreUnavailable.
         """
         path = data / DATABASE
         if not path.exists():
@@ -98,10 +100,11 @@ class Services:
         database = SqliteDatabase(path, data / HANDOVER)
         try:
             deployment, root_account = await database.write(lambda tx: _bootstrap(tx, master))
+            used = bool(await blob_rows.blobs_after(database, after=0, limit=1))
             blobs = data / "blobs"
             blobs.mkdir(mode=0o700, exist_ok=True)
             store = FilesystemStore(blobs, deployment, min_free=min_free)
-            store.claim()
+            store.claim(used=used)
             services = cls(database, store, master, root_account, root, region, grace_ms)
         except BaseException:
             await database.close()
