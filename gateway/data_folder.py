@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.config import Settings
-from gateway.errors import GatewayError, InvalidValue
+from gateway.errors import GatewayError, InvalidValue, WrongMasterKey
 from gateway.services import RootCredentials, Services
 from gateway.services.secrets import MasterKey, load_master_key, parse_master_key
 from gateway.services.services import DATABASE
@@ -45,7 +45,8 @@ def master_key(settings: Settings) -> MasterKey:
     """The key of the settings, else the one in its file, made where there is none. Raises InvalidValue, OSError."""
     if settings.master_key is not None:
         return MasterKey(settings.master_key)
-    return load_master_key(master_key_path(settings))
+    path = database_path(settings)
+    return load_master_key(master_key_path(settings), database=path if path.exists() else None)
 
 
 def rotated_master_key(settings: Settings) -> MasterKey | None:
@@ -60,13 +61,12 @@ def _masters_on_disk(settings: Settings) -> Iterator[MasterKey]:
     """What a rotation by another process may have put in place, or is about to."""
     if settings.master_key is not None:
         return
-    for find in (rotated_master_key, master_key):
+    path = master_key_path(settings)
+    for place in (Path(str(path) + ROTATED), path):
         try:
-            found = find(settings)
-        except (OSError, GatewayError):
+            yield parse_master_key(place.read_text(encoding="ascii"))
+        except (OSError, UnicodeDecodeError, GatewayError):
             continue
-        if found is not None:
-            yield found
 
 
 def put_master_key(settings: Settings) -> None:
@@ -116,10 +116,16 @@ async def open_services(settings: Settings, *, worker: bool = False) -> Services
     if not database_path(settings).exists():
         # Before the master key, which would be made: a mistyped path stays empty.
         raise InvalidValue(f"there is no database in {settings.data}: run `pixgate migrate` or `pixgate serve` first")
+    path = master_key_path(settings)
+    missing = settings.master_key is None and not path.exists()
     try:
         return await opened(master_key(settings))
-    except InvalidValue:
+    except WrongMasterKey:
         rotated = rotated_master_key(settings)
+        if rotated is None and missing:
+            # The key that was made a moment ago opens nothing, and would be in the way of the right one.
+            path.unlink(missing_ok=True)
+            raise WrongMasterKey(f"{path} is missing, without which no secret opens: put your copy back") from None
         if rotated is None:
             raise
         services = await opened(rotated)

@@ -144,6 +144,10 @@ class InvalidValue(Invalid):
     pass
 
 
+class WrongMasterKey(InvalidValue):
+    """Another master key sealed the secrets of this database."""
+
+
 class BodyMismatch(GatewayError):
     """The body is not what the client declared. Nothing of it is visible."""
 

@@ -10,14 +10,20 @@ from migrations import HEAD
 
 
 def current_revision(path: Path) -> str | None:
-    """The revision of a SQLite database file; None where it is new. Needs no Alembic, so it is cheap at each start."""
+    """The revision of a SQLite database file; None where it is new. Needs no Alembic, so it is cheap at each start.
+
+    Raises RuntimeError where the file is no database that can be read.
+    """
     if not path.exists():
         return None
     with closing(sqlite3.connect(path, timeout=30)) as connection:
-        row = connection.execute("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
-        if row is None:
-            return None
-        version = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        try:
+            row = connection.execute("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
+            if row is None:
+                return None
+            version = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        except sqlite3.DatabaseError as error:
+            raise RuntimeError(f"{path} cannot be read: {error}") from error
         return None if version is None else str(version[0])
 
 

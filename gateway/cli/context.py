@@ -58,9 +58,13 @@ def with_services(settings: Settings, work: Callable[[Services], Awaitable[T]], 
         finally:
             await services.close()
 
+    if make:
+        try:
+            if is_new(settings):
+                migrate(settings)
+        except (RuntimeError, OSError) as error:
+            raise click.ClickException(str(error)) from error
     try:
-        if make and is_new(settings):
-            migrate(settings)
         return asyncio.run(run())
     except GatewayError as error:
         raise click.ClickException(str(error)) from error

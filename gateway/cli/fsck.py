@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 @json_option
 @data_options
 def fsck(repair: bool, as_json: bool, data: Path | None, config_file: Path | None) -> None:
-    """Check rows against rows, and rows against the stored bytes, both ways. Works beside a running server.
+    """Check rows against rows, and rows against the stored files, both ways. Works beside a running server.
 
-    Exits with 1 where something is lost or contradicts itself. Files without a row cost only space.
+    Files are looked for and measured, not read: a changed byte in one is not seen here. Exits with 1 where something is lost or contradicts itself. Files without a row cost only space.
     """
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn

@@ -48,7 +48,7 @@ def _metavar(name: str, annotation: object) -> str:
 def serve(config_file: Path | None, domain: tuple[str, ...], **flags: object) -> None:
     """Run the server until SIGTERM or Ctrl-C; a second one ends it at once. SIGHUP reads the certificate again.
 
-    Every setting has a flag; the reference in the documentation lists them all.
+    Every setting that is no secret has a flag; the reference in the documentation lists them all.
     """
     settings = settings_of(config_file, domain=",".join(domain) or None, **flags)
 

@@ -239,6 +239,7 @@ FACTS: dict[type[facts.GatewayError], Callable[[facts.GatewayError], S3Error]] =
     facts.InvalidCompletion: _with("InvalidRequest"),
     facts.InvalidName: _with("InvalidArgument"),
     facts.InvalidValue: _with("InvalidArgument"),
+    facts.WrongMasterKey: _with("InternalError", own_text=False),
     facts.BodyMismatch: _with("BadDigest"),
     facts.LengthMismatch: _with("IncompleteBody", own_text=False),
     facts.Md5Mismatch: _with("BadDigest", own_text=False),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.blobs.filesystem import FilesystemStore
-from gateway.errors import GatewayError, InvalidValue, Unavailable
+from gateway.errors import GatewayError, InvalidValue, Unavailable, WrongMasterKey
 from gateway.metadata import accounts as account_rows
 from gateway.metadata import meta
 from gateway.metadata import sweep as blob_rows
@@ -183,7 +183,7 @@ async def _bootstrap(tx: Transaction, master: MasterKey) -> tuple[str, Account]:
     deployment = await meta.put_if_absent(tx, DEPLOYMENT_NAME, secrets.token_hex(8).encode())
     check = await meta.put_if_absent(tx, CHECK_NAME, master.check_value())
     if not secrets.compare_digest(check, master.check_value()):
-        raise InvalidValue("the master key is not the one that this database was made with")
+        raise WrongMasterKey("the master key is not the one that this database was made with")
     root = await account_rows.root(tx)
     if root is None:
         root = await account_rows.create(tx, "root", new_canonical_id(), now_ms(), is_root=True)

@@ -239,6 +239,24 @@ def test_another_master_key_is_refused(run: Run, data: Path) -> None:
     assert "master key" in run("keys", "list", status=1).stderr
 
 
+def test_a_missing_master_key_is_not_made_anew_for_a_database_that_has_one(run: Run, data: Path) -> None:
+    run("keys", "create", "--account", "anna")
+    (data / "master.key").rename(data / "copy")
+    assert "put your copy back" in run("keys", "list", status=1).stderr
+    assert not (data / "master.key").exists()
+    (data / "copy").rename(data / "master.key")
+    assert "anna" in run("keys", "list").stdout
+
+
+@pytest.mark.parametrize("command", [("keys", "list"), ("keys", "create", "--account", "a"), ("migrate",), ("fsck",)])
+def test_a_file_that_is_no_database_is_one_line_without_a_traceback(
+    run: Run, data: Path, command: tuple[str, ...]
+) -> None:
+    data.mkdir()
+    (data / "pixgate.sqlite").write_bytes(b"not a database, but long enough to be read as one" * 100)
+    assert "file is not a database" in run(*command, status=1).stderr
+
+
 def test_migrate_says_what_it_did(run: Run) -> None:
     assert "to be migrated" in run("migrate", "--check", status=1).stdout
     assert "migrated" in run("migrate").stdout
