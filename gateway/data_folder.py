@@ -45,8 +45,7 @@ def master_key(settings: Settings) -> MasterKey:
     """The key of the settings, else the one in its file, made where there is none. Raises InvalidValue, OSError."""
     if settings.master_key is not None:
         return MasterKey(settings.master_key)
-    path = database_path(settings)
-    return load_master_key(master_key_path(settings), database=path if path.exists() else None)
+    return load_master_key(master_key_path(settings))
 
 
 def rotated_master_key(settings: Settings) -> MasterKey | None:

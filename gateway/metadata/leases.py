@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.errors import LeaseLost
+from gateway.metadata.contents import NewBlob
 from gateway.metadata.port import Reader, Transaction
 
 RENEW_SECONDS = 10
@@ -14,9 +15,11 @@ async def create(tx: Transaction, owner: str, now_ms: int) -> int:
     return await tx.insert(sql, (owner, now_ms, now_ms))
 
 
-async def check(tx: Transaction, lease: int) -> None:
-    """Raise LeaseLost where the sweep may already have taken what this process wrote."""
-    row = await tx.one("SELECT state FROM leases WHERE id = ?", (lease,))
+async def check(tx: Transaction, blob: NewBlob | None) -> None:
+    """Raise LeaseLost where the sweep may already have taken these bytes: their name says whose they are."""
+    if blob is None:
+        return
+    row = await tx.one("SELECT state FROM leases WHERE id = ?", (int(blob.name.partition("/")[0]),))
     if row is None or row[0] != "live":
         raise LeaseLost("This process was away for too long; try again.")
 

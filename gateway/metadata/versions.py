@@ -175,6 +175,12 @@ def check_conditions(conditions: WriteConditions, etag: str | None) -> None:
             raise PreconditionFailed("If-Match")
 
 
+async def expect_conditions(reader: Reader, bucket_id: int, key: bytes, conditions: WriteConditions) -> None:
+    """Hold a write's conditions against what is there now. Raises PreconditionFailed, ObjectNotFound."""
+    row = await reader.one("SELECT etag FROM heads WHERE bucket_id = ? AND key = ?", (bucket_id, key))
+    check_conditions(conditions, None if row is None else row[0])
+
+
 async def put(tx: Transaction, new: NewVersion, conditions: WriteConditions) -> Written:
     """Make the key point at a new version.
 

@@ -113,6 +113,9 @@ def open_body(call: Call, *, limit: int = MAX_PUT_BYTES) -> tuple[Expectations, 
             context=verified.context,
         )
         return expect, ChunkedBody(incoming, decoder, signed=mode is not PayloadMode.STREAMING_UNSIGNED_TRAILER)
+    if "x-amz-trailer" in call.headers:
+        # Nothing would look at the trailer: a client that counts on its checksum must not be told that all is well.
+        raise S3Error("InvalidRequest", "x-amz-trailer needs an aws-chunked body")
     if incoming.length is None:
         if "transfer-encoding" in call.headers or call.request._message.method == "PUT":
             raise S3Error("MissingContentLength")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
+from collections.abc import Iterator
 
 from gateway.blobs.filesystem import FilesystemStore
 from gateway.errors import GatewayError, LeaseLost
@@ -14,6 +16,11 @@ from gateway.metadata.port import Database
 from gateway.services.clock import now_ms
 
 log = logging.getLogger("pixgate.lease")
+
+ABANDONED_BYTES = 64 * 1024**2
+"""Bytes of refused and broken uploads after which a process turns to a new lease, so that the sweep may have the old."""
+ABANDONED_MS = 600_000
+"""And the time after which it does so for fewer."""
 
 
 class Lease:
@@ -26,6 +33,11 @@ class Lease:
         self._task: asyncio.Task[None] | None = None
         self._reads: dict[int, int] = {}
         self._next_read = 0
+        self._writes: dict[int, None] = {}
+        self._next_write = 0
+        self._abandoned = 0
+        self._began_ms = 0
+        self._retired: dict[int, int] = {}
 
     @property
     def id(self) -> int:
@@ -39,6 +51,44 @@ class Lease:
         lease = await self._database.write(lambda tx: leases.create(tx, owner, now_ms()))
         self._store.begin_lease(lease)
         self._id = lease
+        self._abandoned = 0
+        self._began_ms = now_ms()
+
+    @contextlib.contextmanager
+    def writing(self, size: int) -> Iterator[None]:
+        """Around taking `size` bytes and committing them: until then their lease is not given back.
+
+        What ends in an exception counts as abandoned. Raises LeaseLost.
+        """
+        self.id  # noqa: B018 - it raises where there is none
+        self._next_write += 1
+        ticket = self._next_write
+        self._writes[ticket] = None
+        try:
+            yield
+        except BaseException:
+            self._abandoned += size
+            raise
+        finally:
+            del self._writes[ticket]
+
+    async def turn(self) -> None:
+        """Write under a new lease where enough was abandoned under this one, and give back old ones that nobody uses.
+
+        A request never deletes bytes, and the sweep looks only under leases that ended: a process that lives for months
+        must let go of its leases, or what was refused would stay as long as it does.
+        """
+        old = self._id
+        if old is not None and (
+            self._abandoned >= ABANDONED_BYTES or (self._abandoned and now_ms() - self._began_ms >= ABANDONED_MS)
+        ):
+            await self.begin()
+            # Names under the old lease belong to writes that began before this moment.
+            self._retired[old] = self._next_write
+        oldest = next(iter(self._writes), self._next_write + 1)
+        for lease in [lease for lease, last in self._retired.items() if last < oldest]:
+            await self._end(lease)
+            del self._retired[lease]
 
     def keep(self) -> None:
         """Renew it in the background."""
@@ -53,6 +103,8 @@ class Lease:
                     await self.begin()
                 else:
                     await self._renew(lease)
+                    await self._renew_retired()
+                    await self.turn()
             except LeaseLost:
                 # What was written under it may be swept from now on: begin anew, under other names.
                 self._id = None
@@ -66,6 +118,13 @@ class Lease:
 
     async def _renew(self, lease: int) -> None:
         await self._database.write(lambda tx: leases.renew(tx, lease, now_ms(), self.oldest_read()))
+
+    async def _renew_retired(self) -> None:
+        for lease in tuple(self._retired):
+            try:
+                await self._renew(lease)
+            except LeaseLost:
+                del self._retired[lease]
 
     def begin_read(self) -> int:
         """Note a read that may last: the sweep leaves alone what was condemned after it began. Gives its ticket."""
@@ -87,6 +146,11 @@ class Lease:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        lease, self._id = self._id, None
-        if lease is not None:
-            await self._database.write(lambda tx: leases.end(tx, lease))
+        held = [*self._retired] if self._id is None else [*self._retired, self._id]
+        self._id = None
+        self._retired.clear()
+        for lease in held:
+            await self._end(lease)
+
+    async def _end(self, lease: int) -> None:
+        await self._database.write(lambda tx: leases.end(tx, lease))

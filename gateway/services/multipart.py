@@ -144,16 +144,16 @@ class Multipart:
                 f"Checksum Type mismatch occurred, expected checksum Type: {algorithm.lower()}, "
                 f"actual checksum Type: {asked.lower()}"
             )
-        lease = self._lease.id
-        taken = await ingest(self._store, self._executor, expect, body, keep=algorithm)
-        now = now_ms()
-        new = NewContent(new_content_uid(), taken.size, taken.md5, taken.checksum, taken.blob)
+        with self._lease.writing(expect.length):
+            taken = await ingest(self._store, self._executor, expect, body, keep=algorithm)
+            now = now_ms()
+            new = NewContent(new_content_uid(), taken.size, taken.md5, taken.checksum, taken.blob)
 
-        async def operation(tx: Transaction) -> None:
-            await leases.check(tx, lease)
-            await uploads.put_part(tx, upload.id, number, new, now)
+            async def operation(tx: Transaction) -> None:
+                await leases.check(tx, taken.blob)
+                await uploads.put_part(tx, upload.id, number, new, now)
 
-        await self._database.write(operation, durable=taken.durable)
+            await self._database.write(operation, durable=taken.durable)
         return PutResult(taken.md5, None, taken.checksum, taken.size, None)
 
     async def copy_part(

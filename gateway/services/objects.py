@@ -37,6 +37,7 @@ from gateway.services.ingest import ingest
 from gateway.services.lease import Lease
 
 CONTENT_UID_BYTES = 16
+NO_CONDITIONS = WriteConditions()
 REMEMBERED = 4096
 """Current versions kept in memory until the next commit."""
 
@@ -138,25 +139,27 @@ class Objects:
         check_key(key)
         if expect.length > MAX_PUT_BYTES:
             raise ObjectTooLarge("Your proposed upload exceeds the maximum allowed object size.")
-        # Before the bytes: a lease that is lost while they come must not be mistaken for the one that followed it.
-        lease = self._lease.id
-        taken = await ingest(self._store, self._executor, expect, body)
-        image_id = new_image_id(taken.first)
-        new = NewVersion(
-            bucket.id,
-            key,
-            NewContent(new_content_uid(), taken.size, taken.md5, taken.checksum, taken.blob),
-            headers,
-            tags,
-            image_id,
-            now_ms(),
-        )
+        if conditions != NO_CONDITIONS:
+            # Decided in the transaction, below; asked here so that what must fail does not cost a body first.
+            await versions.expect_conditions(self._database, bucket.id, key, conditions)
+        with self._lease.writing(expect.length):
+            taken = await ingest(self._store, self._executor, expect, body)
+            image_id = new_image_id(taken.first)
+            new = NewVersion(
+                bucket.id,
+                key,
+                NewContent(new_content_uid(), taken.size, taken.md5, taken.checksum, taken.blob),
+                headers,
+                tags,
+                image_id,
+                now_ms(),
+            )
 
-        async def operation(tx: Transaction) -> versions.Written:
-            await leases.check(tx, lease)
-            return await versions.put(tx, new, conditions)
+            async def operation(tx: Transaction) -> versions.Written:
+                await leases.check(tx, taken.blob)
+                return await versions.put(tx, new, conditions)
 
-        written = await self._database.write(operation, durable=taken.durable)
+            written = await self._database.write(operation, durable=taken.durable)
         return PutResult(taken.md5, written.version_id, taken.checksum, taken.size, image_id)
 
     async def delete(

@@ -13,9 +13,9 @@ from tests.services import Server, running
 _CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium as the distribution brings it."""
+    """Chromium as the distribution brings it. Not for the session: its event loop would be in the way of others'."""
     if _CHROMIUM is None:
         pytest.skip("no chromium is installed")
     with sync_playwright() as playwright:

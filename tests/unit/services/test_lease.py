@@ -1,0 +1,125 @@
+"""A process lets go of its lease when much was abandoned under it, and never while a write needs it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway.errors import Md5Mismatch, PreconditionFailed
+from gateway.metadata import leases
+from gateway.model import Bucket, Expectations, WriteConditions
+from gateway.services import Services
+from gateway.services import lease as lease_module
+from tests.data_folder import Pieces, put, read
+
+LARGE = bytes(200_000)
+
+
+async def refused(services: Services, bucket: Bucket) -> None:
+    with pytest.raises(Md5Mismatch):
+        await services.objects.put(
+            bucket,
+            b"refused",
+            headers=(),
+            tags=(),
+            expect=Expectations(len(LARGE), md5=bytes(16)),
+            conditions=WriteConditions(),
+            body=Pieces([LARGE]),
+        )
+
+
+def names(services: Services) -> list[str]:
+    return [name for lease in services.store.leases() for name in services.store.names(lease)]
+
+
+async def test_what_was_refused_is_swept_while_the_process_lives(
+    services: Services, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease_module, "ABANDONED_BYTES", len(LARGE))
+    await put(services, bucket, b"kept", LARGE)
+    await refused(services, bucket)
+    old = services.lease.id
+    assert len(names(services)) == 2
+    await services.lease.turn()
+    assert services.lease.id != old
+    await services.sweep.run_once()
+    assert len(names(services)) == 1
+    assert await read(services, bucket, b"kept") == LARGE
+    await put(services, bucket, b"after", LARGE)
+    assert await read(services, bucket, b"after") == LARGE
+
+
+async def test_little_is_left_until_it_is_old(
+    services: Services, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await refused(services, bucket)
+    old = services.lease.id
+    await services.lease.turn()
+    assert services.lease.id == old
+    monkeypatch.setattr(lease_module, "ABANDONED_MS", 0)
+    await services.lease.turn()
+    assert services.lease.id != old
+
+
+class Slow(Pieces):
+    """A body whose end waits for `go_on`."""
+
+    def __init__(self, go_on: asyncio.Event) -> None:
+        super().__init__([LARGE])
+        self._go_on = go_on
+
+    async def read(self) -> bytes:
+        piece = await super().read()
+        if not piece:
+            await self._go_on.wait()
+        return piece
+
+
+async def test_a_write_in_flight_keeps_its_lease(
+    services: Services, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease_module, "ABANDONED_BYTES", 1)
+    go_on = asyncio.Event()
+    task = asyncio.create_task(
+        services.objects.put(
+            bucket,
+            b"slow",
+            headers=(),
+            tags=(),
+            expect=Expectations(len(LARGE)),
+            conditions=WriteConditions(),
+            body=Slow(go_on),
+        )
+    )
+    await asyncio.sleep(0.05)
+    await refused(services, bucket)
+    old = services.lease.id
+    await services.lease.turn()
+    await services.lease.turn()
+    await services.sweep.run_once()
+    assert old in await leases.live(services.database)
+    go_on.set()
+    await task
+    assert await read(services, bucket, b"slow") == LARGE
+    await services.lease.turn()
+    assert old not in await leases.live(services.database)
+    await services.sweep.run_once()
+    assert await read(services, bucket, b"slow") == LARGE
+    assert len(names(services)) == 1
+
+
+async def test_a_condition_that_fails_costs_no_body(services: Services, bucket: Bucket) -> None:
+    await put(services, bucket, b"there", b"x")
+    body = Pieces([LARGE])
+    with pytest.raises(PreconditionFailed):
+        await services.objects.put(
+            bucket,
+            b"there",
+            headers=(),
+            tags=(),
+            expect=Expectations(len(LARGE)),
+            conditions=WriteConditions(if_none_match=True),
+            body=body,
+        )
+    assert await body.read() == LARGE, "it was not read"
