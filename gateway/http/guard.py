@@ -17,7 +17,7 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
-from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 _TCP_INFO = struct.Struct("=120x QQ 8x I")
@@ -32,7 +32,7 @@ HEADER_BYTES = 64 * 1024
 class GuardedHandler(RequestHandler):
     """aiohttp's connection with limits for the header of every request: in time, and in bytes."""
 
-    __slots__ = ("_header_bytes", "_header_timer", "_refused")
+    __slots__ = ("_header_bytes", "_header_timer", "_last_body", "_refused")
 
     _manager: GuardedServer | None
 
@@ -40,6 +40,7 @@ class GuardedHandler(RequestHandler):
         super().__init__(manager, **options)
         self._header_timer: asyncio.TimerHandle | None = None
         self._header_bytes = 0
+        self._last_body: StreamReader | None = None
         self._refused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -60,6 +61,7 @@ class GuardedHandler(RequestHandler):
         between = self._between_requests()
         super().data_received(data)
         if self._request_count != seen:
+            self._last_body = self._messages[-1][1]
             self._header_bytes = 0
             if self._header_timer is not None:
                 self._header_timer.cancel()
@@ -73,10 +75,9 @@ class GuardedHandler(RequestHandler):
                 self._refuse_header()
 
     def _between_requests(self) -> bool:
-        if self._messages:
-            return bool(self._messages[-1][1].is_eof())
-        request = self._current_request
-        return request is None or request.content.is_eof()
+        """Whether the last request that was begun is there as a whole. Neither aiohttp's queue nor its current request
+        would do: for a moment a request is in neither, and what comes then is its body."""
+        return self._last_body is None or self._last_body.is_eof()
 
     def _refuse_header(self) -> None:
         """Answer 400 as if the parser had refused it, after what came before; nothing more is read."""

@@ -81,3 +81,16 @@ def test_the_end_of_a_body_is_not_taken_for_a_header(start_server: StartServer) 
         time.sleep(2.5)
         line.sendall(b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n")
         assert line.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+def test_a_body_that_comes_with_its_head_is_not_taken_for_a_header(http_server: Server) -> None:
+    client = http_server.client(signature_version="s3v4")
+    client.create_bucket(Bucket="with-its-head")
+    url = urlsplit(client.generate_presigned_url("put_object", Params={"Bucket": "with-its-head", "Key": "key"}))
+    for size in (200_000, 300_000, 1_000_000) * 3:
+        body = os.urandom(size)
+        head = f"PUT {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: {len(body)}\r\n\r\n"
+        with connect(http_server) as line:
+            line.sendall(head.encode() + body)
+            assert line.recv(65536).startswith(b"HTTP/1.1 200")
+        assert client.get_object(Bucket="with-its-head", Key="key")["Body"].read() == body
