@@ -272,3 +272,19 @@ def many_requests_on_one_line(probe: Probe) -> None:
             missing = probe.path(bucket, "missing")
             connection.head("GET", missing, probe.signed_headers("GET", missing))
             connection.answer().refused(404, "NoSuchKey")
+
+
+@case("Requests", API + "Welcome.html")
+def head_and_body_in_one_write(probe: Probe) -> None:
+    """Where a request ends its head and how its bytes are cut on the line has no meaning: a body that comes together
+    with its head is a body, of any size."""
+    bucket = probe.bucket()
+    path = probe.path(bucket, "key")
+    for size in (1, 20_000, 300_000, 2_000_000):
+        body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+        headers = [*probe.signed_headers("PUT", path, payload="UNSIGNED-PAYLOAD"), ("Content-Length", str(len(body)))]
+        lines = [f"PUT {path} HTTP/1.1", *(f"{name}: {text}" for name, text in headers), "", ""]
+        with probe.open(timeout=20) as connection:
+            connection.body([("\r\n".join(lines)).encode() + body])
+            connection.answer().succeeded()
+        check(probe.body(bucket, "key") == body, f"the bytes differ ({size})")

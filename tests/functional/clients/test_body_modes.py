@@ -14,7 +14,7 @@ from tests.functional.clients.minio_py import MinioPy
 from tests.functional.clients.port import Client
 from tests.functional.clients.rclone import Rclone
 from tests.functional.clients.s3cmd import S3cmd
-from tests.services import Server
+from tests.services import Server, sample
 
 _MODES = [
     (Boto3, "http", {"sha256"}),
@@ -36,7 +36,8 @@ def _named(value: object) -> str:
 
 def _count(server: Server) -> dict[str, float]:
     modes = ("sha256", "unsigned", "chunked-signed", "chunked-signed-trailer", "chunked-unsigned-trailer")
-    return {mode: server.metric("pixgate_s3_body_mode_total", mode=mode) for mode in modes}
+    text = server.fetch("/metrics")[1].decode()
+    return {mode: sample(text, "pixgate_s3_body_mode_total", mode=mode) for mode in modes}
 
 
 @pytest.mark.parametrize(("kind", "scheme", "expected"), _MODES, ids=_named)

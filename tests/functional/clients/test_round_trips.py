@@ -43,26 +43,26 @@ def test_trees_of_all_sizes(client: Client, tmp_path: Path) -> None:
     assert _digests(target) == _digests(source)
 
 
-def test_one_object(client: Client, tmp_path: Path) -> None:
-    bucket = new_bucket(client)
+def test_one_object(http_client: Client, tmp_path: Path) -> None:
+    bucket = new_bucket(http_client)
     source, target = tmp_path / "source.jpg", tmp_path / "target.jpg"
     source.write_bytes(_bytes(100_000))
-    client.put(source, bucket, "photos/one.jpg")
-    client.get(bucket, "photos/one.jpg", target)
+    http_client.put(source, bucket, "photos/one.jpg")
+    http_client.get(bucket, "photos/one.jpg", target)
     assert target.read_bytes() == source.read_bytes()
 
     source.write_bytes(_bytes(50_000, seed=2))
-    client.put(source, bucket, "photos/one.jpg")
-    client.copy(bucket, "photos/one.jpg", "copies/two.jpg")
-    client.move(bucket, "photos/one.jpg", "moved/three.jpg")
-    assert sorted(client.list(bucket)) == ["copies/two.jpg", "moved/three.jpg"]
+    http_client.put(source, bucket, "photos/one.jpg")
+    http_client.copy(bucket, "photos/one.jpg", "copies/two.jpg")
+    http_client.move(bucket, "photos/one.jpg", "moved/three.jpg")
+    assert sorted(http_client.list(bucket)) == ["copies/two.jpg", "moved/three.jpg"]
     for key in ("copies/two.jpg", "moved/three.jpg"):
         target.unlink()
-        client.get(bucket, key, target)
+        http_client.get(bucket, key, target)
         assert target.read_bytes() == source.read_bytes(), key
 
-    client.delete(bucket, "copies/two.jpg")
-    assert list(client.list(bucket)) == ["moved/three.jpg"]
+    http_client.delete(bucket, "copies/two.jpg")
+    assert list(http_client.list(bucket)) == ["moved/three.jpg"]
 
 
 def test_syncing_again_sends_only_what_changed(http_client: Client, tmp_path: Path) -> None:
