@@ -46,9 +46,7 @@ async def open_services(
     if not (data / DATABASE).exists():
         shutil.rmtree(data, ignore_errors=True)
         new_data_folder(data)
-    services = await Services.open(
-        data, master=MASTER, worker=worker, grace_ms=grace_ms, root=root, min_free=min_free
-    )
+    services = await Services.open(data, master=MASTER, worker=worker, grace_ms=grace_ms, root=root, min_free=min_free)
     try:
         yield services
     finally:

@@ -26,7 +26,9 @@ def scripts() -> ScriptDirectory:
 
 def test_the_head_that_the_code_names_is_the_newest_migration() -> None:
     assert scripts().get_heads() == [HEAD]
-    assert len(list(scripts().walk_revisions())) == len(list(Path(migrations.__file__).parent.glob("versions/[0-9]*.py")))
+    assert len(list(scripts().walk_revisions())) == len(
+        list(Path(migrations.__file__).parent.glob("versions/[0-9]*.py"))
+    )
 
 
 def test_up_from_empty(tmp_path: Path) -> None:

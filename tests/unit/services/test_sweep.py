@@ -284,9 +284,7 @@ asyncio.run(main())
 
 async def test_nothing_acknowledged_is_lost_by_a_kill(services: Services, bucket: Bucket, folder: Path) -> None:
     for _ in range(3):
-        process = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(folder)], stdout=subprocess.PIPE, text=True
-        )
+        process = subprocess.Popen([sys.executable, "-c", WRITER, str(folder)], stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         first = await asyncio.to_thread(process.stdout.readline)
         await asyncio.sleep(0.2)
