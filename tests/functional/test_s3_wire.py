@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import socket
 import ssl
@@ -11,14 +12,16 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.header import decode_header
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3.s3.transfer
 import pytest
 
+from signing.sigv4 import Credentials, sign_header
 from tests.functional.conftest import StartServer
-from tests.services import Server
+from tests.services import ROOT, Server
 
 MIB = 1024 * 1024
 BIG = os.urandom(24 * MIB)
@@ -87,8 +90,6 @@ def take_answer(
 
 
 def put_in_parts(server: Server, bucket: str, key: str) -> None:
-    import io
-
     config = boto3.s3.transfer.TransferConfig(multipart_threshold=5 * MIB, multipart_chunksize=5 * MIB)
     server.client().upload_fileobj(io.BytesIO(BIG), bucket, key, Config=config)
 
@@ -285,16 +286,24 @@ def test_a_page_is_an_attachment_to_a_browser_and_itself_to_a_client(server: Ser
     assert "content-disposition" not in shown
 
 
-def test_metadata_in_bytes_of_utf8_comes_back_as_aws_gives_it(server: Server, bucket: str) -> None:
-    client = server.client(signature_version="s3v4")
-    url = urlsplit(
-        client.generate_presigned_url(
-            "put_object", Params={"Bucket": bucket, "Key": "k", "Metadata": {"name": "x"}}, ExpiresIn=60
-        )
+@pytest.mark.parametrize("raw", ["Zoë – 東京".encode(), b"caf\xe9"], ids=["UTF-8", "Latin-1"])
+def test_metadata_that_is_not_ascii_comes_back_as_aws_gives_it(server: Server, bucket: str, raw: bytes) -> None:
+    headers = {"x-amz-meta-name": raw.decode("utf-8", "surrogateescape")}
+    signed = sign_header(
+        Credentials(ROOT.access_key, ROOT.secret_key),
+        method="PUT",
+        host=urlsplit(server.url).netloc,
+        raw_path=f"/{bucket}/k".encode(),
+        now=time.time(),
+        region="us-east-1",
+        headers=headers,
     )
-    request = f"PUT {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: 0\r\n"
-    assert "x-amz-meta-name" in url.query
+    request = f"PUT /{bucket}/k HTTP/1.1\r\nHost: {urlsplit(server.url).netloc}\r\nContent-Length: 0\r\n"
+    request += "".join(f"{name}: {value}\r\n" for name, value in (headers | signed.headers).items())
     with line(server) as connection:
-        connection.sendall(request.encode() + b"x-amz-meta-name: x\r\n\r\n")
+        connection.sendall(request.encode("utf-8", "surrogateescape") + b"\r\n")
         assert take_answer(connection)[0] == 200
-    assert server.client().head_object(Bucket=bucket, Key="k")["Metadata"] == {"name": "x"}
+    found = server.client().head_object(Bucket=bucket, Key="k")["Metadata"]["name"]
+    ((text, charset),) = decode_header(found)
+    assert charset == "utf-8"
+    assert text.decode() == (raw.decode("latin-1") if b"\xe9" in raw else raw.decode())
