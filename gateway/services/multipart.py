@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from gateway.blobs.port import Store
 from gateway.errors import (
+    ChecksumMismatch,
     InvalidCompletion,
     InvalidPart,
     InvalidPartOrder,
@@ -231,7 +232,7 @@ class Multipart:
         """Make an object of the named parts. Asking again with the same parts gives the same answer for 24 hours.
 
         `checksum_value` is base64 and `size` in bytes, of the whole object, where the client gives them. Raises
-        UploadNotFound, InvalidPart, InvalidPartOrder, PartTooSmall, ObjectTooLarge, InvalidCompletion,
+        UploadNotFound, InvalidPart, InvalidPartOrder, PartTooSmall, ObjectTooLarge, InvalidCompletion, ChecksumMismatch,
         PreconditionFailed.
         """
         if not parts:
@@ -373,7 +374,7 @@ def check_whole(
     value: tuple[ChecksumAlgorithm, str] | None,
     kind: ChecksumType | None,
 ) -> None:
-    """Hold what a completion says of the whole object against what it is. Raises InvalidCompletion, InvalidPart."""
+    """Hold what a completion says of the whole object against what it is. Raises InvalidCompletion, ChecksumMismatch."""
     if kind is not None and upload.checksum_asked and kind is not upload.checksum_type:
         raise InvalidCompletion(
             f"The upload was created using the {upload.checksum_type} checksum mode. The complete request must use the "
@@ -391,7 +392,7 @@ def check_whole(
     if checksum.type is ChecksumType.COMPOSITE and "-" not in expected:
         found = found.partition("-")[0]
     if found != expected:
-        raise InvalidCompletion(f"The {algorithm.value} you specified did not match the calculated checksum.")
+        raise ChecksumMismatch(algorithm.value)
 
 
 def _part_table(parts: Sequence[StoredPart], checksum: Checksum | None) -> tuple[NewPart, ...]:

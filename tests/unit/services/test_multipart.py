@@ -265,12 +265,13 @@ async def test_what_a_completion_says_of_the_whole_must_be_so(services: Services
     right = b64(DIGESTS[crc](SMALL))
     for wrong in (
         {"size": len(SMALL) + 1},
-        {"checksum_value": (crc, "AAAAAA==")},
         {"checksum_value": (ChecksumAlgorithm.SHA1, right)},
         {"checksum_type": ChecksumType.COMPOSITE},
     ):
         with pytest.raises(InvalidCompletion):
             await finish(services, bucket, upload, parts, **wrong)
+    with pytest.raises(ChecksumMismatch):
+        await finish(services, bucket, upload, parts, checksum_value=(crc, "AAAAAA=="))
     done = await finish(
         services,
         bucket,
