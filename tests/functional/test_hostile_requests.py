@@ -86,3 +86,21 @@ def test_an_empty_last_part_has_no_range(http_server: Server, bucket: str) -> No
     answer = client.get_object(Bucket=bucket, Key="parts", PartNumber=2)
     assert (answer["ContentLength"], answer["PartsCount"], answer.get("ContentRange")) == (0, 2, None)
     assert client.get_object(Bucket=bucket, Key="parts", PartNumber=1)["ContentRange"] == "bytes 0-5242879/5242880"
+
+
+def test_a_trailer_that_nobody_would_look_at_is_refused(http_server: Server, bucket: str) -> None:
+    url = presign(
+        Credentials(ROOT.access_key, ROOT.secret_key),
+        method="PUT",
+        url=f"{http_server.url}/{bucket}/with-trailer",
+        now=time.time(),
+        region="us-east-1",
+        expires=60,
+        headers=(("x-amz-trailer", "x-amz-checksum-crc32"),),
+    )
+    request = urllib.request.Request(url, data=b"body", method="PUT", headers={"x-amz-trailer": "x-amz-checksum-crc32"})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10)
+    with refused.value as answer:
+        assert (answer.code, b"<Code>InvalidRequest</Code>" in answer.read()) == (400, True)
+    assert ask(http_server, "GET", f"/{bucket}/with-trailer")[0] == 404

@@ -12,6 +12,7 @@ from gateway.http.ranges import ByteRange, RangeNotSatisfiable, content_range, p
     [
         ("bytes=0-0", ByteRange(0, 0)),
         ("bytes=5-", ByteRange(5, None)),
+        ("bytes=" + "9" * 25 + "-", ByteRange(10**25 - 1, None)),
         ("bytes=-5", ByteRange(None, 5)),
         (" BYTES = 1 - 2 ", ByteRange(1, 2)),
         ("bytes=2-1", None),
