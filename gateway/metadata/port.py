@@ -37,9 +37,31 @@ class Transaction(Reader, Protocol):
 
     async def many(self, sql: str, rows: Iterable[Parameters]) -> None: ...
 
+    async def lock(self, kind: str, *identity: int | bytes | str, shared: bool = False) -> None:
+        """Hold a lock of that name to the end of the transaction; the statements after it see what earlier holders did.
+
+        A no-op where there is one writer at a time. Several locks of one kind are taken in sorted order.
+        """
+
 
 class Database(Reader, Protocol):
     """A `Reader` for look-ups by primary key, and the two ways to do more. Raises `DatabaseUnavailable`, `DiskFull`."""
+
+    engine: str
+    """`sqlite` or `postgresql`."""
+
+    @property
+    def replica(self) -> Reader:
+        """Where to read what may be some seconds old; the database itself where there is no replica or it is away."""
+
+    def snapshot(self) -> bytes | None:
+        """What stays equal as long as nobody has committed; None where that is not free to ask."""
+
+    async def generation(self) -> int:
+        """The configuration's generation as of a moment after the call began."""
+
+    async def maintain(self) -> None:
+        """What is due now and then; called every second by every process."""
 
     async def read(self, operation: Callable[[Reader], Awaitable[T]]) -> T:
         """Run reads off the event loop, over one snapshot."""
@@ -52,3 +74,6 @@ class Database(Reader, Protocol):
         An exception in `operation` undoes what it did and nothing else. Once called, it runs to its end whether or not
         the caller still waits. `heavy` says that it takes longer than about a millisecond.
         """
+
+    async def close(self) -> None:
+        """Finish the writes that were begun and take nothing more."""

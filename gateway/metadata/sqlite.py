@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from gateway.errors import DatabaseUnavailable, DiskFull, GatewayError
 from gateway.metadata.handover import Handover
+from gateway.metadata.meta import GENERATION
 from gateway.metadata.port import Durable, Parameters, Reader, Row, Transaction
 from gateway.metadata.wal_index import WalIndex
 
@@ -99,6 +100,9 @@ class SqliteTransaction(SqliteReader):
     async def many(self, sql: str, rows: Iterable[Parameters]) -> None:
         self._connection.executemany(sql, rows)
 
+    async def lock(self, kind: str, *identity: int | bytes | str, shared: bool = False) -> None:
+        """Nothing to do: there is one writer at a time."""
+
 
 def run_now(awaitable: Awaitable[T]) -> T:
     """Run a coroutine over this driver, which never waits, to its end."""
@@ -134,8 +138,10 @@ class _Operation:
 class SqliteDatabase:
     """A SQLite file, shared by any number of processes. `handover` is the socket of their `HandoverServer`.
 
-    Made and used on one event loop. `data_version` differs whenever anybody has committed since it was asked last.
+    Made and used on one event loop.
     """
+
+    engine = "sqlite"
 
     def __init__(self, path: Path, handover: Path | None = None) -> None:
         self.path = path
@@ -153,8 +159,23 @@ class SqliteDatabase:
         self._flushing: asyncio.Task[None] | None = None
         self._closed = False
 
+    @property
+    def replica(self) -> Reader:
+        return self
+
+    def snapshot(self) -> bytes:
+        """48 bytes that differ whenever anybody has committed in between."""
+        return self._index.header()
+
     def data_version(self) -> bytes:
         return self._index.header()
+
+    async def generation(self) -> int:
+        row = self.one_now(GENERATION)
+        return -1 if row is None else int(row[0])
+
+    async def maintain(self) -> None:
+        await self.checkpoint()
 
     def one_now(self, sql: str, parameters: Parameters = ()) -> Row | None:
         """`one`, for those that are not coroutines."""
