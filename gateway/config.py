@@ -23,6 +23,8 @@ from urllib.parse import urlsplit
 from dotenv.parser import parse_stream
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from gateway.redis_address import parse_redis_url
+
 PREFIX = "PIXGATE_"
 CONFIG_VARIABLE = "PIXGATE_CONFIG"
 MIN_SECRET_LENGTH = 16
@@ -186,6 +188,12 @@ def _parse_master_key(value: object) -> object:
     raise ValueError("is not 32 bytes as hex or base64 (make one with: openssl rand -base64 32)")
 
 
+def _parse_redis(value: object) -> object:
+    if isinstance(value, str):
+        parse_redis_url(value)
+    return value
+
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _PARSES_SIZE = BeforeValidator(parse_size)
 Size = Annotated[int, _PARSES_SIZE, Field(ge=0)]
@@ -293,6 +301,24 @@ class Settings(BaseModel):
         default=256 * 1024**2, description="Renditions that the broker keeps in memory."
     )
     image_worker_cache_bytes: Size = Field(default=16 * 1024**2, description="Hot renditions that each worker keeps.")
+    redis_url: Annotated[str | None, BeforeValidator(_parse_redis)] = _secret(
+        "Redis for renditions that all nodes share: `redis://[user:password@]host:6379/0`, `rediss://` over TLS (`?ca=FILE`), "
+        "`redis+sentinel://host:26379/master`, `redis+cluster://host:6379,host:6379`, `unix:///path`."
+    )
+    image_redis_item_bytes: Size = Field(
+        default=1024**2, description="Largest rendition that goes to Redis; what all may take is Redis' `maxmemory`."
+    )
+    image_redis_ttl: int = Field(
+        default=604_800, ge=1, le=31_536_000, description="Time after which Redis forgets a rendition."
+    )
+    image_store_cache_bytes: Size = Field(
+        default=0, description="What renditions may take in a store, the oldest going first; 0: none are kept there."
+    )
+    image_store_cache: str | None = Field(
+        default=None,
+        description="Where those lie: the name of a store (a prefix of their own in it), or a folder as `file:///path`. "
+        "Unset: the default store; where that is a folder, `renditions` in the data folder.",
+    )
     image_max_age: int = Field(
         default=86_400,
         ge=0,

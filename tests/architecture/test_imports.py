@@ -14,11 +14,11 @@ OURS = ("gateway", "signing", "transforms", "migrations", "conformance")
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"signing", "transforms", "migrations"}),
-    frozenset({"gateway", "gateway.errors", "gateway.model", "gateway.config"}),
+    frozenset({"gateway", "gateway.errors", "gateway.model", "gateway.config", "gateway.redis_address"}),
     frozenset({"gateway.policy", "gateway.telemetry"}),
-    frozenset({"gateway.metadata", "gateway.blobs", "gateway.render"}),
+    frozenset({"gateway.metadata", "gateway.blobs", "gateway.render", "gateway.cache"}),
     frozenset({"gateway.services"}),
-    frozenset({"gateway.auth", "gateway.http", "gateway.data_folder", "gateway.tls"}),
+    frozenset({"gateway.auth", "gateway.http", "gateway.backends", "gateway.data_folder", "gateway.tls"}),
     frozenset({"gateway.s3", "gateway.img", "gateway.web"}),
     frozenset({"gateway.supervisor", "gateway.first_start", "gateway.reference"}),
     frozenset({"gateway.app"}),
