@@ -9,6 +9,7 @@ GatewayError
 │            ObjectTooLarge, InvalidTag, InvalidCompletion, InvalidName, InvalidValue
 ├── BodyMismatch: LengthMismatch, Md5Mismatch, Sha256Mismatch, ChecksumMismatch
 ├── AccessRefused
+├── BlobDamaged
 └── Unavailable: DatabaseUnavailable, StoreUnavailable, DiskFull, LeaseLost, Overloaded
 """
 
@@ -174,6 +175,10 @@ class ChecksumMismatch(BodyMismatch):
 
 class AccessRefused(GatewayError):
     pass
+
+
+class BlobDamaged(GatewayError):
+    """Stored bytes, or the key to them, are not what was written: their encryption shows it."""
 
 
 class Unavailable(GatewayError):

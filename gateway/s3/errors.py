@@ -246,6 +246,7 @@ FACTS: dict[type[facts.GatewayError], Callable[[facts.GatewayError], S3Error]] =
     facts.Sha256Mismatch: _with("XAmzContentSHA256Mismatch", own_text=False),
     facts.ChecksumMismatch: _with("BadDigest"),
     facts.AccessRefused: _with("AccessDenied", own_text=False),
+    facts.BlobDamaged: _with("InternalError", own_text=False),
     facts.Unavailable: _unavailable,
     facts.DatabaseUnavailable: _unavailable,
     facts.StoreUnavailable: _unavailable,
