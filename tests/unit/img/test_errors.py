@@ -29,10 +29,10 @@ def family(root: type[Exception]) -> Iterator[type[Exception]]:
 
 ROOTS = (facts.GatewayError, transforms.TransformError, render.RenderError, SigningError, AuthenticationError)
 EVERY = [kind for root in ROOTS for kind in family(root)]
-UNFORESEEN = {facts.GatewayError, transforms.TransformError} | {
+UNFORESEEN = {facts.GatewayError, facts.BlobDamaged, transforms.TransformError} | {
     kind for root in (facts.Conflict, facts.BodyMismatch) for kind in family(root)
 }
-"""What cannot happen where nothing is written: bases, and facts about writes."""
+"""Bases, facts about writes (nothing is written here), and what nobody but the operator can mend."""
 
 
 def made(kind: type[Exception]) -> Exception:
