@@ -53,6 +53,13 @@ class Versioning(StrEnum):
     SUSPENDED = "Suspended"
 
 
+class Encryption(StrEnum):
+    """What opens an encrypted content: the server's master key (SSE-S3), or a key that each request brings (SSE-C)."""
+
+    SSE_S3 = "AES256"
+    SSE_C = "SSE-C"
+
+
 class KeyKind(StrEnum):
     """What a key opens: an S3 key every door its account may use, a link key only signed image links."""
 
@@ -101,17 +108,49 @@ class Bucket:
     created_ms: int
     images_public: bool = False
     ladder: tuple[int, ...] = ()
+    store: str | None = None
+    """Where its new blobs go; None: where the node's settings say."""
+    encryption: Encryption | None = None
+    """`AES256`: what is put without asking for encryption is encrypted all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """How new bytes are to be encrypted: with the customer's key of 32 bytes, or (None) the server's."""
+
+    customer_key: bytes | None = field(default=None, repr=False)
+
+    @property
+    def encryption(self) -> Encryption:
+        return Encryption.SSE_S3 if self.customer_key is None else Encryption.SSE_C
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """The encrypted blob that a segment is a run of: its wrapped key, where it begins in its file, its plaintext bytes.
+
+    `customer_key` opens what the customer's key wraps; it is in no row and comes with the request.
+    """
+
+    key: bytes
+    base: int
+    length: int
+    customer_key: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A run of a content's bytes: `length` bytes at `offset` of the file `name`, `start` bytes into the content."""
+    """A run of a content's bytes: `length` bytes at `offset` of the file `name`, `start` bytes into the content.
+
+    Of an encrypted blob (`sealed`) all of these count plaintext: the run begins `offset - sealed.base` bytes into it.
+    """
 
     store: str
     name: str
     offset: int
     start: int
     length: int
+    sealed: Sealed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +158,7 @@ class Content:
     """An immutable list of segments. `first` is the only segment where `segment_count` is 1, None where it is 0.
 
     `uid` is random, 16 bytes, never used again: everything derived from the bytes is keyed by it. `etag` has no quotes.
-    `part_count` is 0 for what was not a multipart upload.
+    `part_count` is 0 for what was not a multipart upload. `customer_key` is a salt and an HMAC of the customer's key.
     """
 
     id: int
@@ -130,6 +169,8 @@ class Content:
     part_count: int
     segment_count: int
     first: Segment | None
+    encryption: Encryption | None = None
+    customer_key: bytes | None = field(default=None, repr=False)
 
 
 Headers = tuple[tuple[str, str], ...]
@@ -196,6 +237,7 @@ class PutResult:
     checksum: Checksum | None
     size: int
     image_id: str | None
+    encryption: Encryption | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +306,8 @@ class MultipartUpload:
     checksum_asked: bool
     initiator: str
     created_ms: int
+    encryption: Encryption | None = None
+    customer_key: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
