@@ -60,7 +60,7 @@ async def insert(database: SqliteDatabase, name: str, number: int) -> None:
         # About what a PUT of a small body writes: a row into each of a few tables.
         await tx.insert(SQL, (name, number))
         await tx.run("INSERT INTO meta (name, value) VALUES (?, ?)", (f"{name}{number}", VALUE))
-        await tx.run("UPDATE meta SET value = value + 1 WHERE name = 'config_generation'")
+        await tx.run("UPDATE config SET generation = generation + 1")
 
     await database.write(operation)
 

@@ -1,4 +1,4 @@
-"""Bring a database up to the newest schema."""
+"""Bring a database up to the newest schema. A database is a SQLite file's path or a `postgresql://` URL."""
 
 from __future__ import annotations
 
@@ -7,28 +7,44 @@ from contextlib import closing
 from pathlib import Path
 
 from migrations import HEAD
+from migrations.unreachable import Unreachable
+
+__all__ = ["Unreachable", "current_revision", "needs_upgrade", "upgrade"]
 
 
-def current_revision(path: Path) -> str | None:
-    """The revision of a SQLite database file; None where it is new. Needs no Alembic, so it is cheap at each start.
+def current_revision(database: Path | str) -> str | None:
+    """The revision of a database; None where it is new. Needs no Alembic, so it is cheap at each start.
 
-    Raises RuntimeError where the file is no database that can be read.
+    Raises RuntimeError where the file is no database that can be read, Unreachable where the server does not answer.
     """
-    if not path.exists():
+    if isinstance(database, str):
+        from migrations import postgresql
+
+        return postgresql.current_revision(database)
+    if not database.exists():
         return None
-    with closing(sqlite3.connect(path, timeout=30)) as connection:
+    with closing(sqlite3.connect(database, timeout=30)) as connection:
         try:
             row = connection.execute("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
             if row is None:
                 return None
             version = connection.execute("SELECT version_num FROM alembic_version").fetchone()
         except sqlite3.DatabaseError as error:
-            raise RuntimeError(f"{path} cannot be read: {error}") from error
+            raise RuntimeError(f"{database} cannot be read: {error}") from error
         return None if version is None else str(version[0])
 
 
-def upgrade(path: Path, revision: str = "head") -> None:
-    """Migrate a SQLite database file, made where it is missing. A second caller waits, then finds it done."""
+def upgrade(database: Path | str, revision: str = "head") -> None:
+    """Migrate a database; a SQLite file is made where it is missing. A second caller waits, then finds it done."""
+    if isinstance(database, str):
+        from migrations import postgresql
+
+        postgresql.upgrade(database, revision)
+    else:
+        _upgrade_sqlite(database, revision)
+
+
+def _upgrade_sqlite(path: Path, revision: str) -> None:
     from alembic import command
     from alembic.config import Config
     from sqlalchemy import create_engine, event
@@ -55,9 +71,9 @@ def upgrade(path: Path, revision: str = "head") -> None:
     engine.dispose()
 
 
-def needs_upgrade(path: Path) -> bool:
-    """Whether the database file is behind. Raises RuntimeError where it is newer than this code."""
-    revision = current_revision(path)
+def needs_upgrade(database: Path | str) -> bool:
+    """Whether the database is behind. Raises RuntimeError where it is newer than this code, Unreachable."""
+    revision = current_revision(database)
     if revision is None:
         return True
     if revision > HEAD:

@@ -25,9 +25,9 @@ async def put(tx: Transaction, name: str, value: bytes) -> None:
     )
 
 
-GENERATION = "SELECT value FROM meta WHERE name = 'config_generation'"
+GENERATION = "SELECT generation FROM config"
 
 
 async def bump_generation(tx: Transaction) -> None:
     """Belongs into the transaction of every change of accounts, keys and buckets."""
-    await tx.run("UPDATE meta SET value = value + 1 WHERE name = 'config_generation'")
+    await tx.run("UPDATE config SET generation = generation + 1")

@@ -172,7 +172,8 @@ class SqliteDatabase:
 
     async def generation(self) -> int:
         row = self.one_now(GENERATION)
-        return -1 if row is None else int(row[0])
+        assert row is not None
+        return int(row[0])
 
     async def maintain(self) -> None:
         await self.checkpoint()

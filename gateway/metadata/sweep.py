@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from gateway.metadata.port import Reader, Transaction
@@ -18,6 +19,11 @@ class BlobRow:
     offset: int
     length: int
     state: str
+
+    @property
+    def stored_length(self) -> int:
+        """Bytes that it takes in its store."""
+        return self.length
 
 
 async def collect_orphans(tx: Transaction, now_ms: int, limit: int) -> int:
@@ -54,11 +60,12 @@ async def collect_orphans(tx: Transaction, now_ms: int, limit: int) -> int:
     return done
 
 
-async def condemned(reader: Reader, before_ms: int, limit: int) -> list[BlobRow]:
+async def condemned(reader: Reader, store: str, before_ms: int, limit: int) -> list[BlobRow]:
+    """Blobs of a store that were condemned before then, the oldest first."""
     rows = await reader.all(
         "SELECT id, store, name, offset, length, state FROM blobs WHERE state = 'condemned' AND condemned_ms < ? "
-        "ORDER BY condemned_ms LIMIT ?",
-        (before_ms, limit),
+        "AND store = ? ORDER BY condemned_ms LIMIT ?",
+        (before_ms, store, limit),
     )
     return [BlobRow(*row) for row in rows]
 
@@ -68,11 +75,12 @@ async def forget(tx: Transaction, blob_ids: list[int]) -> None:
     await tx.many("DELETE FROM blobs WHERE id = ? AND state = 'condemned'", [(blob,) for blob in blob_ids])
 
 
-async def names_in_use(reader: Reader, names: list[str]) -> set[str]:
-    """Those of these names that any blob's row has."""
+async def names_in_use(reader: Reader, store: str, names: Sequence[str], besides: Collection[int] = ()) -> set[str]:
+    """Those of these names that the row of any blob in this store has, the blobs `besides` left out."""
     found = set()
     for name in names:
-        if await reader.one("SELECT 1 FROM blobs WHERE name = ? LIMIT 1", (name,)) is not None:
+        rows = await reader.all("SELECT id FROM blobs WHERE name = ? AND store = ?", (name, store))
+        if any(row[0] not in besides for row in rows):
             found.add(name)
     return found
 
@@ -83,6 +91,42 @@ async def blobs_after(reader: Reader, after: int, limit: int) -> list[BlobRow]:
         "SELECT id, store, name, offset, length, state FROM blobs WHERE id > ? ORDER BY id LIMIT ?", (after, limit)
     )
     return [BlobRow(*row) for row in rows]
+
+
+async def blobs_by_place(reader: Reader, store: str, after: tuple[str, int], limit: int) -> list[BlobRow]:
+    """The blobs of a store in the order of their names and offsets, in pages."""
+    rows = await reader.all(
+        "SELECT id, store, name, offset, length, state FROM blobs WHERE (name, offset) > (?, ?) AND store = ? "
+        "ORDER BY name, offset LIMIT ?",
+        (*after, store, limit),
+    )
+    return [BlobRow(*row) for row in rows]
+
+
+async def blobs_by_store(reader: Reader) -> dict[str, int]:
+    """How many blobs each store has."""
+    return {
+        str(name): int(count) for name, count in await reader.all("SELECT store, count(*) FROM blobs GROUP BY store")
+    }
+
+
+async def is_live(reader: Reader, blob_id: int) -> bool:
+    return await reader.one("SELECT 1 FROM blobs WHERE id = ? AND state = 'live'", (blob_id,)) is not None
+
+
+async def used(reader: Reader, store: str) -> bool:
+    """Whether any blob lies in this store."""
+    return await reader.one("SELECT 1 FROM blobs WHERE store = ? LIMIT 1", (store,)) is not None
+
+
+async def keys_of(reader: Reader, blob_id: int, limit: int) -> list[tuple[str, bytes]]:
+    """Some of the objects that need a blob: bucket and key."""
+    rows = await reader.all(
+        "SELECT DISTINCT b.name, v.key FROM segments s JOIN versions v ON v.content_id = s.content_id "
+        "JOIN buckets b ON b.id = v.bucket_id WHERE s.blob_id = ? LIMIT ?",
+        (blob_id, limit),
+    )
+    return [(name, bytes(key)) for name, key in rows]
 
 
 INCONSISTENCIES = {

@@ -15,7 +15,19 @@ import migrations
 from migrations import HEAD
 from migrations.run import current_revision, needs_upgrade, upgrade
 
-ROWS = ("meta", "leases", "locks", "accounts", "access_keys", "buckets", "usage", "blobs", "contents", "segments")
+ROWS = (
+    "meta",
+    "config",
+    "leases",
+    "locks",
+    "accounts",
+    "access_keys",
+    "buckets",
+    "usage",
+    "blobs",
+    "contents",
+    "segments",
+)
 
 
 def scripts() -> ScriptDirectory:
@@ -51,9 +63,9 @@ def test_an_upgrade_of_what_is_new_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "database.sqlite"
     upgrade(path)
     with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE meta SET value = 42 WHERE name = 'config_generation'")
+        connection.execute("UPDATE config SET generation = 42")
     upgrade(path)
-    assert connection.execute("SELECT value FROM meta").fetchall() == [(42,)]
+    assert connection.execute("SELECT generation FROM config").fetchall() == [(42,)]
     connection.close()
 
 
@@ -65,6 +77,46 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(RuntimeError, match="newer"):
         needs_upgrade(path)
+
+
+def test_up_from_the_first_schema_with_data_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "database.sqlite"
+    upgrade(path, "0001")
+    assert current_revision(path) == "0001"
+    assert needs_upgrade(path)
+    with sqlite3.connect(path) as connection:
+        for statement in (
+            "UPDATE meta SET value = 7 WHERE name = 'config_generation'",
+            "INSERT INTO meta (name, value) VALUES ('deployment_id', x'6162')",
+            "INSERT INTO accounts (name, canonical_id, is_root, created_ms) VALUES ('root', 'c', 1, 5)",
+            "INSERT INTO buckets (name, account_id, region, created_ms) VALUES ('photos', 1, 'eu', 6)",
+            "INSERT INTO usage (bucket_id, objects, bytes) VALUES (1, 3, 4)",
+            "INSERT INTO blobs (store, name, offset, length) VALUES ('local', '1/1', 0, 4)",
+            "INSERT INTO contents (uid, size, etag, segment_count) VALUES (x'00', 4, 'e', 1)",
+            "INSERT INTO segments (content_id, start, length, blob_id, blob_offset) VALUES (1, 0, 4, 1, 0)",
+            "INSERT INTO versions (bucket_id, key, content_id, modified_ms, headers) VALUES (1, x'ff00', 1, 8, '[]')",
+            "INSERT INTO heads (bucket_id, key, seq, size, etag, modified_ms) VALUES (1, x'ff00', 1, 4, 'e', 8)",
+        ):
+            connection.execute(statement)
+    connection.close()
+    upgrade(path)
+    assert current_revision(path) == HEAD
+    with sqlite3.connect(path) as connection:
+
+        def rows(sql: str) -> list[tuple[object, ...]]:
+            return connection.execute(sql).fetchall()
+
+        assert rows("SELECT * FROM config") == [(1, 7)]
+        assert rows("SELECT * FROM meta") == [("deployment_id", b"ab")]
+        assert rows("SELECT name, store, encryption, created_ms FROM buckets") == [("photos", None, None, 6)]
+        assert rows("SELECT name, length, state, sealed_key FROM blobs") == [("1/1", 4, "live", None)]
+        assert rows("SELECT etag, encryption, customer_key FROM contents") == [("e", None, None)]
+        assert rows("SELECT h.key, v.content_id FROM heads h JOIN versions v ON v.seq = h.seq") == [(b"\xff\x00", 1)]
+        assert rows("SELECT * FROM usage") == [(1, 3, 4)]
+        assert rows("SELECT * FROM usage_deltas") == []
+        with pytest.raises(sqlite3.IntegrityError):
+            connection.execute("INSERT INTO accounts (name, canonical_id, is_root, created_ms) VALUES ('b', 'd', 1, 5)")
+    connection.close()
 
 
 def test_an_empty_file_counts_as_new(tmp_path: Path) -> None:
