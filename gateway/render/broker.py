@@ -28,7 +28,7 @@ from gateway.render import sandbox, wire
 from gateway.render.endpoint import Endpoint
 from gateway.render.errors import RenderBusy, SourceUnreadable
 from gateway.render.memory import RenditionMemory, Stored
-from gateway.render.pool import DecoderPool, Job
+from gateway.render.pool import DecoderPool, Job, stored_rendition
 from gateway.render.settings import BrokerSettings
 from transforms.cost import estimate
 from transforms.epoch import codec_epoch
@@ -48,11 +48,13 @@ class _Waiter:
 
     endpoint: Endpoint
     number: int
+    looks: bool = field(default=False, compare=False)
+    """Whether it knows memories beyond this node."""
 
 
 @dataclass(slots=True, eq=False)
 class _Flight:
-    """A rendition that is being made; the first waiter is the one that was told "need"."""
+    """A rendition that is being made; the first waiter is the one that was told "look" and "need"."""
 
     key: str
     options: str
@@ -77,7 +79,7 @@ class Broker:
         self._asked: dict[_Waiter, _Flight] = {}
         self._endpoints: set[Endpoint] = set()
         self._stopped = asyncio.Event()
-        self._counts = {"renders": 0, "hits": 0, "joined": 0, "busy": 0}
+        self._counts = {"renders": 0, "hits": 0, "found": 0, "joined": 0, "busy": 0}
         self._failed: dict[str, int] = {}
 
     async def serve(self) -> None:
@@ -140,10 +142,14 @@ class Broker:
     def _heard(self, endpoint: Endpoint, message: wire.Message) -> None:
         try:
             head = message.head
-            waiter = _Waiter(endpoint, int(head["id"]))
+            waiter = _Waiter(endpoint, int(head["id"]), bool(head.get("looks")))
             match head["t"]:
                 case "get":
                     self._get(waiter, head)
+                case "have":
+                    self._have(waiter, message)
+                case "none":
+                    self._none(waiter)
                 case "source":
                     self._source(waiter, head["segments"], message)
                 case "abandon":
@@ -160,7 +166,7 @@ class Broker:
         stored = self._memory.get(key)
         if stored is not None:
             self._counts["hits"] += 1
-            _deliver(waiter, stored, cached=True)
+            _deliver(waiter, stored, "broker")
             return
         known = self._failures.get(key)
         if known is not None and known[1] > time.monotonic():
@@ -171,7 +177,7 @@ class Broker:
             self._counts["joined"] += 1
             flight.waiters.append(waiter)
             return
-        if self._pool.waiting >= self._settings.queue_jobs:
+        if self._is_full and not waiter.looks:
             self._refuse(waiter)
             return
         flight = _Flight(key, head["options"], head["variant"], Limits(**head["limits"]), [waiter])
@@ -179,16 +185,23 @@ class Broker:
         self._ask_first(flight)
 
     def _ask_first(self, flight: _Flight) -> None:
-        """Tells the first waiter that its source is needed; without waiters the flight is over."""
-        if flight.timer is not None:
-            flight.timer.cancel()
+        """Tells the first waiter to look further, or that its source is needed; without waiters the flight is over."""
         if not flight.waiters:
+            self._wait_for(flight, None)
             self._flights.pop(flight.key, None)
             return
         first = flight.waiters[0]
         self._asked[first] = flight
-        flight.timer = self._loop.call_later(self._settings.source_seconds, self._source_is_late, flight)
-        first.endpoint.send({"t": "need", "id": first.number})
+        self._wait_for(flight, self._settings.source_seconds)
+        first.endpoint.send({"t": "look" if first.looks else "need", "id": first.number})
+
+    def _wait_for(self, flight: _Flight, seconds: float | None) -> None:
+        """Gives the first waiter that long to bring what it was asked for; None: it is not waited for any more."""
+        if flight.timer is not None:
+            flight.timer.cancel()
+            flight.timer = None
+        if seconds is not None:
+            flight.timer = self._loop.call_later(seconds, self._source_is_late, flight)
 
     def _source_is_late(self, flight: _Flight) -> None:
         self._drop_first(flight, SourceUnreadable("The stored image did not arrive in time."))
@@ -205,13 +218,34 @@ class Broker:
         if flight is not None:
             self._drop_first(flight, None)
 
+    def _have(self, waiter: _Waiter, message: wire.Message) -> None:
+        tier = str(message.head["tier"])
+        stored = stored_rendition(message)
+        flight = self._asked.pop(waiter, None)
+        if flight is None:
+            stored.close()
+            return
+        self._wait_for(flight, None)
+        self._landed(flight, stored, tier)
+
+    def _none(self, waiter: _Waiter) -> None:
+        flight = self._asked.get(waiter)
+        if flight is None:
+            return
+        if self._is_full:
+            del self._asked[waiter]
+            self._wait_for(flight, None)
+            self._landed(flight, self._busy())
+            return
+        self._wait_for(flight, self._settings.source_seconds)
+        waiter.endpoint.send({"t": "need", "id": waiter.number})
+
     def _source(self, waiter: _Waiter, segments: list[list[int]], message: wire.Message) -> None:
         flight = self._asked.pop(waiter, None)
         if flight is None:
             # It came too late; somebody else was asked meanwhile.
             return
-        if flight.timer is not None:
-            flight.timer.cancel()
+        self._wait_for(flight, None)
         try:
             source = _source_of(message.fds, segments)
             flight.limits.check_bytes(source.size)
@@ -239,12 +273,12 @@ class Broker:
         flight.job = Job(head, fds, cost, lambda outcome: self._landed(flight, outcome))
         self._pool.submit(flight.job)
 
-    def _landed(self, flight: _Flight, outcome: Stored | Exception) -> None:
+    def _landed(self, flight: _Flight, outcome: Stored | Exception, tier: str | None = None) -> None:
         self._flights.pop(flight.key, None)
         if isinstance(outcome, Stored):
-            self._counts["renders"] += 1
+            self._counts["found" if tier else "renders"] += 1
             for waiter in flight.waiters:
-                _deliver(waiter, outcome, cached=False)
+                _deliver(waiter, outcome, tier)
             self._memory.put(flight.key, outcome)
             return
         if isinstance(outcome, RenderBusy):
@@ -259,6 +293,10 @@ class Broker:
         for waiter in flight.waiters:
             waiter.endpoint.send({**head, "id": waiter.number})
 
+    @property
+    def _is_full(self) -> bool:
+        return self._pool.waiting >= self._settings.queue_jobs
+
     def _refuse(self, waiter: _Waiter) -> None:
         self._counts["busy"] += 1
         waiter.endpoint.send({**wire.failure_head(self._busy()), "id": waiter.number})
@@ -272,8 +310,12 @@ class Broker:
         for flight in list(self._flights.values()):
             asked = next((waiter for waiter in flight.waiters if waiter in self._asked), None)
             flight.waiters = [waiter for waiter in flight.waiters if waiter.endpoint is not endpoint]
-            if asked is not None and asked.endpoint is endpoint:
-                del self._asked[asked]
+            if asked is not None:
+                if asked.endpoint is endpoint:
+                    del self._asked[asked]
+                    self._ask_first(flight)
+            elif flight.job is None:
+                # What was asked for came, and was no answer.
                 self._ask_first(flight)
             elif not flight.waiters and flight.job is not None and self._pool.cancel(flight.job):
                 self._flights.pop(flight.key, None)
@@ -296,8 +338,8 @@ async def _run(settings: BrokerSettings) -> None:
     await broker.serve()
 
 
-def _deliver(waiter: _Waiter, stored: Stored, *, cached: bool) -> None:
-    waiter.endpoint.send({**stored.head, "id": waiter.number, "cached": cached}, stored.payload, stored.fds)
+def _deliver(waiter: _Waiter, stored: Stored, tier: str | None) -> None:
+    waiter.endpoint.send({**stored.head, "id": waiter.number, "tier": tier}, stored.payload, stored.fds)
 
 
 def _source_of(fds: Sequence[int], segments: Sequence[Sequence[int]]) -> Source:

@@ -24,7 +24,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from gateway.render import wire
 from gateway.render.endpoint import Endpoint
@@ -52,6 +52,16 @@ class Segment:
 SourceOpener = Callable[[], Awaitable[Sequence[Segment]]]
 
 
+class Beyond(Protocol):
+    """The memories beyond this node, for one rendition."""
+
+    async def look(self) -> Rendition | None:
+        """The rendition, with `tier` set. Called where this node has none, at most twice (if the broker is restarted)."""
+
+    def settled(self, rendition: Rendition | None) -> None:
+        """What became of it after `look` was called: the rendition, or None where it failed. Called once; never waits."""
+
+
 @dataclass(frozen=True, slots=True)
 class RenderRequest:
     """One rendition that is wanted."""
@@ -65,6 +75,8 @@ class RenderRequest:
     source: Sequence[Segment] | SourceOpener
     """The stored image in order; or a coroutine function that gives it and is called at most once, on a miss."""
     limits: Limits = DEFAULT_LIMITS
+    beyond: Beyond | None = None
+    """Where to look before the source is opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +88,15 @@ class Rendition:
     format: str
     width: int
     height: int
-    cached: bool
-    """Whether it came from a memory (the worker's or the broker's)."""
+    tier: str | None
+    """The memory it came from: `worker`, `broker`, or what `Beyond.look` said; None where it was rendered."""
     render_ms: float
     """Time the decoder needed when it was made, in milliseconds."""
+
+    @property
+    def cached(self) -> bool:
+        """Whether it came from a memory."""
+        return self.tier is not None
 
 
 def memory_segment(pieces: Iterable[bytes | memoryview]) -> Segment:
@@ -138,7 +155,7 @@ class RenderClient:
     async def stats(self) -> dict[str, Any]:
         """The broker's figures, and under "worker" this client's own. Raises BrokerUnavailable.
 
-        `renders`, `failures` (by kind), `hits`, `joined`, `busy`; `queue` {jobs, cost_ms}; `decoders` {wanted, alive,
+        `renders`, `failures` (by kind), `hits`, `found` (beyond the node), `joined`, `busy`; `queue` {jobs, cost_ms}; `decoders` {wanted, alive,
         busy, pids, started, killed}; `sandbox_missing`; `cache` {entries, bytes, limit}; `epoch`; `vips`; `problem`
         (why nothing can be rendered, or None); `worker` {hits, joined, asked, entries, bytes}.
         """
@@ -164,39 +181,71 @@ class RenderClient:
 
     async def _fly(self, request: RenderRequest) -> Rendition:
         source = _Source(request.source, request.limits)
+        beyond = _Beyond(request.beyond)
+        rendition: Rendition | None = None
         try:
             try:
-                return await self._ask(request, source)
+                rendition = await self._ask(request, source, beyond)
             except _ConnectionLost:
                 # The broker was restarted under us; nothing it had promised is lost but time.
-                return await self._ask(request, source)
+                rendition = await self._ask(request, source, beyond)
         except _ConnectionLost:
             raise BrokerUnavailable("The render broker went away twice.") from None
         finally:
             source.close()
+            beyond.settle(rendition)
+        return rendition
 
-    async def _ask(self, request: RenderRequest, source: _Source) -> Rendition:
+    async def _ask(self, request: RenderRequest, source: _Source, beyond: _Beyond) -> Rendition:
         head = {
             "t": "get",
             "key": request.key.hex(),
             "options": request.options,
             "variant": request.variant,
             "limits": request.limits.as_dict(),
+            "looks": beyond.looks,
         }
         async with self._conversation(head) as conversation:
             while True:
                 message = await conversation.next()
-                if message.head["t"] != "need":
+                asked = message.head["t"]
+                if asked not in ("look", "need"):
                     break
                 try:
-                    segments, fds = await source.open()
+                    if asked == "look":
+                        await self._answer_look(conversation, beyond)
+                    else:
+                        segments, fds = await source.open()
+                        conversation.send({"t": "source", "segments": segments}, fds)
                 except BaseException:
                     conversation.send({"t": "abandon"})
                     raise
-                conversation.send({"t": "source", "segments": segments}, fds)
         if message.head["t"] == "fail":
             raise wire.failure(message.head)
         return _rendition(message)
+
+    async def _answer_look(self, conversation: _Conversation, beyond: _Beyond) -> None:
+        found = await beyond.look()
+        if found is None:
+            conversation.send({"t": "none"})
+            return
+        head = {
+            "t": "have",
+            "tier": found.tier,
+            "format": found.format,
+            "width": found.width,
+            "height": found.height,
+            "ms": found.render_ms,
+            "size": len(found.data),
+        }
+        if len(found.data) <= wire.INLINE_BYTES:
+            conversation.send(head, payload=found.data)
+            return
+        fd, _ = wire.memfd([found.data])
+        try:
+            conversation.send(head, (fd,))
+        finally:
+            os.close(fd)
 
     def _landed(self, key: bytes, task: asyncio.Task[Rendition]) -> None:
         self._flights.pop(key, None)
@@ -206,7 +255,7 @@ class RenderClient:
         size = len(rendition.data) + _ENTRY_OVERHEAD
         if size > self._hot_bytes // 4 or key in self._hot:
             return
-        self._hot[key] = replace(rendition, cached=True)
+        self._hot[key] = replace(rendition, tier="worker")
         self._hot_size += size
         while self._hot_size > self._hot_bytes:
             _, evicted = self._hot.popitem(last=False)
@@ -286,9 +335,9 @@ class _Conversation:
             if message is not None:
                 message.close()
 
-    def send(self, head: dict[str, Any], fds: Sequence[int] = ()) -> None:
+    def send(self, head: dict[str, Any], fds: Sequence[int] = (), *, payload: bytes = b"") -> None:
         if self._endpoint is not None:
-            self._endpoint.send({**head, "id": self._id}, fds=fds)
+            self._endpoint.send({**head, "id": self._id}, payload, fds)
             if self._endpoint.closed:
                 self._queue.put_nowait(None)
 
@@ -297,6 +346,28 @@ class _Conversation:
         if message is None:
             raise _ConnectionLost
         return message
+
+
+class _Beyond:
+    """A request's further memories: told the outcome if they were asked."""
+
+    def __init__(self, beyond: Beyond | None) -> None:
+        self._beyond = beyond
+        self._asked = False
+
+    @property
+    def looks(self) -> bool:
+        return self._beyond is not None
+
+    async def look(self) -> Rendition | None:
+        if self._beyond is None:
+            return None
+        self._asked = True
+        return await self._beyond.look()
+
+    def settle(self, rendition: Rendition | None) -> None:
+        if self._beyond is not None and self._asked:
+            self._beyond.settled(rendition)
 
 
 class _Source:
@@ -371,6 +442,6 @@ def _rendition(message: wire.Message) -> Rendition:
         format=head["format"],
         width=head["width"],
         height=head["height"],
-        cached=head["cached"],
+        tier=head["tier"],
         render_ms=head["ms"],
     )

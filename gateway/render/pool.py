@@ -297,9 +297,12 @@ class _Reaper:
 
 def _outcome(message: wire.Message) -> Stored | Exception:
     """What a decoder's answer is worth. Raises ValueError, KeyError, TypeError or OSError for one that is not right."""
+    return wire.failure(message.head) if message.head["t"] == "fail" else stored_rendition(message)
+
+
+def stored_rendition(message: wire.Message) -> Stored:
+    """The rendition in a message, whose memfd it takes over. Raises ValueError, KeyError, TypeError or OSError."""
     head = message.head
-    if head["t"] == "fail":
-        return wire.failure(head)
     clean = {
         "t": "done",
         "format": head["format"],

@@ -10,25 +10,30 @@ belong to it; there is no stream to cut up. One message:
 
 Worker to broker (`id` is the worker's own number of the request, echoed in each answer):
 
-    {"t": "get", "id", "key", "options", "variant", "limits"}      is it rendered, or being rendered?
+    {"t": "get", "id", "key", "options", "variant", "limits", "looks"}
+                                                                   is it rendered, or being rendered? `looks`: asks back
+    {"t": "have", "id", "tier", ...}                               answers "look": a rendition, as in "done"
+    {"t": "none", "id"}                                            answers "look": no memory has it
     {"t": "source", "id", "segments": [[n, offset, length]...]}    answers "need"; n counts the descriptors sent
     {"t": "abandon", "id"}                                         the source could not be opened; ask another waiter
     {"t": "stats", "id"}
 
 Broker to worker:
 
+    {"t": "look", "id"}                                            not in this node: look in the memories beyond it
     {"t": "need", "id"}                                            nobody has it: send the source
-    {"t": "done", "id", "cached", ...}                             format, width, height, ms, size: a rendition
+    {"t": "done", "id", "tier", ...}                               format, width, height, ms, size: a rendition
     {"t": "fail", "id", "error", ...}                              see ERRORS
     {"t": "stats", "id", "stats": {...}}
 
-The two steps ("get", then "source") spare a worker from opening files, or fetching them from a distant store, for what
-is rendered already. Among workers that ask for the same key at the same time, only one is told "need". The bytes of a
-rendition are the payload of "done", or a memfd of `size` bytes that comes with it.
+The steps ("get", then "have" or "none", then "source") spare a worker from opening files, or fetching them from a distant
+store, for what is rendered already. Among workers that ask for the same key at the same time, only one is told "look"
+and "need". `tier` is the memory that had it (`broker`, `redis`, `store`), null where it was rendered. The bytes of a
+rendition are the payload of "done" or "have", or a memfd of `size` bytes that comes with it.
 
 Broker to decoder: {"t": "job", "segments", "options", "variant", "limits", "cpu_seconds", "memory_bytes"} with the
 descriptors. Decoder to broker: first {"t": "ready", "vips", "sandbox", "missing"} or {"t": "unfit", "detail"}; then
-for each job one "done" or "fail" as above, without id and cached.
+for each job one "done" or "fail" as above, without id and tier.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ async def test_a_rendition_and_its_ways_back(node: Node, photo_file: Path) -> No
     assert (first.media_type, first.format, first.width, first.height) == ("image/jpeg", "jpeg", 99, 66)
     assert not first.cached
     assert first.render_ms > 0
-    assert one.cached(request(photo_file).key) == Rendition(**{**_fields(first), "cached": True})
+    assert one.cached(request(photo_file).key) == Rendition(**{**_fields(first), "tier": "worker"})
     from_broker = await other.render(request(photo_file))
     assert from_broker.cached
     assert from_broker.data == first.data
