@@ -27,6 +27,8 @@ SQLITE = (
     # AES256 or SSE-C; the customer's key as salt and HMAC.
     "ALTER TABLE contents ADD COLUMN encryption TEXT",
     "ALTER TABLE contents ADD COLUMN customer_key BLOB",
+    "ALTER TABLE uploads ADD COLUMN encryption TEXT",
+    "ALTER TABLE uploads ADD COLUMN customer_key BLOB",
     # One root account and one root pair, whoever makes them.
     "CREATE UNIQUE INDEX accounts_root ON accounts (is_root) WHERE is_root = 1",
     "CREATE UNIQUE INDEX access_keys_root ON access_keys (generated_root) WHERE generated_root = 1",
@@ -48,7 +50,9 @@ POSTGRESQL = (
     "ALTER TABLE blobs ADD COLUMN sealed_key BYTEA",
     'ALTER TABLE contents ADD COLUMN encryption TEXT COLLATE "C"',
     "ALTER TABLE contents ADD COLUMN customer_key BYTEA",
-    *SQLITE[9:],
+    'ALTER TABLE uploads ADD COLUMN encryption TEXT COLLATE "C"',
+    "ALTER TABLE uploads ADD COLUMN customer_key BYTEA",
+    *SQLITE[11:],
 )
 
 
