@@ -1,9 +1,13 @@
-"""What all tests share: how much hypothesis tries, and where it remembers."""
+"""What all tests share: the real servers, how much hypothesis tries, and where it remembers."""
 
 from __future__ import annotations
 
 import hypothesis
 from hypothesis.database import DirectoryBasedExampleDatabase
+
+from tests.servers.fixtures import own_postgresql, postgresql, postgresql_url, run_servers
+
+__all__ = ["own_postgresql", "postgresql", "postgresql_url", "run_servers"]
 
 # Time differs from run to run on a busy machine; a deadline would fail tests for what is no defect.
 hypothesis.settings.register_profile(

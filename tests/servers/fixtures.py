@@ -1,0 +1,71 @@
+"""Fixtures: a server of each kind for the whole run, whoever of its workers asks first, and servers of a test's own.
+
+A test that needs a server fails where there is none: no platform that Pixgate runs on lacks any of them.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import TypeVar
+
+import pytest
+
+from tests.servers.kept import Kept
+from tests.servers.kinds import KINDS
+from tests.servers.postgresql import PostgreSQL
+
+K = TypeVar("K", bound=Kept)
+
+
+class RunServers:
+    """The servers that all tests of a run share, also those of other workers."""
+
+    def __init__(self, run: str, wanted: set[str]) -> None:
+        self._run = run
+        self._wanted = wanted
+        self._servers: dict[str, Kept] = {}
+
+    def get(self, kind: type[K]) -> K:
+        """The server of a kind: the one that the environment names, or ours. All that the run will need begin at once."""
+        for each in (*KINDS.values(), kind):
+            if each.kind not in self._servers and (each is kind or each.kind in self._wanted):
+                self._servers[each.kind] = each.external() or each(self._run)
+        server = self._servers[kind.kind].wait()
+        assert isinstance(server, kind)
+        return server
+
+    def close(self) -> None:
+        """Use them no more."""
+        for server in self._servers.values():
+            server.close()
+
+
+@pytest.fixture(scope="session")
+def run_servers(request: pytest.FixtureRequest) -> Iterator[RunServers]:
+    """The servers of this run; the selected tests tell by the names of their fixtures which there will be."""
+    worker = getattr(request.config, "workerinput", {})
+    named = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    servers = RunServers(str(worker.get("testrunuid", uuid.uuid4().hex))[:12], named)
+    yield servers
+    servers.close()
+
+
+@pytest.fixture(scope="session")
+def postgresql(run_servers: RunServers) -> PostgreSQL:
+    """PostgreSQL for all tests of the run: take a database each, and do not stop it."""
+    return run_servers.get(PostgreSQL)
+
+
+@pytest.fixture
+def postgresql_url(postgresql: PostgreSQL) -> Iterator[str]:
+    """An empty database for one test."""
+    with postgresql.database() as url:
+        yield url
+
+
+@pytest.fixture
+def own_postgresql() -> Iterator[PostgreSQL]:
+    """PostgreSQL for one test, to be paused and killed."""
+    with PostgreSQL.own() as server:
+        yield server

@@ -1,0 +1,180 @@
+"""A server as tests see it: where it is, and what can be done to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from tests.servers.keeper import Launch
+from tests.servers.programs import ROOT
+from tests.servers.run_folder import locked, run_folder
+
+_ANSWER_SECONDS = 120.0
+
+
+class ServerFailed(Exception):
+    """It did not start, or could not do what was asked for."""
+
+
+class Kept(ABC):
+    """A server of ours, or one that runs already (`external`) and can only be used."""
+
+    kind: ClassVar[str]
+    # Names a server of this kind that runs already.
+    variable: ClassVar[str] = ""
+
+    def __init__(self, run: str | None) -> None:
+        """Begin to start the server of the run of this name, or join it where it is there: `wait` before any use."""
+        self.details: dict[str, str] = {}
+        self.pid = 0
+        self._connection: socket.socket | None = None
+        self._alone = False
+        if run is None:
+            return
+        folder = run_folder(run)
+        self.folder = folder / self.kind
+        with locked(folder):
+            self._connection = _connect(self.folder / "socket") or _keep(self.kind, self.folder)
+        self._lines = self._connection.makefile("r", encoding="utf-8")
+
+    @classmethod
+    def own(cls) -> Self:
+        """One that nobody else uses: pause and kill it as you like. It ends with `close`, or with this process."""
+        server = cls(uuid.uuid4().hex[:12])
+        server._alone = True
+        return server.wait()
+
+    @classmethod
+    def external(cls) -> Self | None:
+        """The one that the environment names; None where it names none."""
+        url = os.environ.get(cls.variable, "")
+        if not url:
+            return None
+        server = cls(None)
+        server.details = cls.read_url(url)
+        return server
+
+    @classmethod
+    def read_url(cls, url: str) -> dict[str, str]:
+        """The details of a server that runs already."""
+        return {"url": url}
+
+    @staticmethod
+    @abstractmethod
+    def prepare(folder: Path) -> Launch:
+        """Make what the server needs in its folder (called in the keeper). Raises ProgramMissing, OSError."""
+
+    def wait(self) -> Self:
+        """Return when it answers; raises ServerFailed with its log where it does not start."""
+        if self._connection and not self.details:
+            self.details = self._read()["details"]
+        return self
+
+    def pause(self) -> None:
+        """SIGSTOP for all its processes: connections stay, new ones are taken by the kernel, nothing answers."""
+        self._order("pause")
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._order("resume")
+
+    def kill(self) -> None:
+        """SIGKILL for all its processes; returns when they are gone. `start` begins it again on what is on disk."""
+        self._order("kill")
+
+    def stop(self) -> None:
+        """End it in good order; its port and its folder stay."""
+        self._order("stop")
+
+    def start(self) -> None:
+        """Start it again after `kill` or `stop`, on the same port and data; returns when it answers."""
+        self._order("start")
+
+    def restart(self) -> None:
+        """Stop and start."""
+        self._order("restart")
+
+    def close(self) -> None:
+        """Use it no more: the last one out ends it, and its folder is removed. One's own is gone on return."""
+        if self._connection is None:
+            return
+        if self._alone:
+            self._connection.sendall(b"end\n")
+        self._lines.close()
+        self._connection.close()
+        self._connection = None
+        deadline = time.monotonic() + 10
+        while self._alone and self.folder.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def __enter__(self) -> Self:
+        """As it is; closed at the end."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def log(self) -> str:
+        """The end of what the server wrote."""
+        path = self.folder / "log"
+        return path.read_text(errors="replace")[-4000:] if path.exists() else ""
+
+    def _order(self, order: str) -> None:
+        if self._connection is None:
+            raise ServerFailed(f"{self.kind}: not ours, so there is no {order}")
+        self._connection.sendall(order.encode() + b"\n")
+        self._read()
+
+    def _read(self) -> Any:
+        line = self._lines.readline()
+        answer = json.loads(line) if line else {"error": f"the keeper of {self.kind} is gone"}
+        if "error" in answer:
+            raise ServerFailed(answer["error"])
+        self.pid = answer["pid"]
+        return answer
+
+
+def _connect(path: Path) -> socket.socket | None:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(_ANSWER_SECONDS)
+    try:
+        connection.connect(str(path))
+    except (FileNotFoundError, ConnectionRefusedError):
+        connection.close()
+        return None
+    return connection
+
+
+def _keep(kind: str, folder: Path) -> socket.socket:
+    folder.mkdir(mode=0o711)
+    path = folder / "socket"
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        listener.bind(str(path))
+        path.chmod(0o600)
+        listener.listen(64)
+        # Neither measured nor steered by whatever steers the tests.
+        environment = {n: v for n, v in os.environ.items() if not n.startswith(("COVERAGE_", "COV_CORE_", "PYTEST_"))}
+        subprocess.run(
+            [sys.executable, "-m", "tests.servers.keeper", kind, str(folder), str(listener.fileno())],
+            pass_fds=[listener.fileno()],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            check=True,
+        )
+    finally:
+        listener.close()
+    connection = _connect(path)
+    assert connection is not None
+    return connection
