@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
+from gateway.backends import embedded
 from gateway.metadata import versions
 from gateway.metadata.contents import NewContent
 from gateway.metadata.port import Transaction
@@ -61,7 +62,7 @@ def nested(prefixes: int, each: int) -> Iterator[bytes]:
 
 
 async def _fill(data: Path, count: int) -> None:
-    services = await Services.open(data, master=load_master_key(data / "master.key"))
+    services = await Services.open(embedded(data), master=load_master_key(data / "master.key"))
     try:
         account = await services.accounts.get("bench")
         flat_bucket = await services.buckets.create("bench-flat", account)

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from gateway.blobs.filesystem import FilesystemStore
+from gateway.blobs.folder import Folder
 from gateway.blobs.port import Placed
 from gateway.metadata.port import Durable, Transaction
 from gateway.metadata.sqlite import SqliteDatabase
@@ -39,7 +39,7 @@ class Place:
         path = folder / "database.sqlite"
         upgrade(path)
         self.database = SqliteDatabase(path)
-        self.store = FilesystemStore(folder, "bench")
+        self.store = Folder(folder, "bench")
         self.store.begin_lease(1)
         self.executor = ThreadPoolExecutor(AT_ONCE)
         self.placed: list[Placed] = []

@@ -79,7 +79,7 @@ class Application:
         if not self._window.take(weight):
             return self.refuse(S3Error("SlowDown", headers=(("Retry-After", "1"),)))
         try:
-            answer = await self._door(request)(request)
+            answer = await (await self._door(request))(request)
         finally:
             self._window.give(weight)
         if self._web.draining and not answer.prepared:
@@ -100,12 +100,12 @@ class Application:
             return self.refuse(S3Error("InternalError"))
         return self.refuse(S3Error("InvalidRequest", "The request is not well-formed HTTP."))
 
-    def _door(self, request: web.BaseRequest) -> Handler:
+    async def _door(self, request: web.BaseRequest) -> Handler:
         path = request.raw_path
         name = path[1:].partition("?")[0].partition("/")[0]
         handler = self._reserved.get(name)
         if handler is None:
-            if (name and name not in SHORT_NAMES) or not self._web.takes(request, name):
+            if (name and name not in SHORT_NAMES) or not await self._web.takes(request, name):
                 return self._s3.handle
             handler = self._web.handle
         if self._hosts and self._is_bucket_host(request.headers.get("Host", "")):

@@ -308,7 +308,7 @@ class Settings(BaseModel):
     image_redis_item_bytes: Size = Field(
         default=1024**2, description="Largest rendition that goes to Redis; what all may take is Redis' `maxmemory`."
     )
-    image_redis_ttl: int = Field(
+    image_redis_max_age: int = Field(
         default=604_800, ge=1, le=31_536_000, description="Time after which Redis forgets a rendition."
     )
     image_store_cache_bytes: Size = Field(

@@ -7,11 +7,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from gateway.backends import DATABASE, backends_of
 from gateway.config import Settings
 from gateway.errors import GatewayError, InvalidValue, WrongMasterKey
 from gateway.services import RootCredentials, Services
 from gateway.services.secrets import MasterKey, load_master_key, parse_master_key
-from gateway.services.services import DATABASE
 from migrations.run import current_revision, needs_upgrade, upgrade
 
 ROTATED = ".new"
@@ -102,11 +102,10 @@ async def open_services(settings: Settings, *, worker: bool = False) -> Services
 
     async def opened(key: MasterKey) -> Services:
         services = await Services.open(
-            settings.data,
+            backends_of(settings),
             master=key,
             region=settings.region,
             root=root,
-            min_free=settings.min_free_bytes,
             worker=worker,
         )
         services.directory.rotated_masters = lambda: _masters_on_disk(settings)

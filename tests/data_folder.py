@@ -9,10 +9,12 @@ from contextlib import asynccontextmanager
 from functools import lru_cache
 from pathlib import Path
 
+from gateway.backends import DATABASE, embedded
+from gateway.blobs.filesystem import FilesystemStore
+from gateway.blobs.folder import Folder
 from gateway.model import Bucket, Expectations, Headers, PutResult, Tags, WriteConditions
 from gateway.services import RootCredentials, Services
 from gateway.services.secrets import MasterKey
-from gateway.services.services import DATABASE
 from migrations.run import upgrade
 
 MASTER = MasterKey(bytes(range(32)))
@@ -46,11 +48,20 @@ async def open_services(
     if not (data / DATABASE).exists():
         shutil.rmtree(data, ignore_errors=True)
         new_data_folder(data)
-    services = await Services.open(data, master=MASTER, worker=worker, grace_ms=grace_ms, root=root, min_free=min_free)
+    services = await Services.open(
+        embedded(data, min_free=min_free), master=MASTER, worker=worker, grace_ms=grace_ms, root=root
+    )
     try:
         yield services
     finally:
         await services.close()
+
+
+def folder_of(services: Services) -> Folder:
+    """The folder of blobs behind services on a data folder."""
+    store = services.stores.default
+    assert isinstance(store, FilesystemStore)
+    return store.folder
 
 
 class Pieces:
@@ -94,4 +105,4 @@ async def read(services: Services, bucket: Bucket, key: bytes, version_id: str |
     version = await services.objects.get(bucket, key, version_id)
     assert version.content is not None
     segments = await services.objects.segments(version.content, 0, version.content.size)
-    return services.stores.read(segments)
+    return await services.stores.read(segments)

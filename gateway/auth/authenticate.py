@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.auth.errors import InvalidAccessKeyId, InvalidToken, SeveralMechanisms
@@ -46,13 +46,13 @@ class Authenticator:
     it. Derived keys are cached in here.
     """
 
-    def __init__(self, find: Callable[[str], AccessKey | None], *, region: str, hosts: Sequence[str] = ()) -> None:
+    def __init__(self, find: Callable[[str], Awaitable[AccessKey | None]], *, region: str, hosts: Sequence[str] = ()) -> None:
         self._find = find
         self._region = region
         self._hosts = tuple(hosts)
         self._keys = SigningKeyCache()
 
-    def authenticate(
+    async def authenticate(
         self,
         *,
         method: str,
@@ -78,7 +78,7 @@ class Authenticator:
             presigned = parse_presigned(query.pairs)
             if "X-Amz-Security-Token" in parameters:
                 raise InvalidToken
-            key = self._usable(presigned.access_key, now)
+            key = await self._usable(presigned.access_key, now)
             verified = verify_presigned(
                 presigned,
                 secret=key.secret,
@@ -98,7 +98,7 @@ class Authenticator:
         parsed = parse_authorization(authorization)
         if _has(headers, "x-amz-security-token"):
             raise InvalidToken
-        key = self._usable(parsed.access_key, now)
+        key = await self._usable(parsed.access_key, now)
         verified = verify_header(
             parsed,
             secret=key.secret,
@@ -113,8 +113,8 @@ class Authenticator:
         )
         return Authentication(Principal(key), verified)
 
-    def _usable(self, access_key: str, now: float) -> AccessKey:
-        key = self._find(access_key)
+    async def _usable(self, access_key: str, now: float) -> AccessKey:
+        key = await self._find(access_key)
         if key is None or key.kind is not KeyKind.S3 or not key.usable(int(now * 1000)):
             raise InvalidAccessKeyId(access_key)
         return key

@@ -1,13 +1,18 @@
-"""What the services need of a store."""
+"""What the services need of a store. All of it belongs to one event loop."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.metadata.port import Durable
 from gateway.model import Segment
+
+PACKED_BYTES = 64 * 1024
+"""Blobs up to this size may share a pack (docs/adr/0004)."""
+
+Bytes = bytes | bytearray | memoryview
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,40 +26,116 @@ class Placed:
     durable: Durable | None
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Something that lies in a store: its name as rows have it, its length in bytes, when it was written."""
+
+    name: str
+    size: int
+    modified_ms: int
+
+
 class BlobWriter(Protocol):
-    """A new blob. Its methods block: they are called from a thread, one at a time."""
+    """A new blob, written in order by one task."""
 
-    def write(self, pieces: Iterable[bytes | memoryview]) -> None: ...
+    async def write(self, pieces: Sequence[Bytes]) -> None:
+        """Take these bytes; returns when there is room for more. They stay the writer's until `finish` or `abandon`."""
 
-    def finish(self) -> Placed:
+    async def finish(self) -> Placed:
         """Make the blob durable, its name too."""
 
     def abandon(self) -> None:
-        """Close it as it is. Nothing is deleted: the sweep does that."""
+        """Let it be as it is, without waiting. No blob is deleted: the sweep does that."""
 
 
 class BlobReader(Protocol):
-    """A run of bytes, open for reading: `length` bytes from `offset` of the file `fd`. Close it when done."""
+    """A run of `length` bytes, open for reading. Close it when done.
 
-    fd: int
-    offset: int
-    length: int
+    Where `fd` is a descriptor, the run lies at `offset` of that file and may be sent from there; else there is only
+    `read`.
+    """
 
-    def close(self) -> None: ...
+    @property
+    def fd(self) -> int | None: ...
+
+    @property
+    def offset(self) -> int: ...
+
+    @property
+    def length(self) -> int: ...
+
+    async def read(self) -> Bytes:
+        """The next piece, at most a mebibyte; empty at the end.
+
+        Raises StoreUnavailable where the store has fewer bytes than it should, or gives up half-way.
+        """
+
+    def close(self) -> None:
+        """Give it back, at once."""
 
 
 class Store(Protocol):
-    """Raises StoreUnavailable, DiskFull."""
+    """A place for blobs. Raises StoreUnavailable, DiskFull.
 
-    name: str
+    `name` is what the configuration and the rows call it, `kind` is `folder` or `s3`. Blobs are named `<lease>/<n>`, or
+    `<lease>/p<n>` where small ones share a pack; both lie under the deployment's id.
+    """
 
-    def append(self, data: bytes) -> Placed:
-        """Put a small blob into the pack of this process; it is durable after `durable.sync()`."""
+    @property
+    def name(self) -> str: ...
 
-    def create(self) -> BlobWriter:
-        """Begin a blob of its own. Blocks for a moment."""
+    @property
+    def kind(self) -> str: ...
 
-    def open(self, segment: Segment) -> BlobReader: ...
+    async def append(self, data: bytes) -> Placed:
+        """Store a small blob; others may share its pack. It is durable after `durable.sync()`."""
+
+    async def create(self, length: int) -> BlobWriter:
+        """Begin a blob of its own, of `length` bytes."""
+
+    async def open(self, segment: Segment) -> BlobReader:
+        """Raises AdoptedChanged where an adopted object is no longer what its row says."""
 
     def check_room(self) -> None:
         """Raise DiskFull where less than the free space that was asked for is left."""
+
+    async def claim(self, *, used: bool) -> None:
+        """Mark the store as this deployment's.
+
+        Raises InvalidValue where it is another's, or has no mark although the database names blobs in it (`used`).
+        """
+
+    async def begin_lease(self, lease: int) -> None:
+        """Write under this lease from now on."""
+
+    def oldest_read_ms(self) -> int | None:
+        """When the oldest read began that still goes on, in ms since the epoch."""
+
+    def release_idle(self) -> None:
+        """Let go of what is only kept for the next reader, so that what the sweep removed is really freed."""
+
+    def entries(self, lease: int) -> AsyncIterator[list[Entry]]:
+        """What lies under a lease, in pages."""
+
+    async def leases(self) -> list[int]:
+        """The leases under which something lies, in order."""
+
+    async def remove(self, names: Sequence[str]) -> None:
+        """Delete; what is not there is deleted already."""
+
+    async def remove_lease(self, lease: int) -> None:
+        """Remove what is left of a lease under which no blob lies."""
+
+    async def punch(self, name: str, offset: int, length: int) -> None:
+        """Free a run inside a pack, where the store can."""
+
+    def may_grow(self, name: str) -> bool:
+        """Whether its process may still append to it, as long as it lives."""
+
+    async def size(self, name: str) -> int | None:
+        """The length in bytes; None where there is none."""
+
+    async def probe(self) -> None:
+        """Write, read and delete something small."""
+
+    async def close(self) -> None: ...

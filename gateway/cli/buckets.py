@@ -103,12 +103,12 @@ def set_bucket(name: str, images: str | None, ladder: str | None, data: Path | N
     widths = _widths(ladder)
 
     async def work(services: Services) -> Bucket:
-        bucket = services.directory.bucket(name)
+        bucket = await services.directory.bucket(name)
         if bucket is None:
             raise BucketNotFound(f"There is no bucket {name!r}.")
         await services.buckets.set_images(bucket, public=None if images is None else images == "public", ladder=widths)
-        services.directory.refresh()
-        return services.directory.bucket(name) or bucket
+        await services.directory.refresh()
+        return await services.directory.bucket(name) or bucket
 
     bucket = with_services(settings_of(config_file, data=data), work)
     from gateway.policy.ladder import ladder_of

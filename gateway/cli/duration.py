@@ -61,3 +61,17 @@ class Moment(click.ParamType[int]):
         if moment > LAST_MOMENT:
             self.fail(f"{value!r} lies after the year 9999: leave it out for no end", param, ctx)
         return moment
+
+
+class Duration(click.ParamType[int]):
+    """A length of time, in milliseconds."""
+
+    name = "12h|7d"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_duration(str(value)) * 1000
+        except ValueError as error:
+            self.fail(str(error), param, ctx)

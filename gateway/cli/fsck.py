@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway.cli.context import data_options, json_option, print_json, settings_of, with_services
+from gateway.cli.duration import Duration
 
 if TYPE_CHECKING:
     from gateway.services import Services
@@ -15,13 +16,31 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--repair", is_flag=True, help="Count buckets anew, queue lost contents, remove files without a row.")
+@click.option("--repair", is_flag=True, help="Count buckets anew, queue lost contents for the sweep.")
+@click.option(
+    "--delete-unknown", is_flag=True, help="Remove what no row names: only under this deployment's prefix in its stores."
+)
+@click.option(
+    "--older-than",
+    type=Duration(),
+    default="1d",
+    show_default=True,
+    help="With --delete-unknown: only what was written so long ago.",
+)
 @json_option
 @data_options
-def fsck(repair: bool, as_json: bool, data: Path | None, config_file: Path | None) -> None:
-    """Check rows against rows, and rows against the stored files, both ways. Works beside a running server.
+def fsck(
+    repair: bool,
+    delete_unknown: bool,
+    older_than: int,
+    as_json: bool,
+    data: Path | None,
+    config_file: Path | None,
+) -> None:
+    """Check rows against rows, and rows against the stores, both ways. Works beside running servers.
 
-    Files are looked for and measured, not read: a changed byte in one is not seen here. Exits with 1 where something is lost or contradicts itself. Files without a row cost only space.
+    Blobs are looked for and measured, not read: a changed byte in one is not seen here. Exits with 1 where something is
+    lost or contradicts itself. What no row names costs only space.
     """
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn
@@ -31,7 +50,12 @@ def fsck(repair: bool, as_json: bool, data: Path | None, config_file: Path | Non
         columns = (SpinnerColumn(), TextColumn("{task.completed} blobs checked"))
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task("", total=None)
-            return await services.fsck.run(repair=repair, progress=lambda done: bar.update(task, completed=done))
+            return await services.fsck.run(
+                repair=repair,
+                delete_unknown=delete_unknown,
+                older_than_ms=older_than,
+                progress=lambda done: bar.update(task, completed=done),
+            )
 
     report = with_services(settings_of(config_file, data=data), work)
     if as_json:

@@ -75,7 +75,7 @@ async def _find(services: Services, key_id: str | None) -> AccessKey:
         if root is None:
             raise KeyNotFound("There are no root credentials yet: name a key with --key.")
         return root
-    found = services.directory.access_key(key_id)
+    found = await services.directory.access_key(key_id)
     if found is None:
         raise GatewayError(f"There is no key {key_id!r}.")
     return found

@@ -1,7 +1,4 @@
-"""Sending files: sendfile where the connection is plain TCP, pieces of memory where it is not.
-
-Reads are tried without waiting (RWF_NOWAIT, the page cache); what is not in memory is read in a thread, so that a cold
-disk holds up one request and not the loop. uvloop has no sendfile of its own: the kernel's is called on the connection's
+"""Sending blobs: sendfile where they are files and the connection is plain TCP, pieces of memory where not. uvloop has no sendfile of its own: the kernel's is called on the connection's
 descriptor while the transport's buffer is empty, and a duplicate of it is watched until it takes more.
 """
 
@@ -13,76 +10,21 @@ import fcntl
 import os
 import struct
 import termios
-from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Protocol
 
 from aiohttp.web import BaseRequest
 
+from gateway.blobs.port import BlobReader
+from gateway.blobs.reading import TruncatedBlob, read_now
 from gateway.http.reply import ConnectionEnded, drain, write
 
 SMALL = 64 * 1024
 """Up to this many bytes are read at once and leave with the head."""
-PIECE = 256 * 1024
-"""Bytes a read, where sendfile cannot be used."""
 TURN = 1024 * 1024
 """Bytes one sendfile call sends at most, so that others have their turn."""
 STALL_SECONDS = 30.0
 STALL_RATE = 1024
 """A reader slower than so many bytes a second, over STALL_SECONDS, is closed."""
-
-
-class OpenBlob(Protocol):
-    """An open file, and where the wanted bytes begin in it."""
-
-    fd: int
-    offset: int
-
-
-class TruncatedBlob(Exception):
-    """A file ended before its bytes did."""
-
-
-def read_now(blob: OpenBlob, position: int, length: int) -> bytearray | None:
-    """`length` bytes at `position` if all of them are in memory, else None."""
-    buffer = bytearray(length)
-    try:
-        count = os.preadv(blob.fd, [buffer], blob.offset + position, os.RWF_NOWAIT)
-    except OSError as error:
-        if error.errno in (errno.EAGAIN, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
-            return None
-        raise
-    return buffer if count == length else None
-
-
-def read_waiting(blob: OpenBlob, position: int, length: int) -> bytes:
-    """`length` bytes at `position`, from the disk if need be. Raises TruncatedBlob."""
-    pieces: list[bytes] = []
-    while length:
-        piece = os.pread(blob.fd, length, blob.offset + position)
-        if not piece:
-            raise TruncatedBlob(f"a blob ends {length} bytes early")
-        pieces.append(piece)
-        position += len(piece)
-        length -= len(piece)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
-async def read(blob: OpenBlob, position: int, length: int) -> bytes | bytearray:
-    """`length` bytes at `position`, without holding up the loop. Raises TruncatedBlob."""
-    data = read_now(blob, position, length)
-    if data is None:
-        return await asyncio.to_thread(read_waiting, blob, position, length)
-    return data
-
-
-async def pieces(blob: OpenBlob, position: int, length: int) -> AsyncIterator[bytes | bytearray]:
-    """The bytes in pieces of at most PIECE."""
-    while length:
-        size = min(length, PIECE)
-        yield await read(blob, position, size)
-        position += size
-        length -= size
 
 
 class Sender:
@@ -100,12 +42,13 @@ class Sender:
         self.sent = 0
         """Bytes so far."""
 
-    async def send(self, blob: OpenBlob, position: int, length: int) -> None:
-        """Send `length` bytes of the blob from `position`. Raises ConnectionError, TruncatedBlob, OSError."""
-        if self._socket >= 0 and length > SMALL:
-            await self._send_file(blob, position, length)
+    async def send(self, reader: BlobReader) -> None:
+        """Send all that `reader` has. Raises ConnectionError, StoreUnavailable, OSError."""
+        fd = reader.fd
+        if fd is not None and self._socket >= 0 and reader.length > SMALL:
+            await self._send_file(fd, reader.offset, reader.length)
             return
-        async for piece in pieces(blob, position, length):
+        while piece := await reader.read():
             write(self._request, piece)
             self.sent += len(piece)
             await drain(self._request)
@@ -117,16 +60,16 @@ class Sender:
             os.close(self._watched)
             self._watched = -1
 
-    async def _send_file(self, blob: OpenBlob, position: int, length: int) -> None:
+    async def _send_file(self, fd: int, position: int, length: int) -> None:
         await self._flush()
         while length:
             self._check_open()
             size = min(length, TURN)
-            if not _in_memory(blob, position, size):
-                await asyncio.to_thread(_warm, blob, position, size)
+            if not _in_memory(fd, position, size):
+                await asyncio.to_thread(_warm, fd, position, size)
                 self._check_open()
             try:
-                count = os.sendfile(self._socket, blob.fd, blob.offset + position, size)
+                count = os.sendfile(self._socket, fd, position, size)
             except BlockingIOError:
                 await self._writable()
                 continue
@@ -135,7 +78,7 @@ class Sender:
                     raise ConnectionEnded("the client is gone") from error
                 raise
             if count == 0:
-                raise TruncatedBlob(f"a blob ends {length} bytes early")
+                raise TruncatedBlob(f"The store holds {length} bytes less than it should.")
             self.sent += count
             self._request._payload_writer.output_size += count
             position += count
@@ -192,14 +135,14 @@ def _unsent(fd: int) -> int:
     return int(struct.unpack("i", fcntl.ioctl(fd, termios.TIOCOUTQ, b"\0\0\0\0"))[0])
 
 
-def _in_memory(blob: OpenBlob, position: int, length: int) -> bool:
+def _in_memory(fd: int, position: int, length: int) -> bool:
     """Whether the first and last page are in the page cache, and so most likely all between."""
     last = max(position, position + length - 1)
-    return all(read_now(blob, place, 1) is not None for place in (position, last))
+    return all(read_now(fd, place, 1) is not None for place in (position, last))
 
 
-def _warm(blob: OpenBlob, position: int, length: int) -> None:
-    os.posix_fadvise(blob.fd, blob.offset + position, length, os.POSIX_FADV_WILLNEED)
+def _warm(fd: int, position: int, length: int) -> None:
+    os.posix_fadvise(fd, position, length, os.POSIX_FADV_WILLNEED)
     scratch = bytearray(length)
-    if os.preadv(blob.fd, [scratch], blob.offset + position) == 0:
-        raise TruncatedBlob("a blob ends early")
+    if os.preadv(fd, [scratch], position) == 0:
+        raise TruncatedBlob("The store holds fewer bytes than it should.")

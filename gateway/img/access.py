@@ -57,15 +57,15 @@ class Access:
         self._objects = objects
         self._authenticator = Authenticator(directory.access_key, region=region, hosts=hosts)
 
-    def identify(
+    async def identify(
         self, target: Target, *, method: str, authorization: str | None, headers: HeaderItems, now: float
     ) -> Asker:
         """Who asks. `now` in Unix seconds. Raises LinkRefused, SigningError, AuthenticationError."""
         if target.claims is not None:
-            return self._link(target.claims, now)
+            return await self._link(target.claims, now)
         if authorization is None and not target.presigned:
             return NOBODY
-        authentication = self._authenticator.authenticate(
+        authentication = await self._authenticator.authenticate(
             method=method,
             raw_path=target.raw_path,
             query=target.query,
@@ -76,8 +76,8 @@ class Access:
         )
         return Asker(authentication.principal)
 
-    def _link(self, claims: LinkClaims, now: float) -> Asker:
-        key = self._directory.access_key(claims.key_id)
+    async def _link(self, claims: LinkClaims, now: float) -> Asker:
+        key = await self._directory.access_key(claims.key_id)
         if key is not None and not key.usable(int(now * 1000)):
             key = None
         verify_link(claims, None if key is None else _link_key(key), now)
@@ -98,7 +98,7 @@ class Access:
                 raise
             readable = self._permit(asker, target, bucket, version.key)
             return Granted(bucket, version, asker.by_link or not readable)
-        found = self._directory.bucket(address.bucket)
+        found = await self._directory.bucket(address.bucket)
         if found is None:
             # Bucket names are no secret among those who have a key: making one tells whether it is taken.
             if asker.principal.anonymous or _is_narrowed(asker.principal):

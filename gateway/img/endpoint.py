@@ -86,8 +86,8 @@ class ImageEndpoint:
         authorization = headers.get("Authorization")
         target = parse_target(message.path, signed_header=authorization is not None)
         now = time.time()
-        self._directory.refresh()
-        asker = self._access.identify(
+        await self._directory.refresh()
+        asker = await self._access.identify(
             target, method=message.method, authorization=authorization, headers=headers, now=now
         )
         key = asker.principal.access_key

@@ -57,7 +57,7 @@ async def open_source(call: Call) -> tuple[CopySource, Bucket, ObjectVersion]:
     Raises S3Error AccessDenied, NoSuchBucket, PreconditionFailed and what reading raises.
     """
     source = parse_copy_source(call.headers["x-amz-copy-source"])
-    bucket = call.services.directory.bucket(source.bucket)
+    bucket = await call.services.directory.bucket(source.bucket)
     if bucket is None:
         raise S3Error("NoSuchBucket", fields=(("BucketName", source.bucket),))
     permission = "s3:GetObject" if source.version_id is None else "s3:GetObjectVersion"

@@ -147,8 +147,8 @@ class S3Endpoint:
         authentication = NOBODY
         bucket: Bucket | None = None
         if not operation.public:
-            services.directory.refresh()
-            authentication = self.authenticator.authenticate(
+            await services.directory.refresh()
+            authentication = await self.authenticator.authenticate(
                 method=message.method,
                 raw_path=raw_path.encode("utf-8", "surrogateescape"),
                 query=query,
@@ -157,7 +157,7 @@ class S3Endpoint:
                 headers=sent_headers,
                 now=now,
             )
-            bucket = self._authorise(operation, address, parameters, headers, authentication, record)
+            bucket = await self._authorise(operation, address, parameters, headers, authentication, record)
         if operation.handler is None:
             raise S3Error("NotImplemented", f"{operation.name} is not implemented")
         if len(headers) > 2:
@@ -189,7 +189,7 @@ class S3Endpoint:
             return await self._image(call)
         return await operation.handler(call)
 
-    def _authorise(
+    async def _authorise(
         self,
         operation: Operation,
         address: Address,
@@ -207,7 +207,7 @@ class S3Endpoint:
         if address.bucket is None or operation.name == "CreateBucket":
             bucket = None
         else:
-            bucket = self._services.directory.bucket(address.bucket)
+            bucket = await self._services.directory.bucket(address.bucket)
             if bucket is None:
                 check_bucket_name(address.bucket)
                 raise S3Error("NoSuchBucket")

@@ -9,7 +9,7 @@ from aiohttp.web import BaseRequest
 from gateway.blobs.port import BlobReader
 from gateway.errors import StoreUnavailable
 from gateway.http.reply import Reply, cut
-from gateway.http.streams import SMALL, Sender, TruncatedBlob, read
+from gateway.http.streams import SMALL, Sender
 from gateway.model import Segment
 from gateway.services.stores import Stores
 
@@ -37,15 +37,13 @@ class ObjectReply(Reply):
         segments = self._segments
         if not segments or request._method == "HEAD":
             return await super().send(request)
-        reader = self._stores.open(segments[0])
-        if len(segments) == 1 and self._size <= SMALL:
+        if self._size <= SMALL and len(segments) == 1:
             try:
-                self._bytes = await read(reader, 0, segments[0].length)
-            except (OSError, TruncatedBlob) as error:
-                raise StoreUnavailable("The store holds fewer bytes than it should.") from error
-            finally:
-                reader.close()
+                self._bytes = await self._stores.read_one(segments[0])
+            except OSError as error:
+                raise StoreUnavailable("The store does not answer.") from error
             return await super().send(request)
+        reader = await self._stores.open(segments[0])
         return await self._stream(request, reader, segments)
 
     async def _stream(self, request: BaseRequest, reader: BlobReader, segments: Sequence[Segment]) -> int:
@@ -57,8 +55,8 @@ class ObjectReply(Reply):
             for index, segment in enumerate(segments):
                 if index:
                     reader.close()
-                    reader = self._stores.open(segment)
-                await sender.send(reader, 0, segment.length)
+                    reader = await self._stores.open(segment)
+                await sender.send(reader)
         except Exception as error:
             # The head said how much would come: only a cut line tells the client that it did not.
             self.sent = sender.sent

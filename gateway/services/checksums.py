@@ -12,7 +12,7 @@ from awscrt import checksums as crt
 
 from gateway.model import ChecksumAlgorithm
 
-Bytes = bytes | memoryview
+Bytes = bytes | bytearray | memoryview
 
 
 class Hasher(Protocol):

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from gateway.errors import ObjectNotFound, ObjectTooLarge
 from gateway.metadata import contents, versions
 from gateway.metadata.contents import NewContent, NewPart
-from gateway.metadata.port import Transaction
-from gateway.metadata.sqlite import SqliteDatabase
+from gateway.metadata.port import Database, Transaction
 from gateway.metadata.versions import NewVersion
 from gateway.model import (
     MAX_PUT_BYTES,
@@ -40,7 +39,7 @@ class CopyResult:
 
 
 class Copying:
-    def __init__(self, database: SqliteDatabase, stores: Stores, executor: ThreadPoolExecutor) -> None:
+    def __init__(self, database: Database, stores: Stores, executor: ThreadPoolExecutor) -> None:
         self._database = database
         self._stores = stores
         self._executor = executor
@@ -116,5 +115,5 @@ class Copying:
     async def _first_bytes(self, content: Content) -> bytes:
         length = min(SNIFF_BYTES, content.size)
         if content.first is not None:
-            return self._stores.read((contents.cut(content.first, 0, length),))
-        return self._stores.read(await contents.segments(self._database, content.id, 0, length))
+            return await self._stores.read((contents.cut(content.first, 0, length),))
+        return await self._stores.read(await contents.segments(self._database, content.id, 0, length))

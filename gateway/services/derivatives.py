@@ -16,13 +16,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
-from gateway.blobs.port import BlobReader
+from gateway.blobs.port import PACKED_BYTES, BlobReader
 from gateway.errors import StoreUnavailable
 from gateway.model import Content, ObjectVersion
 from gateway.render.client import RenderClient, RenderRequest, Rendition, Segment, memory_segment
 from gateway.render.errors import BrokerUnavailable, RenderBusy, RenderCrashed, RenderError, RenderTimeout
-from gateway.render.wire import read_exactly
-from gateway.services.ingest import PACKED_BYTES
 from gateway.services.objects import Objects
 from gateway.services.stores import Stores
 from transforms.epoch import derivative_key
@@ -169,17 +167,21 @@ class _Source:
         content = self._derivative.content
         stored = await self._objects.segments(content, 0, content.size)
         with ExitStack() as stack:
-            readers = [stack.enter_context(closing(self._stores.open(segment))) for segment in stored]
+            readers = [stack.enter_context(closing(await self._stores.open(segment))) for segment in stored]
             # A pack file holds others' objects too: a decoder, which runs on hostile bytes, never gets it.
-            if len(stored) > MAX_FILES or any(segment.length <= PACKED_BYTES for segment in stored):
-                return [await asyncio.to_thread(_gather, readers)]
-            return _duplicate(readers)
+            files = all(reader.fd is not None and reader.length > PACKED_BYTES for reader in readers)
+            return _duplicate(readers) if files and len(readers) <= MAX_FILES else [await _gather(readers)]
 
 
-def _gather(readers: Sequence[BlobReader]) -> Segment:
+async def _gather(readers: Sequence[BlobReader]) -> Segment:
+    """All bytes in a file in memory; a content that may be rendered is small enough for that."""
+    pieces = []
     try:
-        return memory_segment(read_exactly(reader.fd, reader.offset, reader.length) for reader in readers)
-    except (OSError, EOFError) as error:
+        for reader in readers:
+            while piece := await reader.read():
+                pieces.append(bytes(piece) if isinstance(piece, bytearray) else piece)
+        return await asyncio.to_thread(memory_segment, pieces)
+    except OSError as error:
         raise StoreUnavailable("The stored image cannot be read.") from error
 
 
@@ -189,6 +191,7 @@ def _duplicate(readers: Sequence[BlobReader]) -> list[Segment]:
         segments = []
         try:
             for reader in readers:
+                assert reader.fd is not None
                 fd = os.dup(reader.fd)
                 stack.callback(os.close, fd)
                 segments.append(Segment(fd, reader.offset, reader.length))

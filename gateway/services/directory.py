@@ -1,7 +1,8 @@
 """Who and what there is: keys and buckets, from memory, and never stale.
 
-`refresh` is called once at the start of each request. It asks whether anybody committed (less than a microsecond);
-only then it reads the generation, and only when that moved the caches are dropped.
+`refresh` is called once at the start of each request. Where the database can tell for nothing whether anybody committed
+(SQLite: less than a microsecond), it asks that first; then it reads the generation, and only when that moved the caches
+are dropped.
 """
 
 from __future__ import annotations
@@ -9,13 +10,16 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from gateway.errors import InvalidValue
 from gateway.metadata import buckets, keys
-from gateway.metadata.meta import GENERATION
-from gateway.metadata.sqlite import SqliteDatabase
+from gateway.metadata.port import Database
 from gateway.model import AccessKey, Account, Bucket, KeyKind
 from gateway.services.secrets import MasterKey
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 CACHED = 20_000
 """Entries a cache at most: unknown names are cached too, so that they cannot be used to grow it."""
@@ -48,7 +52,7 @@ def opened(sealed: keys.SealedKey, master: MasterKey) -> AccessKey:
 
 class Directory:
     def __init__(
-        self, database: SqliteDatabase, master: MasterKey, root_account: Account, root: RootCredentials | None
+        self, database: Database, master: MasterKey, root_account: Account, root: RootCredentials | None
     ) -> None:
         self._database = database
         self._master = master
@@ -59,52 +63,51 @@ class Directory:
         self._root_key = None
         if root is not None:
             self._root_key = AccessKey(root.access_key, root.secret, root_account, KeyKind.S3, True, True, 0)
-        self._data_version = b""
+        self._snapshot: bytes | None = None
         self._generation = -1
         self._keys: dict[str, AccessKey | None] = {}
         self._buckets: dict[str, Bucket | None] = {}
         self._by_id: dict[int, Bucket | None] = {}
 
-    def refresh(self) -> None:
+    async def refresh(self) -> None:
         """Notice what changed. Raises DatabaseUnavailable."""
-        moved = self._database.data_version()
-        if moved == self._data_version:
+        snapshot = self._database.snapshot()
+        if snapshot is not None and snapshot == self._snapshot:
             return
-        row = self._database.one_now(GENERATION)
-        generation = -1 if row is None else int(row[0])
+        generation = await self._database.generation()
         if generation != self._generation:
+            # Look-ups under way fill the dictionaries of the generation that they began in.
             self._keys = {}
             self._buckets = {}
             self._by_id = {}
             self._generation = generation
-        self._data_version = moved
+        self._snapshot = snapshot
 
     @property
     def generation(self) -> int:
         """The generation of what the caches hold."""
         return self._generation
 
-    def access_key(self, access_key: str) -> AccessKey | None:
+    async def access_key(self, access_key: str) -> AccessKey | None:
         """The key of that id, switched on or not; None where there is none."""
-        if not access_key.isascii():
+        if not access_key.isascii() or "\0" in access_key:
             return None
         root = self._root
         if root is not None and hmac.compare_digest(root.access_key, access_key):
             return self._root_key
+        known = self._keys
         try:
-            return self._keys[access_key]
+            return known[access_key]
         except KeyError:
             pass
-        row = self._database.one_now(keys.BY_KEY, (access_key,))
+        row = await self._database.one(keys.BY_KEY, (access_key,))
         found = None
         if row is not None:
             sealed = keys.sealed_key(row)
             # With root credentials in the settings, the pair that was made at the first start is not valid.
             if root is None or not sealed.generated_root:
                 found = self._opened(sealed)
-        if len(self._keys) >= CACHED:
-            self._keys.clear()
-        self._keys[access_key] = found
+        _remember(known, access_key, found)
         return found
 
     def _opened(self, sealed: keys.SealedKey) -> AccessKey | None:
@@ -121,34 +124,39 @@ class Directory:
             return found
         return None
 
-    def bucket(self, name: str) -> Bucket | None:
+    async def bucket(self, name: str) -> Bucket | None:
+        known = self._buckets
         try:
-            return self._buckets[name]
+            return known[name]
         except KeyError:
-            if not name.isascii():
+            # No name of a bucket has such characters, and not every database could be asked for them.
+            if not name.isascii() or "\0" in name:
                 return None
-        row = self._database.one_now(buckets.BY_NAME, (name,))
+        row = await self._database.one(buckets.BY_NAME, (name,))
         found = None if row is None else buckets.bucket(row)
-        if len(self._buckets) >= CACHED:
-            self._buckets.clear()
-        self._buckets[name] = found
+        _remember(known, name, found)
         return found
 
-    def bucket_by_id(self, bucket_id: int) -> Bucket | None:
+    async def bucket_by_id(self, bucket_id: int) -> Bucket | None:
+        known = self._by_id
         try:
-            return self._by_id[bucket_id]
+            return known[bucket_id]
         except KeyError:
             pass
-        row = self._database.one_now(buckets.BY_ID, (bucket_id,))
+        row = await self._database.one(buckets.BY_ID, (bucket_id,))
         found = None if row is None else buckets.bucket(row)
-        if len(self._by_id) >= CACHED:
-            self._by_id.clear()
-        self._by_id[bucket_id] = found
+        _remember(known, bucket_id, found)
         return found
 
     async def root_key(self) -> AccessKey | None:
         """The root pair in force: the settings' or the one made at the first start."""
         if self._root is not None:
-            return self.access_key(self._root.access_key)
+            return await self.access_key(self._root.access_key)
         sealed = await keys.generated_root(self._database)
         return None if sealed is None else opened(sealed, self._master)
+
+
+def _remember(known: dict[K, V], name: K, found: V) -> None:
+    if len(known) >= CACHED:
+        known.clear()
+    known[name] = found

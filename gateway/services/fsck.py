@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from gateway.blobs.filesystem import FilesystemStore
+from gateway.blobs.port import Entry, Store
+from gateway.errors import StoreUnavailable
 from gateway.metadata import leases, sweep
 from gateway.metadata.port import Database
+from gateway.metadata.sweep import BlobRow
+from gateway.services.clock import now_ms
 
 PAGE = 1000
+KEYS_NAMED = 3
 
 
 @dataclass(slots=True)
 class FsckReport:
-    """`problems` are losses or contradictions; `leftovers` are files without a row, which cost only space."""
+    """`problems` are losses or contradictions; `leftovers` are names in stores without a row, which cost only space."""
 
     blobs: int = 0
     bytes: int = 0
@@ -30,21 +33,33 @@ class FsckReport:
 
 
 class Fsck:
-    def __init__(self, database: Database, store: FilesystemStore) -> None:
+    def __init__(self, database: Database, stores: Sequence[Store]) -> None:
         self._database = database
-        self._store = store
+        self._stores = {store.name: store for store in stores}
 
-    async def run(self, *, repair: bool = False, progress: Callable[[int], None] | None = None) -> FsckReport:
-        """Check everything; with `repair` count the buckets again, queue lost contents and remove leftovers.
+    async def run(
+        self,
+        *,
+        repair: bool = False,
+        delete_unknown: bool = False,
+        older_than_ms: int = 0,
+        progress: Callable[[int], None] | None = None,
+    ) -> FsckReport:
+        """Check everything. Works beside running servers: what is under a living lease is nobody's leftover.
 
-        Works beside a running server: what is under a living lease is nobody's leftover.
+        `repair` counts the buckets again and queues lost contents; `delete_unknown` removes the leftovers that were
+        written at least `older_than_ms` ago, never outside this deployment's prefix.
         """
         report = FsckReport()
-        living = set(await leases.live(self._database))
         for name, count in (await self._database.read(sweep.inconsistencies)).items():
             report.problems.append(f"{name}: {count}")
-        names = await self._check_blobs(report, progress)
-        await self._check_files(report, names, living, repair)
+        await self._check_stores_of_blobs(report)
+        for store in self._stores.values():
+            try:
+                await self._check_store(report, store, progress)
+                await self._check_names(report, store, delete_unknown, older_than_ms)
+            except StoreUnavailable as error:
+                report.problems.append(f"the store {store.name} could not be checked to its end: {error}")
         if repair:
             await self._database.write(sweep.recount, heavy=True)
             report.repaired.append("counted the objects and bytes of every bucket again")
@@ -53,46 +68,74 @@ class Fsck:
                 report.repaired.append(f"queued {lost} contents that nothing refers to")
         return report
 
-    async def _check_blobs(self, report: FsckReport, progress: Callable[[int], None] | None) -> set[str]:
-        sizes: dict[str, int | None] = {}
-        after = 0
-        while rows := await self._database.read(partial(sweep.blobs_after, after=after, limit=PAGE)):
+    async def _check_stores_of_blobs(self, report: FsckReport) -> None:
+        for name, count in (await self._database.read(sweep.blobs_by_store)).items():
+            if name not in self._stores:
+                report.problems.append(f"{count} blobs lie in the store {name!r}, which is not configured")
+
+    async def _check_store(self, report: FsckReport, store: Store, progress: Callable[[int], None] | None) -> None:
+        """Every blob's row against what lies there."""
+        after = ("", -1)
+        lease = ""
+        sizes: dict[str, int] = {}
+        while rows := await self._database.read(
+            partial(sweep.blobs_by_place, store=store.name, after=after, limit=PAGE)
+        ):
             for row in rows:
-                if row.store != self._store.name:
-                    report.problems.append(f"blob {row.id} lies in the store {row.store!r}, which is not configured")
-                    continue
-                if row.name not in sizes:
-                    sizes[row.name] = await asyncio.to_thread(self._store.size, row.name)
-                size = sizes[row.name]
-                if row.state == "live" and (size is None or size < row.offset + row.length):
-                    # Packs grow while we look: ask again before saying that something is missing.
-                    size = sizes[row.name] = await asyncio.to_thread(self._store.size, row.name)
-                    if size is None:
-                        report.problems.append(f"blob {row.id}: the file {row.name} is missing")
-                    elif size < row.offset + row.length:
-                        report.problems.append(
-                            f"blob {row.id}: the file {row.name} ends at {size}, before {row.offset + row.length}"
-                        )
+                owner = row.name.partition("/")[0]
+                if owner != lease:
+                    lease = owner
+                    sizes = await self._sizes(store, lease)
+                await self._check_blob(report, store, row, sizes)
                 report.blobs += 1
                 report.bytes += row.length
-            after = rows[-1].id
+            after = (rows[-1].name, rows[-1].offset)
             if progress is not None:
                 progress(report.blobs)
-        return set(sizes)
 
-    async def _check_files(self, report: FsckReport, names: set[str], living: set[int], repair: bool) -> None:
-        # The folders first: a lease has its row before its folder, so that none of these is of a lease not yet known.
-        folders = await asyncio.to_thread(self._store.leases)
-        waiting = set(await leases.dead(self._database))
-        # A lease that began meanwhile is living, too.
-        living |= set(await leases.live(self._database))
-        for lease in folders:
-            if lease in living or lease in waiting:
+    @staticmethod
+    async def _sizes(store: Store, lease: str) -> dict[str, int]:
+        """The lengths of everything under a lease; asked for once, as rows come in the order of names."""
+        if not lease.isdecimal():
+            return {}
+        return {entry.name: entry.size async for page in store.entries(int(lease)) for entry in page}
+
+    async def _check_blob(self, report: FsckReport, store: Store, row: BlobRow, sizes: dict[str, int]) -> None:
+        if row.state != "live":
+            return
+        size = sizes.get(row.name)
+        if size is not None and size >= row.offset + row.stored_length:
+            return
+        # Packs grow while we look, and blobs are deleted: ask again before saying that something is missing.
+        size = await store.size(row.name)
+        if size is not None and size >= row.offset + row.stored_length:
+            return
+        keys = await self._database.read(partial(sweep.keys_of, blob_id=row.id, limit=KEYS_NAMED + 1))
+        if not keys and not await self._database.read(partial(sweep.is_live, blob_id=row.id)):
+            return
+        what = f"blob {row.id}, {row.name} in {store.name}, "
+        what += "is missing" if size is None else f"ends at {size}, before {row.offset + row.stored_length}"
+        if keys:
+            named = ", ".join(f"{bucket}/{key.decode(errors='backslashreplace')}" for bucket, key in keys[:KEYS_NAMED])
+            what += f": needed by {named}{' and more' if len(keys) > KEYS_NAMED else ''}"
+        report.problems.append(what)
+
+    async def _check_names(self, report: FsckReport, store: Store, delete: bool, older_than_ms: int) -> None:
+        """Every name that lies there against the rows."""
+        # The names first: a lease has its row before its names, so that none of these is of a lease not yet known.
+        found = await store.leases()
+        known = {*await leases.dead(self._database), *await leases.live(self._database)}
+        for lease in found:
+            if lease in known:
                 continue
-            for name in await asyncio.to_thread(self._store.names, lease):
-                if name in names or await sweep.names_in_use(self._database, [name]):
-                    continue
-                report.leftovers.append(name)
-                if repair:
-                    await asyncio.to_thread(self._store.remove, name)
-                    report.repaired.append(f"removed the file {name}, which no row names")
+            unknown: list[Entry] = []
+            async for page in store.entries(lease):
+                names = [entry.name for entry in page]
+                used = await self._database.read(partial(sweep.names_in_use, store=store.name, names=names))
+                unknown += [entry for entry in page if entry.name not in used]
+            report.leftovers += [f"{store.name}: {entry.name} ({entry.size} bytes)" for entry in unknown]
+            if delete:
+                old = [entry.name for entry in unknown if entry.modified_ms <= now_ms() - older_than_ms]
+                await store.remove(old)
+                await store.remove_lease(lease)
+                report.repaired += [f"removed {name} from {store.name}, which no row names" for name in old]

@@ -7,13 +7,12 @@ mebibyte: while one is hashed and written in threads, the next is read.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from gateway.blobs.port import BlobReader, Placed, Store
-from gateway.errors import ChecksumMismatch, LengthMismatch, Md5Mismatch, Sha256Mismatch, StoreUnavailable
+from gateway.blobs.port import PACKED_BYTES, Bytes, Placed, Store
+from gateway.errors import ChecksumMismatch, LengthMismatch, Md5Mismatch, Sha256Mismatch
 from gateway.metadata.contents import NewBlob
 from gateway.metadata.port import Durable
 from gateway.model import Checksum, ChecksumAlgorithm, ChecksumType, Expectations, Segment
@@ -21,12 +20,8 @@ from gateway.services import checksums
 from gateway.services.body import Body
 from gateway.services.stores import Stores
 
-PACKED_BYTES = 64 * 1024
-"""Bodies up to this size share a pack file (docs/adr/0004)."""
 PIECE_BYTES = 1024 * 1024
 SNIFF_BYTES = 64
-
-Bytes = bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +130,7 @@ async def _ingest_small(store: Store, digests: Digests, body: Body) -> Ingested:
     md5, checksum = digests.verify(body)
     if not data:
         return Ingested(0, md5, checksum, None, None, b"")
-    placed = store.append(data)
+    placed = await store.append(data)
     return Ingested(size, md5, checksum, _blob(placed), placed.durable, data[:SNIFF_BYTES])
 
 
@@ -146,9 +141,9 @@ def _blob(placed: Placed) -> NewBlob:
 async def _ingest_large(store: Store, executor: ThreadPoolExecutor, digests: Digests, body: Body) -> Ingested:
     loop = asyncio.get_running_loop()
     expect = digests.expect
-    writer = await loop.run_in_executor(executor, store.create)
+    writer = await store.create(expect.length)
     working: asyncio.Future[None] | None = None
-    writing: asyncio.Future[None] | None = None
+    writing: asyncio.Task[None] | None = None
     size = 0
     first = b""
     try:
@@ -175,7 +170,7 @@ async def _ingest_large(store: Store, executor: ThreadPoolExecutor, digests: Dig
                 working = writing = None
             if gathered:
                 working = loop.run_in_executor(executor, _digest, digests, gathered)
-                writing = loop.run_in_executor(executor, writer.write, gathered)
+                writing = loop.create_task(writer.write(gathered))
         if working is not None and writing is not None:
             await working
             await writing
@@ -183,10 +178,11 @@ async def _ingest_large(store: Store, executor: ThreadPoolExecutor, digests: Dig
         if size != expect.length:
             raise LengthMismatch("You did not provide the number of bytes specified by the Content-Length HTTP header")
         md5, checksum = digests.verify(body)
-        placed = await loop.run_in_executor(executor, writer.finish)
+        placed = await writer.finish()
     except BaseException:
-        # In a thread: it waits for one that still writes, so that the descriptor's number is not used again before.
-        executor.submit(writer.abandon)
+        if writing is not None:
+            writing.cancel()
+        writer.abandon()
         raise
     return Ingested(size, md5, checksum, _blob(placed), None, first)
 
@@ -203,22 +199,13 @@ async def digest_stored(
     digests = Digests(Expectations(0, checksum_algorithm=algorithm))
     loop = asyncio.get_running_loop()
     for segment in segments:
-        reader = stores.open(segment)
+        reader = await stores.open(segment)
         try:
-            await loop.run_in_executor(executor, _digest_reader, digests, reader)
+            while piece := await reader.read():
+                await loop.run_in_executor(executor, digests.update, piece)
         finally:
             reader.close()
     return digests.verify(_Nothing())
-
-
-def _digest_reader(digests: Digests, reader: BlobReader) -> None:
-    offset, end = reader.offset, reader.offset + reader.length
-    while offset < end:
-        piece = os.pread(reader.fd, min(PIECE_BYTES, end - offset), offset)
-        if not piece:
-            raise StoreUnavailable("The store holds fewer bytes than it should.")
-        digests.update(piece)
-        offset += len(piece)
 
 
 class _Nothing:

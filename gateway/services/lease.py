@@ -7,9 +7,9 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from gateway.blobs.filesystem import FilesystemStore
+from gateway.blobs.port import PACKED_BYTES, Store
 from gateway.errors import GatewayError, LeaseLost
 from gateway.metadata import leases
 from gateway.metadata.port import Database
@@ -26,14 +26,14 @@ ABANDONED_MS = 600_000
 class Lease:
     """Raises LeaseLost at `id` where the process may not write."""
 
-    def __init__(self, database: Database, store: FilesystemStore) -> None:
+    def __init__(self, database: Database, stores: Sequence[Store]) -> None:
         self._database = database
-        self._store = store
+        self._stores = tuple(stores)
         self._id: int | None = None
         self._task: asyncio.Task[None] | None = None
         self._reads: dict[int, int] = {}
         self._next_read = 0
-        self._writes: dict[int, None] = {}
+        self._writes: dict[int, int | None] = {}
         self._next_write = 0
         self._abandoned = 0
         self._began_ms = 0
@@ -49,7 +49,8 @@ class Lease:
         """Take a lease and write under it from now on."""
         owner = f"{socket.gethostname()}:{os.getpid()}"
         lease = await self._database.write(lambda tx: leases.create(tx, owner, now_ms()))
-        self._store.begin_lease(lease)
+        for store in self._stores:
+            await store.begin_lease(lease)
         self._id = lease
         self._abandoned = 0
         self._began_ms = now_ms()
@@ -63,7 +64,7 @@ class Lease:
         self.id  # noqa: B018 - it raises where there is none
         self._next_write += 1
         ticket = self._next_write
-        self._writes[ticket] = None
+        self._writes[ticket] = now_ms() if size <= PACKED_BYTES else None
         try:
             yield
         except BaseException:
@@ -117,7 +118,7 @@ class Lease:
                 log.warning("the lease could not be renewed: %s", error)
 
     async def _renew(self, lease: int) -> None:
-        await self._database.write(lambda tx: leases.renew(tx, lease, now_ms(), self.oldest_read()))
+        await self._database.write(lambda tx: leases.renew(tx, lease, now_ms(), self.oldest_use()))
 
     async def _renew_retired(self) -> None:
         for lease in tuple(self._retired):
@@ -135,11 +136,14 @@ class Lease:
     def end_read(self, ticket: int) -> None:
         self._reads.pop(ticket, None)
 
-    def oldest_read(self) -> int | None:
-        """When the oldest read began that was noted here or has a file open, in ms."""
-        noted = min(self._reads.values(), default=None)
-        opened = self._store.oldest_read_ms()
-        return min((began for began in (noted, opened) if began is not None), default=None)
+    def oldest_use(self) -> int | None:
+        """When the oldest read or small write began that was noted here or has a file open, in ms.
+
+        A small write may share its pack with bytes that are deleted before it is committed: they wait for it.
+        """
+        opened = [store.oldest_read_ms() for store in self._stores]
+        began = (*self._reads.values(), *self._writes.values(), *opened)
+        return min((moment for moment in began if moment is not None), default=None)
 
     async def end(self) -> None:
         """Give it back: nothing will be written under it any more."""

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
-from gateway.blobs.port import Store
 from gateway.errors import (
     ChecksumMismatch,
     InvalidCompletion,
@@ -23,8 +22,7 @@ from gateway.errors import (
 )
 from gateway.metadata import contents, leases, uploads, versions
 from gateway.metadata.contents import NewContent, NewPart
-from gateway.metadata.port import Reader, Transaction
-from gateway.metadata.sqlite import SqliteDatabase
+from gateway.metadata.port import Database, Reader, Transaction
 from gateway.metadata.uploads import StoredPart
 from gateway.metadata.versions import NewVersion
 from gateway.model import (
@@ -52,6 +50,7 @@ from gateway.model import (
 from gateway.services import checksums
 from gateway.services.body import Body
 from gateway.services.clock import now_ms
+from gateway.services.directory import Directory
 from gateway.services.images import new_image_id
 from gateway.services.ingest import SNIFF_BYTES, digest_stored, ingest
 from gateway.services.lease import Lease
@@ -67,10 +66,10 @@ NOT_FOUND = (
 
 class Multipart:
     def __init__(
-        self, database: SqliteDatabase, store: Store, stores: Stores, lease: Lease, executor: ThreadPoolExecutor
+        self, database: Database, stores: Stores, directory: Directory, lease: Lease, executor: ThreadPoolExecutor
     ) -> None:
         self._database = database
-        self._store = store
+        self._directory = directory
         self._stores = stores
         self._lease = lease
         self._executor = executor
@@ -145,8 +144,11 @@ class Multipart:
                 f"Checksum Type mismatch occurred, expected checksum Type: {algorithm.lower()}, "
                 f"actual checksum Type: {asked.lower()}"
             )
+        bucket = await self._directory.bucket_by_id(upload.bucket_id)
+        if bucket is None:
+            raise UploadNotFound(uploads.NO_UPLOAD)
         with self._lease.writing(expect.length):
-            taken = await ingest(self._store, self._executor, expect, body, keep=algorithm)
+            taken = await ingest(self._stores.placing(bucket), self._executor, expect, body, keep=algorithm)
             now = now_ms()
             new = NewContent(new_content_uid(), taken.size, taken.md5, taken.checksum, taken.blob)
 
@@ -316,7 +318,7 @@ class Multipart:
             return await contents.segments(reader, stored.content_id, 0, min(SNIFF_BYTES, stored.size))
 
         segments = await self._database.read(find)
-        return self._stores.read(segments) if segments else None
+        return await self._stores.read(segments) if segments else None
 
 
 def check_part_number(number: int) -> None:

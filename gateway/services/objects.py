@@ -6,12 +6,10 @@ import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from gateway.blobs.port import Store
 from gateway.errors import GatewayError, InvalidKey, ObjectNotFound, ObjectTooLarge
 from gateway.metadata import contents, leases, versions
 from gateway.metadata.contents import NewContent
-from gateway.metadata.port import Transaction
-from gateway.metadata.sqlite import SqliteDatabase
+from gateway.metadata.port import Database, Transaction
 from gateway.metadata.versions import NewVersion
 from gateway.model import (
     MAX_KEY_BYTES,
@@ -35,6 +33,7 @@ from gateway.services.directory import Directory
 from gateway.services.images import new_image_id
 from gateway.services.ingest import ingest
 from gateway.services.lease import Lease
+from gateway.services.stores import Stores
 
 CONTENT_UID_BYTES = 16
 NO_CONDITIONS = WriteConditions()
@@ -54,27 +53,29 @@ def check_key(key: bytes) -> None:
 
 class Objects:
     def __init__(
-        self, database: SqliteDatabase, store: Store, directory: Directory, lease: Lease, executor: ThreadPoolExecutor
+        self, database: Database, stores: Stores, directory: Directory, lease: Lease, executor: ThreadPoolExecutor
     ) -> None:
         self._database = database
-        self._store = store
+        self._stores = stores
         self._directory = directory
         self._lease = lease
         self._executor = executor
-        self._data_version = b""
+        self._snapshot = b""
         self._current: dict[tuple[int, bytes], ObjectVersion] = {}
 
     async def get(self, bucket: Bucket, key: bytes, version_id: str | None = None) -> ObjectVersion:
         """The version to read. Raises ObjectNotFound, VersionNotFound, InvalidVersionId, IsDeleteMarker.
 
-        Current versions that were looked up since the last commit, by whichever process, are remembered.
+        Where the database can tell for nothing that nobody has committed since, what was looked up is remembered.
         """
         if version_id is not None:
             return await versions.named_readable(self._database, bucket.id, key, version_id)
-        data_version = self._database.data_version()
-        if data_version != self._data_version or len(self._current) >= REMEMBERED:
+        snapshot = self._database.snapshot()
+        if snapshot is None:
+            return await versions.current(self._database, bucket.id, key)
+        if snapshot != self._snapshot or len(self._current) >= REMEMBERED:
             self._current.clear()
-            self._data_version = data_version
+            self._snapshot = snapshot
         place = (bucket.id, key)
         found = self._current.get(place)
         if found is None:
@@ -85,7 +86,7 @@ class Objects:
     async def get_by_image_id(self, image_id: str) -> tuple[Bucket, ObjectVersion]:
         """The version that an image id names, and its bucket. Raises ObjectNotFound."""
         found = await versions.by_image(self._database, image_id)
-        bucket = self._directory.bucket_by_id(found.bucket_id)
+        bucket = await self._directory.bucket_by_id(found.bucket_id)
         if bucket is None:
             raise ObjectNotFound
         return bucket, found
@@ -143,7 +144,7 @@ class Objects:
             # Decided in the transaction, below; asked here so that what must fail does not cost a body first.
             await versions.expect_conditions(self._database, bucket.id, key, conditions)
         with self._lease.writing(expect.length):
-            taken = await ingest(self._store, self._executor, expect, body)
+            taken = await ingest(self._stores.placing(bucket), self._executor, expect, body)
             image_id = new_image_id(taken.first)
             new = NewVersion(
                 bucket.id,

@@ -1,22 +1,21 @@
-"""All use cases over one data folder, opened and closed together."""
+"""All use cases over one deployment, opened and closed together."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway.blobs.filesystem import FilesystemStore
-from gateway.errors import GatewayError, InvalidValue, Unavailable, WrongMasterKey
+from gateway.blobs.port import Store
+from gateway.errors import GatewayError, Unavailable, WrongMasterKey
 from gateway.metadata import accounts as account_rows
 from gateway.metadata import meta
 from gateway.metadata import sweep as blob_rows
-from gateway.metadata.port import Transaction
-from gateway.metadata.sqlite import SqliteDatabase
+from gateway.metadata.port import Database, Transaction
 from gateway.model import Account
 from gateway.services.accounts import Accounts, Keys, new_canonical_id
 from gateway.services.buckets import Buckets
@@ -37,12 +36,22 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pixgate.services")
 
-DATABASE = "pixgate.sqlite"
-HANDOVER = "run/handover.sock"
 DEPLOYMENT_NAME = "deployment_id"
-CHECKPOINT_SECONDS = 1.0
+MAINTAIN_SECONDS = 1.0
+PROBE_SECONDS = 4.0
 SWEEP_SECONDS = 60.0
 THREADS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """What the services stand on. `stores` makes those of a deployment, whose names tell them apart; new blobs go to the
+    one named `default_store`. `memory_bytes` is for small blobs of remote stores."""
+
+    open_database: Callable[[], Awaitable[Database]]
+    make_stores: Callable[[str, Executor], Awaitable[Sequence[Store]]]
+    default_store: str
+    memory_bytes: int = 0
 
 
 class Services:
@@ -50,29 +59,30 @@ class Services:
 
     def __init__(
         self,
-        database: SqliteDatabase,
-        store: FilesystemStore,
+        database: Database,
+        stores: Sequence[Store],
+        backends: Backends,
+        executor: ThreadPoolExecutor,
         master: MasterKey,
         root_account: Account,
         root: RootCredentials | None,
         region: str,
         grace_ms: int,
     ) -> None:
-        self.executor = ThreadPoolExecutor(THREADS, thread_name_prefix="io")
+        self.executor = executor
         self.database = database
-        self.store = store
-        self.lease = Lease(database, store)
+        self.lease = Lease(database, stores)
         self.directory = Directory(database, master, root_account, root)
-        self.stores = Stores((store,), self.lease)
+        self.stores = Stores(stores, backends.default_store, self.lease, memory_bytes=backends.memory_bytes)
         self.accounts = Accounts(database)
         self.keys = Keys(database, self.directory, master)
         self.buckets = Buckets(database, region)
-        self.objects = Objects(database, store, self.directory, self.lease, self.executor)
-        self.copying = Copying(database, self.stores, self.executor)
+        self.objects = Objects(database, self.stores, self.directory, self.lease, executor)
+        self.copying = Copying(database, self.stores, executor)
         self.listing = Listing(database)
-        self.uploads = Multipart(database, store, self.stores, self.lease, self.executor)
-        self.sweep = Sweep(database, store, secrets.token_hex(8), grace_ms=grace_ms)
-        self.fsck = Fsck(database, store)
+        self.uploads = Multipart(database, self.stores, self.directory, self.lease, executor)
+        self.sweep = Sweep(database, stores, secrets.token_hex(8), grace_ms=grace_ms)
+        self.fsck = Fsck(database, stores)
         self.render: RenderClient | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._open = True
@@ -80,62 +90,59 @@ class Services:
     @classmethod
     async def open(
         cls,
-        data: Path,
+        backends: Backends,
         *,
         master: MasterKey,
         region: str = "us-east-1",
         root: RootCredentials | None = None,
-        min_free: int = 0,
         worker: bool = False,
         grace_ms: int = GRACE_MS,
     ) -> Services:
-        """Open a migrated data folder. A worker also takes a lease, checkpoints and sweeps.
+        """Open a migrated deployment. A worker also takes a lease, maintains the database and sweeps.
 
-        Raises InvalidValue where the master key or the store is not the database's, DatabaseUnavailable,
-        StoreUnavailable.
+        Raises InvalidValue where the master key or a store is not the database's, DatabaseUnavailable, StoreUnavailable.
         """
-        path = data / DATABASE
-        if not path.exists():
-            raise InvalidValue(f"there is no database in {data}: run `pixgate migrate` or `pixgate serve` first")
-        database = SqliteDatabase(path, data / HANDOVER)
+        stores: Sequence[Store] = ()
+        executor = ThreadPoolExecutor(THREADS, thread_name_prefix="io")
+        database = await backends.open_database()
         try:
             deployment, root_account = await database.write(lambda tx: _bootstrap(tx, master))
-            used = bool(await blob_rows.blobs_after(database, after=0, limit=1))
-            blobs = data / "blobs"
-            blobs.mkdir(mode=0o700, exist_ok=True)
-            store = FilesystemStore(blobs, deployment, min_free=min_free)
-            store.claim(used=used)
-            services = cls(database, store, master, root_account, root, region, grace_ms)
+            stores = await backends.make_stores(deployment, executor)
+            for store in stores:
+                await store.claim(used=await blob_rows.used(database, store.name))
+            services = cls(database, stores, backends, executor, master, root_account, root, region, grace_ms)
         except BaseException:
+            for store in stores:
+                await store.close()
             await database.close()
+            executor.shutdown()
             raise
         try:
-            services.directory.refresh()
+            await services.directory.refresh()
             if worker:
                 await services.lease.begin()
                 services.lease.keep()
-                services._every(CHECKPOINT_SECONDS, "checkpoint", database.checkpoint)
+                services._every(MAINTAIN_SECONDS, "maintenance", database.maintain)
                 services._every(SWEEP_SECONDS, "sweep", services._sweep)
         except BaseException:
             await services.close()
             raise
         return services
 
-    def _every(self, seconds: float, name: str, action: Callable[[], asyncio.Future[None] | object]) -> None:
+    def _every(self, seconds: float, name: str, action: Callable[[], Awaitable[None]]) -> None:
         async def repeat() -> None:
             while True:
                 await asyncio.sleep(seconds)
                 try:
-                    result = action()
-                    if asyncio.iscoroutine(result):
-                        await result
+                    await action()
                 except GatewayError as error:
                     log.warning("%s: %s", name, error)
 
         self._tasks.append(asyncio.get_running_loop().create_task(repeat(), name=name))
 
     async def _sweep(self) -> None:
-        self.store.release_idle()
+        for store in self.stores:
+            store.release_idle()
         report = await self.sweep.run_once()
         if report is not None and (report.blobs or report.names):
             log.info("sweep: %s contents, %s blobs, %s names", report.contents, report.blobs, report.names)
@@ -147,20 +154,25 @@ class Services:
         await self.database.one("SELECT 1")
 
     async def health(self) -> dict[str, dict[str, object]]:
-        """An entry each for database and store: `status` is healthy, degraded or unhealthy, `detail` says why."""
+        """An entry for the database and one for each store: `status` is healthy, degraded or unhealthy, `detail` why."""
         entries: dict[str, dict[str, object]] = {}
+        engine = self.database.engine
         try:
             await self.check()
-            entries["database"] = {"status": "healthy", "engine": "sqlite"}
+            entries["database"] = {"status": "healthy", "engine": engine}
         except GatewayError as error:
-            entries["database"] = {"status": "unhealthy", "engine": "sqlite", "detail": str(error)}
-        try:
-            await asyncio.to_thread(self.store.probe)
-            self.store.check_room()
-            entries["store"] = {"status": "healthy", "kind": "folder"}
-        except GatewayError as error:
-            # Reads and deletes go on.
-            entries["store"] = {"status": "degraded", "kind": "folder", "detail": str(error)}
+            entries["database"] = {"status": "unhealthy", "engine": engine, "detail": str(error)}
+        for store in self.stores:
+            name = "store" if store is self.stores.default else f"store {store.name}"
+            try:
+                async with asyncio.timeout(PROBE_SECONDS):
+                    await store.probe()
+                store.check_room()
+                entries[name] = {"status": "healthy", "kind": store.kind}
+            except (GatewayError, TimeoutError) as error:
+                # Reads from memory and deletes go on.
+                detail = str(error) or "it does not answer in time"
+                entries[name] = {"status": "degraded", "kind": store.kind, "detail": detail}
         return entries
 
     async def close(self) -> None:
@@ -173,9 +185,10 @@ class Services:
             await self.lease.end()
         except GatewayError as error:
             log.warning("the lease could not be given back: %s", error)
+        for store in self.stores:
+            await store.close()
         self.executor.shutdown()
         await self.database.close()
-        self.store.close()
 
 
 async def _bootstrap(tx: Transaction, master: MasterKey) -> tuple[str, Account]:

@@ -1,20 +1,45 @@
-"""Reading what is stored, wherever it lies."""
+"""The stores by name: where new blobs go, and reading what is stored, wherever it lies."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 
-from gateway.blobs.port import BlobReader, Store
+from gateway.blobs.port import BlobReader, Bytes, Store
 from gateway.errors import StoreUnavailable
-from gateway.model import Segment
+from gateway.model import Bucket, Segment
 from gateway.services.lease import Lease
+
+ADOPTED = "@"
+"""Begins the names of objects that others may change: these are never remembered."""
 
 
 class Stores:
-    def __init__(self, stores: Sequence[Store], lease: Lease) -> None:
+    """`memory_bytes` is what small blobs of remote stores may take in this process's memory: they never change."""
+
+    def __init__(self, stores: Sequence[Store], default: str, lease: Lease, *, memory_bytes: int = 0) -> None:
         self._stores = {store.name: store for store in stores}
+        self._default = self._stores[default]
         self._lease = lease
+        self._memory = _Memory(memory_bytes)
+
+    def __iter__(self) -> Iterator[Store]:
+        return iter(self._stores.values())
+
+    @property
+    def default(self) -> Store:
+        return self._default
+
+    def named(self, name: str) -> Store:
+        """Raises StoreUnavailable where the settings have no such store."""
+        store = self._stores.get(name)
+        if store is None:
+            raise StoreUnavailable(f"The store {name!r} is not configured.")
+        return store
+
+    def placing(self, bucket: Bucket) -> Store:
+        """Where new blobs of a bucket go. Raises StoreUnavailable."""
+        return self._default if bucket.store is None else self.named(bucket.store)
 
     def begin_read(self) -> int:
         """Say that a read begins that may last, of versions looked up just now; `end_read` takes the ticket back."""
@@ -23,25 +48,72 @@ class Stores:
     def end_read(self, ticket: int) -> None:
         self._lease.end_read(ticket)
 
-    def open(self, segment: Segment) -> BlobReader:
-        """Open a segment for reading; the caller closes it. Raises StoreUnavailable."""
+    async def open(self, segment: Segment) -> BlobReader:
+        """Open a segment for reading; the caller closes it. Raises StoreUnavailable, AdoptedChanged."""
         store = self._stores.get(segment.store)
         if store is None:
-            raise StoreUnavailable(f"The store {segment.store!r} is not configured.")
-        return store.open(segment)
+            store = self.named(segment.store)
+        return await store.open(segment)
 
-    def read(self, segments: Sequence[Segment]) -> bytes:
-        """All bytes of a few small segments. Blocks."""
-        return b"".join(self._read_one(segment) for segment in segments)
+    async def read(self, segments: Sequence[Segment]) -> bytes:
+        """All bytes of a few small segments. Raises StoreUnavailable, AdoptedChanged."""
+        return b"".join([await self.read_one(segment) for segment in segments])
 
-    def _read_one(self, segment: Segment) -> bytes:
-        reader = self.open(segment)
+    async def read_one(self, segment: Segment) -> bytes | bytearray:
+        """All bytes of a small segment. Raises StoreUnavailable, AdoptedChanged."""
+        remembered = self._memory.get(segment)
+        if remembered is not None:
+            return remembered
+        reader = await self.open(segment)
         try:
-            data = os.pread(reader.fd, reader.length, reader.offset)
-        except OSError as error:
-            raise StoreUnavailable("The store does not answer.") from error
+            first = await reader.read()
+            if len(first) < segment.length:
+                first = await _rest(first, reader)
         finally:
             reader.close()
-        if len(data) != segment.length:
+        if len(first) != segment.length:
             raise StoreUnavailable("The store holds fewer bytes than it should.")
+        data = bytes(first) if isinstance(first, memoryview) else first
+        if reader.fd is None:
+            self._memory.put(segment, bytes(data))
         return data
+
+
+async def _rest(first: Bytes, reader: BlobReader) -> bytes:
+    pieces = [first]
+    while piece := await reader.read():
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+class _Memory:
+    """Small blobs by their place, the least recently read thrown out first."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._size = 0
+        self._blobs: OrderedDict[tuple[str, str, int, int], bytes] = OrderedDict()
+
+    def get(self, segment: Segment) -> bytes | None:
+        if not self._blobs:
+            return None
+        place = (segment.store, segment.name, segment.offset, segment.length)
+        found = self._blobs.get(place)
+        if found is not None:
+            self._blobs.move_to_end(place)
+        return found
+
+    def put(self, segment: Segment, data: bytes) -> None:
+        if len(data) > self._limit // 16 or segment.name.startswith(ADOPTED):
+            return
+        place = (segment.store, segment.name, segment.offset, segment.length)
+        if place not in self._blobs:
+            self._blobs[place] = data
+            self._size += len(data) + OVERHEAD
+            while self._size > self._limit:
+                _, dropped = self._blobs.popitem(last=False)
+                self._size -= len(dropped) + OVERHEAD
+
+
+OVERHEAD = 400
+"""Bytes that an entry takes besides its data."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
+import logging
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from gateway.blobs.filesystem import FilesystemStore
+from gateway.blobs.port import Store
+from gateway.errors import StoreUnavailable
 from gateway.metadata import leases, sweep, uploads
 from gateway.metadata.port import Database
 from gateway.services.clock import now_ms
+
+log = logging.getLogger("pixgate.sweep")
 
 GRACE_MS = 24 * 3600 * 1000
 COMPLETED_KEPT_MS = 24 * 3600 * 1000
@@ -30,14 +34,14 @@ class SweepReport:
 class Sweep:
     """`grace_ms` is how long bytes outlive the last row that refers to them."""
 
-    def __init__(self, database: Database, store: FilesystemStore, owner: str, *, grace_ms: int = GRACE_MS) -> None:
+    def __init__(self, database: Database, stores: Sequence[Store], owner: str, *, grace_ms: int = GRACE_MS) -> None:
         self._database = database
-        self._store = store
+        self._stores = tuple(stores)
         self._owner = owner
         self._grace_ms = grace_ms
 
     async def run_once(self) -> SweepReport | None:
-        """One round, if no other process is at it."""
+        """One round, if no other process is at it. A store that is away is left for a later round."""
         if not await self._keep_lock():
             return None
         await self._database.write(lambda tx: leases.bury(tx, now_ms()))
@@ -47,16 +51,24 @@ class Sweep:
             contents += done
             if not await self._keep_lock():
                 break
-        blobs = await self._remove_condemned()
+        blobs = 0
+        for store in self._stores:
+            try:
+                blobs += await self._remove_condemned(store)
+            except StoreUnavailable as error:
+                log.warning("store %s: what was deleted waits: %s", store.name, error)
         names = 0
         for lease in await leases.dead(self._database):
-            names += await self._sweep_lease(lease)
+            try:
+                names += await self._sweep_lease(lease)
+            except StoreUnavailable as error:
+                log.warning("lease %s waits: %s", lease, error)
         return SweepReport(contents, blobs, names)
 
     async def _keep_lock(self) -> bool:
         return await self._database.write(lambda tx: leases.take_lock(tx, LOCK, self._owner, now_ms(), LOCK_MS))
 
-    async def _remove_condemned(self) -> int:
+    async def _remove_condemned(self, store: Store) -> int:
         """Remove the bytes of blobs that were condemned long enough ago, and before every read that still goes on."""
         removed = 0
         while await self._keep_lock():
@@ -64,39 +76,48 @@ class Sweep:
             oldest = await leases.oldest_read(self._database)
             if oldest is not None:
                 before = min(before, oldest)
-            rows = await self._database.read(partial(sweep.condemned, before_ms=before, limit=BATCH))
+            rows = await self._database.read(partial(sweep.condemned, store=store.name, before_ms=before, limit=BATCH))
             if not rows:
                 break
             for row in rows:
-                await asyncio.to_thread(self._store.punch, row.name, row.offset, row.length)
-            await self._database.write(partial(sweep.forget, blob_ids=[row.id for row in rows]), heavy=True)
-            # A file without a row is gone for good, unless its process may still append to it.
+                if store.may_grow(row.name):
+                    await store.punch(row.name, row.offset, row.length)
+            # The rows last: without them nobody would know of a name that the store did not remove.
             living = set(await leases.live(self._database))
+            ids = {row.id for row in rows}
             names = {row.name for row in rows}
             leases_of = {name: int(name.partition("/")[0]) for name in names}
+            # A file without a row is gone for good, unless its process may still append to it.
             await self._remove_unnamed(
-                sorted(name for name in names if leases_of[name] not in living or not self._store.may_grow(name))
+                store,
+                sorted(name for name in names if leases_of[name] not in living or not store.may_grow(name)),
+                besides=ids,
             )
+            await self._database.write(partial(sweep.forget, blob_ids=sorted(ids)), heavy=True)
             for lease in set(leases_of.values()) - living:
-                await asyncio.to_thread(self._store.remove_lease, lease)
+                await store.remove_lease(lease)
             removed += len(rows)
         return removed
 
-    async def _remove_unnamed(self, names: list[str]) -> int:
-        used = await self._database.read(lambda reader: sweep.names_in_use(reader, names))
+    async def _remove_unnamed(self, store: Store, names: list[str], *, besides: Collection[int] = ()) -> int:
+        """Remove those that no row names, rows of the blobs `besides` apart."""
+        used = await self._database.read(
+            partial(sweep.names_in_use, store=store.name, names=names, besides=sorted(besides))
+        )
         unused = [name for name in names if name not in used]
-        for name in unused:
-            await asyncio.to_thread(self._store.remove, name)
+        await store.remove(unused)
         return len(unused)
 
     async def _sweep_lease(self, lease: int) -> int:
         """Remove what a dead lease's process wrote and never committed. It cannot commit any more."""
-        names = await asyncio.to_thread(self._store.names, lease)
         removed = 0
-        for start in range(0, len(names), BATCH):
-            if not await self._keep_lock():
-                return removed
-            removed += await self._remove_unnamed(names[start : start + BATCH])
-        await asyncio.to_thread(self._store.remove_lease, lease)
+        for store in self._stores:
+            async for page in store.entries(lease):
+                if not await self._keep_lock():
+                    return removed
+                names = [entry.name for entry in page]
+                for start in range(0, len(names), BATCH):
+                    removed += await self._remove_unnamed(store, names[start : start + BATCH])
+            await store.remove_lease(lease)
         await self._database.write(lambda tx: leases.swept(tx, lease))
         return removed

@@ -64,7 +64,7 @@ class WebEndpoint:
             "ui": ("Page", self._page),
         }
 
-    def takes(self, request: web.BaseRequest, name: str) -> bool:
+    async def takes(self, request: web.BaseRequest, name: str) -> bool:
         """Whether a request for the first path segment `name`, which is not reserved, is for a page all the same.
 
         True for a browser at `/`, and for the short names that no bucket has.
@@ -73,8 +73,11 @@ class WebEndpoint:
             return self._is_browser(request)
         if name in SHORT_NAMES and request.method in ("GET", "HEAD") and not _is_signed(request):
             directory = self._services.directory
-            directory.refresh()
-            return directory.bucket(name) is None
+            try:
+                await directory.refresh()
+                return await directory.bucket(name) is None
+            except GatewayError:
+                return False
         return False
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 
+from gateway.backends import DATABASE, HANDOVER
 from gateway.errors import DatabaseUnavailable, DiskFull, PreconditionFailed, StoreUnavailable
 from gateway.metadata import handover as handover_module
 from gateway.metadata import meta
 from gateway.metadata.handover import Handover, HandoverServer
 from gateway.metadata.port import Reader, Transaction
 from gateway.metadata.sqlite import BATCH, SqliteDatabase
-from gateway.services.services import DATABASE, HANDOVER
 from tests.data_folder import new_data_folder
 
 

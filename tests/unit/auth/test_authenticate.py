@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -19,7 +20,12 @@ CREDENTIALS = Credentials(KEY.access_key, KEY.secret)
 
 
 def authenticator(*keys: AccessKey, hosts: tuple[str, ...] = ()) -> Authenticator:
-    return Authenticator({key.access_key: key for key in keys}.get, region="us-east-1", hosts=hosts)
+    known = {key.access_key: key for key in keys}
+
+    async def find(access_key: str) -> AccessKey | None:
+        return known.get(access_key)
+
+    return Authenticator(find, region="us-east-1", hosts=hosts)
 
 
 def check(
@@ -33,14 +39,16 @@ def check(
 ) -> Authentication:
     parsed = Query(query.encode())
     lower = {name.lower(): value for name, value in headers.items()}
-    return subject.authenticate(
-        method=method,
-        raw_path=path.encode(),
-        query=parsed,
-        parameters=dict(parsed.pairs),
-        authorization=lower.get("authorization"),
-        headers=lower,
-        now=now,
+    return asyncio.run(
+        subject.authenticate(
+            method=method,
+            raw_path=path.encode(),
+            query=parsed,
+            parameters=dict(parsed.pairs),
+            authorization=lower.get("authorization"),
+            headers=lower,
+            now=now,
+        )
     )
 
 

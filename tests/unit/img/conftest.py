@@ -38,7 +38,7 @@ async def gallery(services: Services) -> Gallery:
     shown = await services.buckets.create("shown", ann)
     await services.buckets.set_images(shown, public=True, ladder=(100, 200))
     ids = [(await put(services, bucket, b"cat.jpg", images.jpeg((64, 48)))).image_id for bucket in (hidden, shown)]
-    services.directory.refresh()
+    await services.directory.refresh()
     assert ids[0] is not None
     assert ids[1] is not None
     return Gallery(services, hidden, shown, ids[0], ids[1])

@@ -35,13 +35,13 @@ def link(key: AccessKey, path: str, *pairs: tuple[str, str], expires: int = NOW 
     return sign_link(path, pairs, key_id=key.access_key, key=secret, expires=expires)
 
 
-def identify(access: Access, url: str, *, now: float = NOW) -> Asker:
+async def identify(access: Access, url: str, *, now: float = NOW) -> Asker:
     target = parse_target(url, signed_header=False)
-    return access.identify(target, method="GET", authorization=None, headers=header_map([("host", "h")]), now=now)
+    return await access.identify(target, method="GET", authorization=None, headers=header_map([("host", "h")]), now=now)
 
 
 async def ask(access: Access, url: str) -> Granted:
-    return await access.find(identify(access, url), parse_target(url, signed_header=False))
+    return await access.find(await identify(access, url), parse_target(url, signed_header=False))
 
 
 async def denied(access: Access, url: str) -> str:
@@ -65,7 +65,7 @@ class Keys:
 async def keys(gallery: Gallery) -> Keys:
     make = gallery.services.keys.create
     made = Keys(await make("ann"), await make("bob"), await make("ann", kind=KeyKind.LINK))
-    gallery.services.directory.refresh()
+    await gallery.services.directory.refresh()
     return made
 
 
@@ -102,21 +102,21 @@ async def test_bad_links_look_alike(access: Access, keys: Keys, gallery: Gallery
     wrong = link(keys.links, path, ("w", "5")).replace("w=5", "w=6")
     for url in (unknown, wrong):
         with pytest.raises(LinkRefused):
-            identify(access, url)
+            await identify(access, url)
     with pytest.raises(LinkRefused):
-        identify(access, good, now=NOW + 61)
-    identify(access, good, now=NOW + 60)
+        await identify(access, good, now=NOW + 61)
+    await identify(access, good, now=NOW + 60)
     await services.keys.set_enabled(keys.links.access_key, enabled=False)
-    services.directory.refresh()
+    await services.directory.refresh()
     with pytest.raises(LinkRefused):
-        identify(access, good)
+        await identify(access, good)
     await services.keys.set_enabled(keys.links.access_key, enabled=True)
-    services.directory.refresh()
-    identify(access, good)
+    await services.directory.refresh()
+    await identify(access, good)
     await services.keys.delete(keys.links.access_key)
-    services.directory.refresh()
+    await services.directory.refresh()
     with pytest.raises(LinkRefused):
-        identify(access, good)
+        await identify(access, good)
 
 
 async def test_an_expired_key_and_a_disabled_account_end_their_links(
@@ -124,17 +124,17 @@ async def test_an_expired_key_and_a_disabled_account_end_their_links(
 ) -> None:
     services = gallery.services
     key = await services.keys.create("ann", kind=KeyKind.LINK, expires_ms=(NOW + 10) * 1000)
-    services.directory.refresh()
+    await services.directory.refresh()
     url = link(key, "/img/hidden/cat.jpg")
-    identify(access, url, now=NOW + 9)
+    await identify(access, url, now=NOW + 9)
     with pytest.raises(LinkRefused):
-        identify(access, url, now=NOW + 10)
+        await identify(access, url, now=NOW + 10)
     other = link(keys.links, "/img/hidden/cat.jpg")
-    identify(access, other)
+    await identify(access, other)
     await services.accounts.set_enabled("ann", enabled=False)
-    services.directory.refresh()
+    await services.directory.refresh()
     with pytest.raises(LinkRefused):
-        identify(access, other)
+        await identify(access, other)
 
 
 async def test_a_link_key_can_be_narrowed(access: Access, gallery: Gallery) -> None:
@@ -143,7 +143,7 @@ async def test_a_link_key_can_be_narrowed(access: Access, gallery: Gallery) -> N
     to_bucket = await make("ann", kind=KeyKind.LINK, bucket="hidden")
     to_prefix = await make("ann", kind=KeyKind.LINK, bucket="hidden", prefix="cats/")
     elsewhere = await make("ann", kind=KeyKind.LINK, bucket="shown")
-    services.directory.refresh()
+    await services.directory.refresh()
     for path in ("/img/hidden/cat.jpg", f"/img/{gallery.hidden_id}"):
         await ask(access, link(to_bucket, path))
         await denied(access, link(to_prefix, path))
@@ -159,7 +159,7 @@ async def test_a_link_key_opens_no_other_door(access: Access, keys: Keys) -> Non
         method="GET", url="http://h/img/hidden/cat.jpg", now=NOW, region=REGION, expires=60,
     )  # fmt: skip
     with pytest.raises(AuthenticationError):
-        identify(access, signed.removeprefix("http://h"))
+        await identify(access, signed.removeprefix("http://h"))
 
 
 async def test_whoever_may_read_over_s3_may_have_the_image(access: Access, keys: Keys, gallery: Gallery) -> None:
@@ -174,7 +174,7 @@ async def test_whoever_may_read_over_s3_may_have_the_image(access: Access, keys:
         assert not granted.public, "shared caches do not ask who may"
         await denied(access, url(keys.bob, path))
     with pytest.raises(SignatureDoesNotMatch):
-        identify(access, url(keys.ann, "/img/hidden/cat.jpg").replace("w=33", "w=34"))
+        await identify(access, url(keys.ann, "/img/hidden/cat.jpg").replace("w=33", "w=34"))
 
 
 async def test_missing_is_missing_for_those_who_may_read(access: Access, keys: Keys) -> None:
@@ -208,13 +208,13 @@ async def test_closing_a_bucket_closes_it(access: Access, gallery: Gallery) -> N
     url = f"/img/{gallery.shown_id}?w=100"
     await ask(access, url)
     await gallery.services.accounts.set_enabled("ann", enabled=False)
-    gallery.services.directory.refresh()
+    await gallery.services.directory.refresh()
     await denied(access, url)
     await gallery.services.accounts.set_enabled("ann", enabled=True)
-    gallery.services.directory.refresh()
+    await gallery.services.directory.refresh()
     await ask(access, url)
     await gallery.services.buckets.set_images(gallery.shown, public=False)
-    gallery.services.directory.refresh()
+    await gallery.services.directory.refresh()
     await denied(access, url)
 
 

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from gateway.backends import DATABASE
 from gateway.errors import InvalidVersionId
 from gateway.metadata import listing
 from gateway.metadata.sqlite import SqliteDatabase
 from gateway.metadata.versions import public_version_id
-from gateway.services.services import DATABASE
 from tests.data_folder import new_data_folder
 
 T = TypeVar("T")

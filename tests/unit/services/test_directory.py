@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.backends import DATABASE, embedded
 from gateway.errors import (
     AccountExists,
     AccountNotFound,
@@ -27,8 +28,7 @@ from gateway.model import Bucket, KeyKind, Versioning
 from gateway.services import RootCredentials, Services
 from gateway.services.buckets import check_bucket_name
 from gateway.services.secrets import MasterKey, load_master_key, parse_master_key
-from gateway.services.services import DATABASE
-from tests.data_folder import MASTER, open_services, put, read
+from tests.data_folder import MASTER, folder_of, open_services, put, read
 
 CHANGE = """
 import asyncio, sys
@@ -37,7 +37,7 @@ from gateway.model import Versioning
 from tests.data_folder import open_services, put
 async def main():
     async with open_services(Path(sys.argv[1]), worker=len(sys.argv) > 3) as services:
-        bucket = services.directory.bucket("photos")
+        bucket = await services.directory.bucket("photos")
         await eval(sys.argv[2], {"services": services, "bucket": bucket, "Versioning": Versioning, "put": put})
 asyncio.run(main())
 """
@@ -58,51 +58,51 @@ def elsewhere(folder: Path, expression: str, *, worker: bool = False) -> None:
 
 async def test_a_key_disabled_in_another_process_is_so_at_the_next_request(services: Services, folder: Path) -> None:
     key = await services.keys.create("ann")
-    services.directory.refresh()
-    found = services.directory.access_key(key.access_key)
+    await services.directory.refresh()
+    found = await services.directory.access_key(key.access_key)
     assert found == key
     assert found.usable(0)
     elsewhere(folder, f"services.keys.set_enabled({key.access_key!r}, False)")
-    services.directory.refresh()
-    found = services.directory.access_key(key.access_key)
+    await services.directory.refresh()
+    found = await services.directory.access_key(key.access_key)
     assert found is not None
     assert not found.usable(0)
     elsewhere(folder, f"services.keys.delete({key.access_key!r})")
-    services.directory.refresh()
-    assert services.directory.access_key(key.access_key) is None
+    await services.directory.refresh()
+    assert await services.directory.access_key(key.access_key) is None
 
 
 async def test_an_account_switched_off_takes_its_keys_along(services: Services, folder: Path) -> None:
     key = await services.keys.create("ann")
-    services.directory.refresh()
-    assert services.directory.access_key(key.access_key) == key
+    await services.directory.refresh()
+    assert await services.directory.access_key(key.access_key) == key
     elsewhere(folder, "services.accounts.set_enabled('ann', False)")
-    services.directory.refresh()
-    found = services.directory.access_key(key.access_key)
+    await services.directory.refresh()
+    found = await services.directory.access_key(key.access_key)
     assert found is not None
     assert not found.usable(0)
 
 
 async def test_unknown_names_that_come_to_be(services: Services, other: Services) -> None:
-    services.directory.refresh()
-    assert services.directory.bucket("later") is None
-    assert services.directory.access_key("PGLATER") is None
+    await services.directory.refresh()
+    assert await services.directory.bucket("later") is None
+    assert await services.directory.access_key("PGLATER") is None
     made = await other.buckets.create("later", other.directory.root_account)
-    services.directory.refresh()
-    assert services.directory.bucket("later") == made
-    assert services.directory.bucket_by_id(made.id) == made
+    await services.directory.refresh()
+    assert await services.directory.bucket("later") == made
+    assert await services.directory.bucket_by_id(made.id) == made
     await other.buckets.delete(made)
-    services.directory.refresh()
-    assert services.directory.bucket("later") is None
-    assert services.directory.bucket_by_id(made.id) is None
+    await services.directory.refresh()
+    assert await services.directory.bucket("later") is None
+    assert await services.directory.bucket_by_id(made.id) is None
 
 
 async def test_settings_of_a_bucket_are_seen_at_once(services: Services, bucket: Bucket, other: Services) -> None:
-    assert services.directory.bucket("photos") == bucket
+    assert await services.directory.bucket("photos") == bucket
     await other.buckets.set_versioning(bucket, Versioning.ENABLED)
     await other.buckets.set_images(bucket, public=True, ladder=(600, 150, 600))
-    services.directory.refresh()
-    found = services.directory.bucket("photos")
+    await services.directory.refresh()
+    found = await services.directory.bucket("photos")
     assert found is not None
     assert (found.versioning, found.images_public, found.ladder) == (Versioning.ENABLED, True, (150, 600))
 
@@ -124,47 +124,47 @@ async def test_objects_written_in_another_process_are_seen_at_once(
 
 async def test_writes_of_objects_leave_the_cache_of_keys_alone(services: Services, bucket: Bucket) -> None:
     key = await services.keys.create("ann")
-    services.directory.refresh()
-    first = services.directory.access_key(key.access_key)
+    await services.directory.refresh()
+    first = await services.directory.access_key(key.access_key)
     await put(services, bucket, b"key", b"x")
-    services.directory.refresh()
-    assert services.directory.access_key(key.access_key) is first
+    await services.directory.refresh()
+    assert await services.directory.access_key(key.access_key) is first
 
 
 @pytest.mark.parametrize("name", ["ké", "\udcff", "\u0660", ""])
 async def test_names_that_no_key_and_no_bucket_can_have(services: Services, name: str) -> None:
-    services.directory.refresh()
-    assert services.directory.access_key(name) is None
-    assert services.directory.bucket(name) is None
+    await services.directory.refresh()
+    assert await services.directory.access_key(name) is None
+    assert await services.directory.bucket(name) is None
 
 
 async def test_the_cache_of_unknown_names_is_bounded(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.services.directory.CACHED", 10)
     for number in range(100):
-        services.directory.bucket(f"unknown-{number}")
-        services.directory.access_key(f"UNKNOWN{number}")
-        services.directory.bucket_by_id(1000 + number)
+        await services.directory.bucket(f"unknown-{number}")
+        await services.directory.access_key(f"UNKNOWN{number}")
+        await services.directory.bucket_by_id(1000 + number)
     directory = services.directory
     assert max(len(directory._buckets), len(directory._keys), len(directory._by_id)) <= 10
 
 
 async def test_another_master_key_is_refused(services: Services, folder: Path) -> None:
     with pytest.raises(InvalidValue, match="master key"):
-        await Services.open(folder, master=MasterKey(bytes(32)))
+        await Services.open(embedded(folder), master=MasterKey(bytes(32)))
 
 
 async def test_a_folder_of_another_deployment_is_refused(services: Services, folder: Path, tmp_path: Path) -> None:
     async with open_services(tmp_path / "second") as second:
-        second.store.root.joinpath("deployment").unlink()
-        services.store.root.joinpath("deployment").rename(second.store.root / "deployment")
+        folder_of(second).root.joinpath("deployment").unlink()
+        folder_of(services).root.joinpath("deployment").rename(folder_of(second).root / "deployment")
     with pytest.raises(InvalidValue, match="belongs to the deployment"):
-        await Services.open(tmp_path / "second", master=MASTER)
-    services.store.claim()
+        await Services.open(embedded(tmp_path / "second"), master=MASTER)
+    folder_of(services).claim()
 
 
 async def test_a_folder_without_a_database_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidValue, match="migrate"):
-        await Services.open(tmp_path, master=MASTER)
+        await Services.open(embedded(tmp_path), master=MASTER)
 
 
 async def test_secrets_are_in_no_repr_and_not_in_the_database(services: Services, folder: Path) -> None:
@@ -188,13 +188,13 @@ async def test_root_credentials_of_the_settings_replace_the_generated_ones(folde
         assert generated.account.is_root
         assert await services.keys.ensure_root() is None
         assert await services.keys.root() == generated
-        services.directory.refresh()
-        assert services.directory.access_key(generated.access_key) == generated
+        await services.directory.refresh()
+        assert await services.directory.access_key(generated.access_key) == generated
     async with open_services(folder, root=RootCredentials("MINE", "my secret")) as services:
-        found = services.directory.access_key("MINE")
+        found = await services.directory.access_key("MINE")
         assert found is not None
         assert (found.secret, found.account.is_root, found.usable(0)) == ("my secret", True, True)
-        assert services.directory.access_key(generated.access_key) is None
+        assert await services.directory.access_key(generated.access_key) is None
         assert await services.keys.ensure_root() is None
 
 
@@ -204,17 +204,17 @@ async def test_rotating_keeps_the_rights_and_the_old_pair_until_it_is_ended(serv
     assert (new.account, new.kind, new.bucket, new.prefix) == (old.account, old.kind, old.bucket, old.prefix)
     assert new.access_key != old.access_key
     assert new.secret != old.secret
-    services.directory.refresh()
-    assert services.directory.access_key(old.access_key) == old
-    assert services.directory.access_key(new.access_key) == new
+    await services.directory.refresh()
+    assert await services.directory.access_key(old.access_key) == old
+    assert await services.directory.access_key(new.access_key) == new
 
 
 async def test_rotating_the_root_pair_ends_the_old_one(services: Services) -> None:
     old = await services.keys.ensure_root()
     assert old is not None
     new = await services.keys.rotate(old.access_key)
-    services.directory.refresh()
-    assert services.directory.access_key(old.access_key) is None
+    await services.directory.refresh()
+    assert await services.directory.access_key(old.access_key) is None
     assert await services.keys.root() == new
 
 
@@ -224,8 +224,8 @@ async def test_rotating_the_master_key_keeps_every_secret(folder: Path) -> None:
         keys = [await services.keys.create(name) for name in ("ann", "bob")]
         assert await services.keys.rotate_master(other) == 2
     with pytest.raises(InvalidValue):
-        await Services.open(folder, master=MASTER)
-    services = await Services.open(folder, master=other)
+        await Services.open(embedded(folder), master=MASTER)
+    services = await Services.open(embedded(folder), master=other)
     try:
         assert [await services.keys.get(key.access_key) for key in keys] == keys
     finally:

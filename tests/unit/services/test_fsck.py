@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.backends import DATABASE
 from gateway.metadata import leases
 from gateway.model import Bucket
 from gateway.services import Services
 from gateway.services.ingest import PACKED_BYTES
-from gateway.services.services import DATABASE
-from tests.data_folder import open_services, put
+from tests.data_folder import folder_of, open_services, put
 
 
 @pytest.fixture
@@ -67,8 +67,8 @@ async def test_each_kind_of_damage_is_found(damaged: Services, folder: Path, sql
 
 
 async def test_a_missing_and_a_short_file_are_found(damaged: Services) -> None:
-    (name,) = damaged.store.names(damaged.lease.id)
-    path = damaged.store.path(name)
+    (name,) = folder_of(damaged).names(damaged.lease.id)
+    path = folder_of(damaged).path(name)
     path.write_bytes(b"short")
     assert any("ends at 5" in problem for problem in (await damaged.fsck.run()).problems)
     path.unlink()
@@ -98,18 +98,20 @@ async def test_contents_that_nobody_knows_of_are_queued_for_the_sweep(services: 
 
 async def test_leftovers_are_reported_and_removed_only_on_request(services: Services, bucket: Bucket) -> None:
     await put(services, bucket, b"key", b"x")
-    writer = services.store.create()
+    writer = folder_of(services).create()
     writer.write([b"left over"])
     name = writer.finish().name
-    assert (await services.fsck.run(repair=True)).leftovers == [], "its process lives"
+    assert (await services.fsck.run(delete_unknown=True)).leftovers == [], "its process lives"
     old = services.lease.id
     await services.database.write(lambda tx: leases.end(tx, old))
     await services.lease.begin()
-    assert (await services.fsck.run(repair=True)).leftovers == [], "the sweep will do it"
+    assert (await services.fsck.run(delete_unknown=True)).leftovers == [], "the sweep will do it"
     await services.database.write(lambda tx: leases.swept(tx, old))
     report = await services.fsck.run()
-    assert (report.leftovers, report.problems) == ([name], [])
-    assert services.store.size(name) == 9
+    assert (report.leftovers, report.problems) == ([f"local: {name} (9 bytes)"], [])
     await services.fsck.run(repair=True)
-    assert services.store.size(name) is None
+    await services.fsck.run(delete_unknown=True, older_than_ms=60_000)
+    assert folder_of(services).size(name) == 9
+    assert await services.fsck.run(delete_unknown=True)
+    assert folder_of(services).size(name) is None
     assert (await services.fsck.run()).leftovers == []

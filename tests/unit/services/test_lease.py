@@ -11,7 +11,7 @@ from gateway.metadata import leases
 from gateway.model import Bucket, Expectations, WriteConditions
 from gateway.services import Services
 from gateway.services import lease as lease_module
-from tests.data_folder import Pieces, put, read
+from tests.data_folder import Pieces, folder_of, put, read
 
 LARGE = bytes(200_000)
 
@@ -30,7 +30,7 @@ async def refused(services: Services, bucket: Bucket) -> None:
 
 
 def names(services: Services) -> list[str]:
-    return [name for lease in services.store.leases() for name in services.store.names(lease)]
+    return [name for lease in folder_of(services).leases() for name in folder_of(services).names(lease)]
 
 
 async def test_what_was_refused_is_swept_while_the_process_lives(

@@ -10,7 +10,7 @@ from gateway.errors import InvalidValue
 from gateway.metadata import leases
 from gateway.services import Services
 from gateway.services.clock import now_ms
-from tests.data_folder import open_services, put
+from tests.data_folder import folder_of, open_services, put
 
 
 async def test_a_store_that_lost_its_mark_is_not_begun_anew(folder: Path) -> None:
@@ -41,7 +41,7 @@ async def test_repairing_leaves_a_worker_alone_that_begins_meanwhile(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another process takes a lease and writes at the worst moment: just before the folders are listed."""
-    listed = services.store.leases
+    listed = folder_of(services).leases
     begun: list[Path] = []
 
     def begin_and_list() -> list[int]:
@@ -52,14 +52,14 @@ async def test_repairing_leaves_a_worker_alone_that_begins_meanwhile(
                     "INSERT INTO leases (id, owner, created_ms, renewed_ms) VALUES (?, 'x', ?, ?)",
                     (lease, now_ms(), now_ms()),
                 )
-            file = services.store.path(f"{lease}/1")
+            file = folder_of(services).path(f"{lease}/1")
             file.parent.mkdir(parents=True)
             file.write_bytes(b"not committed yet")
             begun.append(file)
         return listed()
 
-    monkeypatch.setattr(services.store, "leases", begin_and_list)
-    report = await services.fsck.run(repair=True)
+    monkeypatch.setattr(folder_of(services), "leases", begin_and_list)
+    report = await services.fsck.run(delete_unknown=True)
     assert report.leftovers == []
     assert begun[0].exists()
     assert len(await leases.live(services.database)) == 2

@@ -156,7 +156,7 @@ async def test_etag_and_checksum_of_the_whole(
     assert await services.objects.part_range(version.content, 4) is None
     for start, length in ((0, 1), (len(BIG) - 1, 2), (len(BIG), len(NEXT)), (10, len(whole) - 10), (len(whole) - 1, 1)):
         segments = await services.objects.segments(version.content, start, length)
-        assert services.stores.read(segments) == whole[start : start + length]
+        assert await services.stores.read(segments) == whole[start : start + length]
 
 
 async def test_completing_again_gives_the_same_answer_and_other_parts_none(

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.backends import DATABASE
 from gateway.errors import (
     BodyMismatch,
     BucketNotFound,
@@ -46,8 +47,7 @@ from gateway.model import (
 )
 from gateway.services import Services
 from gateway.services.ingest import PACKED_BYTES
-from gateway.services.services import DATABASE
-from tests.data_folder import Pieces, open_services, put, read
+from tests.data_folder import Pieces, folder_of, open_services, put, read
 
 DATA = b"the bytes of an object"
 LARGE = os.urandom(3 * 1024 * 1024 + 17)
@@ -58,7 +58,7 @@ def blobs_open(services: Services) -> int:
     count = 0
     for fd in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):
-            count += os.readlink(f"/proc/self/fd/{fd}").startswith(str(services.store.root))
+            count += os.readlink(f"/proc/self/fd/{fd}").startswith(str(folder_of(services).root))
     return count
 
 
@@ -421,7 +421,7 @@ from gateway.model import WriteConditions
 from tests.data_folder import open_services, put
 async def main():
     async with open_services(Path(sys.argv[1])) as services:
-        bucket = services.directory.bucket("photos")
+        bucket = await services.directory.bucket("photos")
         print("ready", flush=True)
         sys.stdin.readline()
         async def attempt(key, number):
@@ -477,7 +477,7 @@ async def test_what_was_acknowledged_is_in_the_database_file(services: Services,
         found = other.execute("SELECT b.name, b.offset, b.length FROM blobs b").fetchall()
     other.close()
     (name, offset, length) = found[0]
-    assert services.store.path(name).read_bytes()[offset : offset + length] == DATA
+    assert folder_of(services).path(name).read_bytes()[offset : offset + length] == DATA
 
 
 async def test_an_image_id_names_its_version(services: Services, versioned: Bucket) -> None:

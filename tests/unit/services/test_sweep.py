@@ -19,7 +19,7 @@ from gateway.services import Services
 from gateway.services.clock import now_ms
 from gateway.services.ingest import PACKED_BYTES
 from gateway.services.sweep import Sweep
-from tests.data_folder import open_services, put, read
+from tests.data_folder import folder_of, open_services, put, read
 
 LARGE = os.urandom(PACKED_BYTES + 1)
 
@@ -32,7 +32,7 @@ async def copy(services: Services, bucket: Bucket, source: bytes, target: bytes)
 
 
 def files(services: Services) -> int:
-    return sum(len(services.store.names(lease)) for lease in services.store.leases())
+    return sum(len(folder_of(services).names(lease)) for lease in folder_of(services).leases())
 
 
 async def segment_of(services: Services, bucket: Bucket, key: bytes) -> Segment:
@@ -62,8 +62,8 @@ async def test_bytes_outlive_their_last_row_by_the_grace_time(folder: Path) -> N
         report = await services.sweep.run_once()
         assert report is not None
         assert (report.contents, report.blobs) == (1, 0)
-        assert services.stores.read([segment]) == LARGE
-        later = Sweep(services.database, services.store, "later", grace_ms=-1000)
+        assert await services.stores.read([segment]) == LARGE
+        later = Sweep(services.database, tuple(services.stores), "later", grace_ms=-1000)
         await services.database.write(lambda tx: leases.take_lock(tx, "sweep", services.sweep._owner, 0, 0))
         report = await later.run_once()
         assert report is not None
@@ -74,10 +74,10 @@ async def test_bytes_outlive_their_last_row_by_the_grace_time(folder: Path) -> N
 async def test_an_open_read_keeps_its_bytes(services: Services, bucket: Bucket) -> None:
     await put(services, bucket, b"key", LARGE)
     segment = await segment_of(services, bucket, b"key")
-    reader = services.stores.open(segment)
+    reader = await services.stores.open(segment)
     lease = services.lease.id
     # As the renewal every ten seconds does.
-    await services.database.write(lambda tx: leases.renew(tx, lease, now_ms(), services.lease.oldest_read()))
+    await services.database.write(lambda tx: leases.renew(tx, lease, now_ms(), services.lease.oldest_use()))
     await asyncio.sleep(0.01)
     await services.objects.delete(bucket, b"key")
     report = await services.sweep.run_once()
@@ -86,7 +86,7 @@ async def test_an_open_read_keeps_its_bytes(services: Services, bucket: Bucket) 
     assert os.pread(reader.fd, reader.length, reader.offset) == LARGE
     assert files(services) == 1
     reader.close()
-    await services.database.write(lambda tx: leases.renew(tx, lease, now_ms(), services.lease.oldest_read()))
+    await services.database.write(lambda tx: leases.renew(tx, lease, now_ms(), services.lease.oldest_use()))
     report = await services.sweep.run_once()
     assert report is not None
     assert report.blobs == 1
@@ -98,10 +98,10 @@ async def test_a_noted_read_keeps_its_bytes_between_two_files(services: Services
     ticket = services.lease.begin_read()
     other = services.lease.begin_read()
     services.lease.end_read(other)
-    assert services.lease.oldest_read() is not None
+    assert services.lease.oldest_use() is not None
     services.lease.end_read(ticket)
     services.lease.end_read(ticket)
-    assert services.lease.oldest_read() is None
+    assert services.lease.oldest_use() is None
 
 
 async def test_bytes_that_a_copy_shares_stay(services: Services, bucket: Bucket) -> None:
@@ -149,15 +149,15 @@ async def test_a_pack_goes_with_its_last_blob_once_its_process_is_gone(folder: P
         await services.objects.delete(bucket, b"b")
         await services.sweep.run_once()
         assert files(services) == 0
-        assert services.store.leases() == [services.lease.id]
+        assert folder_of(services).leases() == [services.lease.id]
 
 
 async def test_what_a_dead_process_wrote_and_never_committed_goes(services: Services, bucket: Bucket) -> None:
     await put(services, bucket, b"kept", LARGE)
-    writer = services.store.create()
+    writer = folder_of(services).create()
     writer.write([b"never committed"])
     writer.finish()
-    placed = services.store.append(b"never committed either")
+    placed = folder_of(services).append(b"never committed either")
     await services.sweep.run_once()
     assert files(services) == 3, "pending under a living lease"
     old = services.lease.id
@@ -186,7 +186,7 @@ async def test_a_process_that_was_away_for_too_long_is_buried_and_may_not_commit
 
 
 async def test_one_process_sweeps_at_a_time(services: Services) -> None:
-    other = Sweep(services.database, services.store, "another process")
+    other = Sweep(services.database, tuple(services.stores), "another process")
     assert await other.run_once() is not None
     assert await services.sweep.run_once() is None
     await services.database.write(lambda tx: leases.take_lock(tx, "sweep", "another process", 0, 0))
@@ -269,7 +269,7 @@ from pathlib import Path
 from tests.data_folder import open_services, put
 async def main():
     async with open_services(Path(sys.argv[1])) as services:
-        bucket = services.directory.bucket("photos")
+        bucket = await services.directory.bucket("photos")
         async def writer(name):
             number = 0
             while True:

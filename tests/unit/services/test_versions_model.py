@@ -67,8 +67,8 @@ class Model(RuleBasedStateMachine):
 
     @property
     def bucket(self) -> Bucket:
-        self.services.directory.refresh()
-        found = self.services.directory.bucket("model")
+        self.run(self.services.directory.refresh())
+        found = self.run(self.services.directory.bucket("model"))
         assert found is not None
         return found
 

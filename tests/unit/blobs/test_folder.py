@@ -1,4 +1,4 @@
-"""What every store of blobs must do (`gateway.blobs.port.Store`)."""
+"""The folder behind the built-in store: files, packs, descriptors, and what is synced when."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from gateway.blobs import filesystem
-from gateway.blobs.filesystem import FilesystemStore
-from gateway.blobs.port import Placed, Store
+from gateway.blobs import folder
+from gateway.blobs.folder import Folder
+from gateway.blobs.port import Placed
 from gateway.errors import DiskFull, InvalidValue, StoreUnavailable
 from gateway.model import Segment
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> FilesystemStore:
-    opened = FilesystemStore(tmp_path, "d1")
+def store(tmp_path: Path) -> Folder:
+    opened = Folder(tmp_path, "d1")
     opened.begin_lease(7)
     return opened
 
 
-def read(store: Store, placed: Placed, start: int = 0, length: int | None = None) -> bytes:
+def read(store: Folder, placed: Placed, start: int = 0, length: int | None = None) -> bytes:
     size = placed.length if length is None else length
     reader = store.open(Segment(placed.store, placed.name, placed.offset + start, 0, size))
     try:
@@ -50,7 +50,7 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def test_small_blobs_are_read_back_from_one_pack(store: FilesystemStore) -> None:
+def test_small_blobs_are_read_back_from_one_pack(store: Folder) -> None:
     bodies = [bytes([number]) * (number * 100 + 1) for number in range(20)]
     placed = [store.append(body) for body in bodies]
     assert [read(store, where) for where in placed] == bodies
@@ -62,7 +62,7 @@ def test_small_blobs_are_read_back_from_one_pack(store: FilesystemStore) -> None
     store.close()
 
 
-def test_a_blob_of_its_own_is_written_in_pieces_and_read_back(store: FilesystemStore) -> None:
+def test_a_blob_of_its_own_is_written_in_pieces_and_read_back(store: Folder) -> None:
     writer = store.create()
     pieces: list[bytes | memoryview] = [os.urandom(1000), b"", memoryview(os.urandom(500_000)), b"x"]
     writer.write(pieces)
@@ -75,13 +75,13 @@ def test_a_blob_of_its_own_is_written_in_pieces_and_read_back(store: FilesystemS
     store.close()
 
 
-def test_an_empty_blob_of_its_own(store: FilesystemStore) -> None:
+def test_an_empty_blob_of_its_own(store: Folder) -> None:
     placed = store.create().finish()
     assert placed.length == 0
     assert store.size(placed.name) == 0
 
 
-def test_every_blob_has_a_name_of_its_own_under_the_lease(store: FilesystemStore) -> None:
+def test_every_blob_has_a_name_of_its_own_under_the_lease(store: Folder) -> None:
     placed = [store.create().finish() for _ in range(5)] + [store.append(b"x")]
     names = [where.name for where in placed]
     assert len(set(names)) == 6
@@ -90,7 +90,7 @@ def test_every_blob_has_a_name_of_its_own_under_the_lease(store: FilesystemStore
     assert store.leases() == [7]
 
 
-def test_a_new_lease_begins_new_files(store: FilesystemStore) -> None:
+def test_a_new_lease_begins_new_files(store: Folder) -> None:
     before = store.append(b"before")
     store.begin_lease(8)
     after = store.append(b"after")
@@ -104,14 +104,14 @@ def test_a_new_lease_begins_new_files(store: FilesystemStore) -> None:
 
 
 def test_without_a_lease_nothing_is_written(tmp_path: Path) -> None:
-    store = FilesystemStore(tmp_path, "d1")
+    store = Folder(tmp_path, "d1")
     with pytest.raises(StoreUnavailable):
         store.append(b"x")
     with pytest.raises(StoreUnavailable):
         store.create()
 
 
-def test_what_is_abandoned_stays_for_the_sweep(store: FilesystemStore) -> None:
+def test_what_is_abandoned_stays_for_the_sweep(store: Folder) -> None:
     writer = store.create()
     writer.write([b"half"])
     before = descriptors()
@@ -121,8 +121,8 @@ def test_what_is_abandoned_stays_for_the_sweep(store: FilesystemStore) -> None:
     assert len(store.names(7)) == 1
 
 
-def test_a_full_pack_is_followed_by_another(store: FilesystemStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filesystem, "PACK_BYTES", 1000)
+def test_a_full_pack_is_followed_by_another(store: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder, "PACK_BYTES", 1000)
     placed = [store.append(bytes([number]) * 400) for number in range(5)]
     assert [where.name for where in placed].count(placed[0].name) == 2
     assert len({where.name for where in placed}) == 3
@@ -133,7 +133,7 @@ def test_a_full_pack_is_followed_by_another(store: FilesystemStore, monkeypatch:
     store.close()
 
 
-def test_a_pack_that_nobody_needs_any_more_is_closed(store: FilesystemStore) -> None:
+def test_a_pack_that_nobody_needs_any_more_is_closed(store: Folder) -> None:
     before = descriptors()
     placed = store.append(b"x")
     assert descriptors() == before + 1
@@ -143,7 +143,7 @@ def test_a_pack_that_nobody_needs_any_more_is_closed(store: FilesystemStore) -> 
     assert descriptors() == before
 
 
-def test_a_write_that_failed_leaves_the_pack_usable(store: FilesystemStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_failed_leaves_the_pack_usable(store: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     first = store.append(b"first")
     real = os.pwrite
 
@@ -161,7 +161,7 @@ def test_a_write_that_failed_leaves_the_pack_usable(store: FilesystemStore, monk
 
 
 def test_a_pack_whose_sync_failed_is_never_trusted_again(
-    store: FilesystemStore, monkeypatch: pytest.MonkeyPatch
+    store: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     placed = store.append(b"lost")
     assert placed.durable is not None
@@ -183,7 +183,7 @@ def test_a_pack_whose_sync_failed_is_never_trusted_again(
     store.close()
 
 
-def test_bytes_and_name_of_a_pack_are_synced(store: FilesystemStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bytes_and_name_of_a_pack_are_synced(store: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
     note_syncs(monkeypatch, calls)
     first = store.append(b"1")
@@ -200,7 +200,7 @@ def test_bytes_and_name_of_a_pack_are_synced(store: FilesystemStore, monkeypatch
 
 
 def test_bytes_and_name_of_a_file_are_synced_before_it_is_finished(
-    store: FilesystemStore, monkeypatch: pytest.MonkeyPatch
+    store: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[str] = []
     note_syncs(monkeypatch, calls)
@@ -211,10 +211,10 @@ def test_bytes_and_name_of_a_file_are_synced_before_it_is_finished(
     assert calls == ["data", "folder"]
 
 
-def test_a_writer_is_closed_once_however_it_ends(store: FilesystemStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_writer_is_closed_once_however_it_ends(store: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = store.create()
     writer.write([b"x"])
-    monkeypatch.setattr(filesystem, "sync_folder", lambda _path: (_ for _ in ()).throw(OSError(5, "broken")))
+    monkeypatch.setattr(folder, "sync_folder", lambda _path: (_ for _ in ()).throw(OSError(5, "broken")))
     with pytest.raises(StoreUnavailable):
         writer.finish()
     # The number of its descriptor may be somebody else's by now.
@@ -224,7 +224,7 @@ def test_a_writer_is_closed_once_however_it_ends(store: FilesystemStore, monkeyp
     os.close(other)
 
 
-def test_giving_up_waits_for_the_thread_that_writes(store: FilesystemStore) -> None:
+def test_giving_up_waits_for_the_thread_that_writes(store: Folder) -> None:
     writer = store.create()
     writing, go_on = threading.Event(), threading.Event()
 
@@ -245,7 +245,7 @@ def test_giving_up_waits_for_the_thread_that_writes(store: FilesystemStore) -> N
     closing.join()
 
 
-def test_a_writer_that_nobody_holds_is_closed(store: FilesystemStore) -> None:
+def test_a_writer_that_nobody_holds_is_closed(store: Folder) -> None:
     before = descriptors()
     writer = store.create()
     assert descriptors() == before + 1
@@ -254,9 +254,9 @@ def test_a_writer_that_nobody_holds_is_closed(store: FilesystemStore) -> None:
 
 
 def test_readers_share_a_descriptor_and_it_outlives_eviction(
-    store: FilesystemStore, monkeypatch: pytest.MonkeyPatch
+    store: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filesystem, "OPEN_FILES", 2)
+    monkeypatch.setattr(folder, "OPEN_FILES", 2)
     placed = []
     for number in range(4):
         writer = store.create()
@@ -278,7 +278,7 @@ def test_readers_share_a_descriptor_and_it_outlives_eviction(
     assert descriptors() == before
 
 
-def test_a_removed_file_is_let_go_when_nobody_reads_it(store: FilesystemStore) -> None:
+def test_a_removed_file_is_let_go_when_nobody_reads_it(store: Folder) -> None:
     where = store.create().finish()
     reader = store.open(Segment(where.store, where.name, 0, 0, 0))
     store.remove(where.name)
@@ -292,7 +292,7 @@ def test_a_removed_file_is_let_go_when_nobody_reads_it(store: FilesystemStore) -
     assert descriptors() == before - 1
 
 
-def test_the_oldest_read_is_known_while_it_lasts(store: FilesystemStore) -> None:
+def test_the_oldest_read_is_known_while_it_lasts(store: Folder) -> None:
     where = store.append(b"x")
     assert store.oldest_read_ms() is None
     segment = Segment(where.store, where.name, 0, 0, 1)
@@ -308,18 +308,18 @@ def test_the_oldest_read_is_known_while_it_lasts(store: FilesystemStore) -> None
     store.close()
 
 
-def test_what_is_missing_is_unavailable_not_empty(store: FilesystemStore) -> None:
+def test_what_is_missing_is_unavailable_not_empty(store: Folder) -> None:
     with pytest.raises(StoreUnavailable):
         store.open(Segment("local", "7/99", 0, 0, 1))
 
 
 @pytest.mark.parametrize("name", ["../7/1", "7/../1", "7/1/2", "/etc/passwd", "7/", "x/1", "7/pp1", "7/1\n", "٧/1", ""])
-def test_names_that_are_not_ours_are_refused(store: FilesystemStore, name: str) -> None:
+def test_names_that_are_not_ours_are_refused(store: Folder, name: str) -> None:
     with pytest.raises(ValueError, match="not a blob's name"):
         store.path(name)
 
 
-def test_punching_frees_a_run_and_nothing_else(store: FilesystemStore) -> None:
+def test_punching_frees_a_run_and_nothing_else(store: Folder) -> None:
     block = 64 * 1024
     placed = [store.append(bytes([65 + number]) * block) for number in range(3)]
     assert placed[0].durable is not None
@@ -339,20 +339,20 @@ def test_punching_frees_a_run_and_nothing_else(store: FilesystemStore) -> None:
 
 def test_below_the_free_space_to_keep_nothing_new_is_taken(tmp_path: Path) -> None:
     status = os.statvfs(tmp_path)
-    store = FilesystemStore(tmp_path, "d1", min_free=status.f_bavail * status.f_frsize * 2)
+    store = Folder(tmp_path, "d1", min_free=status.f_bavail * status.f_frsize * 2)
     with pytest.raises(DiskFull):
         store.check_room()
-    roomy = FilesystemStore(tmp_path, "d1", min_free=1)
+    roomy = Folder(tmp_path, "d1", min_free=1)
     roomy.check_room()
 
 
 FULL = """
 import os, resource, signal, sys
 from pathlib import Path
-from gateway.blobs.filesystem import FilesystemStore
+from gateway.blobs.folder import Folder
 from gateway.errors import GatewayError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-store = FilesystemStore(Path(sys.argv[1]), "d1")
+store = Folder(Path(sys.argv[1]), "d1")
 store.begin_lease(1)
 store.append(b"a" * 1000)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
@@ -381,7 +381,7 @@ def test_a_full_disk_is_told_from_other_failures(tmp_path: Path) -> None:
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(mount)], check=False).returncode:
         pytest.skip("mounting is not allowed here")
     try:
-        store = FilesystemStore(mount, "d1")
+        store = Folder(mount, "d1")
         store.begin_lease(1)
         kept = store.append(b"kept")
         writer = store.create()
@@ -403,14 +403,14 @@ def test_a_full_disk_is_told_from_other_failures(tmp_path: Path) -> None:
 
 
 def test_the_folder_belongs_to_one_deployment(tmp_path: Path) -> None:
-    FilesystemStore(tmp_path, "d1").claim()
-    FilesystemStore(tmp_path, "d1").claim()
+    Folder(tmp_path, "d1").claim()
+    Folder(tmp_path, "d1").claim()
     with pytest.raises(InvalidValue, match="d1"):
-        FilesystemStore(tmp_path, "d2").claim()
+        Folder(tmp_path, "d2").claim()
 
 
 def test_probe_finds_out_whether_the_folder_works(tmp_path: Path) -> None:
-    store = FilesystemStore(tmp_path / "blobs", "d1")
+    store = Folder(tmp_path / "blobs", "d1")
     with pytest.raises(StoreUnavailable):
         store.probe()
     (tmp_path / "blobs").mkdir()
