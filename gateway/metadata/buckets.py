@@ -5,16 +5,19 @@ from __future__ import annotations
 from gateway.errors import BucketExists, BucketNotEmpty, BucketNotFound, BucketOwnedByYou
 from gateway.metadata import accounts, contents, meta
 from gateway.metadata.port import Reader, Row, Transaction
-from gateway.model import Account, Bucket, Versioning
+from gateway.model import Account, Bucket, Encryption, Versioning
 
-COLUMNS = "b.id, b.name, b.region, b.versioning, b.created_ms, b.images_public, b.ladder, " + accounts.COLUMNS
+COLUMNS = (
+    "b.id, b.name, b.region, b.versioning, b.created_ms, b.images_public, b.ladder, b.store, b.encryption, "
+    + accounts.COLUMNS
+)
 FROM = "FROM buckets b JOIN accounts a ON a.id = b.account_id"
 BY_NAME = f"SELECT {COLUMNS} {FROM} WHERE b.name = ?"
 BY_ID = f"SELECT {COLUMNS} {FROM} WHERE b.id = ?"
 
 
 def bucket(row: Row) -> Bucket:
-    identity, name, region, versioning, created_ms, images_public, ladder, *owner = row
+    identity, name, region, versioning, created_ms, images_public, ladder, store, encryption, *owner = row
     return Bucket(
         id=identity,
         name=name,
@@ -24,6 +27,8 @@ def bucket(row: Row) -> Bucket:
         created_ms=created_ms,
         images_public=bool(images_public),
         ladder=tuple(int(width) for width in ladder.split(",") if width),
+        store=store,
+        encryption=None if encryption is None else Encryption(encryption),
     )
 
 
@@ -81,8 +86,16 @@ async def set_ladder(tx: Transaction, bucket_id: int, ladder: tuple[int, ...]) -
     await _set(tx, "ladder", ",".join(map(str, ladder)), bucket_id)
 
 
+async def set_store(tx: Transaction, bucket_id: int, store: str | None) -> None:
+    await _set(tx, "store", store, bucket_id)
+
+
+async def set_encryption(tx: Transaction, bucket_id: int, encryption: Encryption | None) -> None:
+    await _set(tx, "encryption", None if encryption is None else encryption.value, bucket_id)
+
+
 async def _set(tx: Transaction, column: str, value: object, bucket_id: int) -> None:
-    # `column` is one of the three names above, never a client's.
+    # `column` is one of the names above, never a client's.
     if not await tx.run(f"UPDATE buckets SET {column} = ? WHERE id = ?", (value, bucket_id)):
         raise BucketNotFound("The specified bucket does not exist")
     await meta.bump_generation(tx)

@@ -6,17 +6,21 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gateway.metadata.port import Reader, Row, Transaction
-from gateway.model import Checksum, ChecksumAlgorithm, ChecksumType, Content, Part, Segment
+from gateway.model import Checksum, ChecksumAlgorithm, ChecksumType, Content, Encryption, Part, Sealed, Segment
 
 
 @dataclass(frozen=True, slots=True)
 class NewBlob:
-    """Bytes that lie in a store already and have no row yet."""
+    """Bytes that lie in a store already and have no row yet.
+
+    With a `sealed_key` what lies there is encrypted, and `length` is that of the plaintext.
+    """
 
     store: str
     name: str
     offset: int
     length: int
+    sealed_key: bytes | None = field(default=None, repr=False)
 
 
 class Reference(NamedTuple):
@@ -48,6 +52,8 @@ class NewContent:
     blob: NewBlob | None = None
     references: tuple[Reference, ...] = ()
     parts: tuple[NewPart, ...] = field(default=())
+    encryption: Encryption | None = None
+    customer_key: bytes | None = field(default=None, repr=False)
 
 
 async def insert(tx: Transaction, new: NewContent) -> int:
@@ -56,7 +62,7 @@ async def insert(tx: Transaction, new: NewContent) -> int:
     count = 1 if new.blob is not None else len(new.references)
     content = await tx.insert(
         "INSERT INTO contents (uid, size, etag, checksum_algorithm, checksum_type, checksum_value, part_count, "
-        "segment_count) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "segment_count, encryption, customer_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             new.uid,
             new.size,
@@ -66,13 +72,15 @@ async def insert(tx: Transaction, new: NewContent) -> int:
             None if checksum is None else checksum.value,
             len(new.parts),
             count,
+            None if new.encryption is None else new.encryption.value,
+            new.customer_key,
         ),
     )
     if new.blob is not None:
         blob = new.blob
         identity = await tx.insert(
-            "INSERT INTO blobs (store, name, offset, length) VALUES (?, ?, ?, ?)",
-            (blob.store, blob.name, blob.offset, blob.length),
+            "INSERT INTO blobs (store, name, offset, length, sealed_key) VALUES (?, ?, ?, ?, ?)",
+            (blob.store, blob.name, blob.offset, blob.length, blob.sealed_key),
         )
         await tx.run(
             "INSERT INTO segments (content_id, start, length, blob_id, blob_offset) VALUES (?, 0, ?, ?, 0)",
@@ -113,20 +121,30 @@ async def exists(reader: Reader, content_id: int) -> bool:
 async def segments(reader: Reader, content_id: int, start: int, length: int) -> tuple[Segment, ...]:
     """The segments that hold `length` bytes from `start`, cut to them; all of these bytes must exist."""
     rows = await reader.all(
-        "SELECT b.store, b.name, b.offset + s.blob_offset, s.start, s.length FROM segments s "
+        "SELECT b.store, b.name, b.offset + s.blob_offset, s.start, s.length, b.sealed_key, b.offset, b.length "
+        "FROM segments s "
         "JOIN blobs b ON b.id = s.blob_id WHERE s.content_id = ? AND s.start >= coalesce("
         "(SELECT max(f.start) FROM segments f WHERE f.content_id = ? AND f.start <= ?), 0) "
         "AND s.start < ? ORDER BY s.start",
         (content_id, content_id, start, start + length),
     )
-    return tuple(cut(Segment(*row), start, length) for row in rows)
+    return tuple(
+        cut(Segment(store, name, offset, begin, size, sealed(*encrypted)), start, length)
+        for store, name, offset, begin, size, *encrypted in rows
+    )
+
+
+def sealed(key: bytes | None, base: int, length: int) -> Sealed | None:
+    return None if key is None else Sealed(key, base, length)
 
 
 def cut(segment: Segment, start: int, length: int) -> Segment:
     """The part of `segment` that lies within `length` bytes from `start` of its content."""
     first = max(start, segment.start)
     last = min(start + length, segment.start + segment.length)
-    return Segment(segment.store, segment.name, segment.offset + first - segment.start, first, last - first)
+    return Segment(
+        segment.store, segment.name, segment.offset + first - segment.start, first, last - first, segment.sealed
+    )
 
 
 async def references(reader: Reader, content_id: int, start: int, length: int) -> tuple[Reference, ...]:
@@ -151,14 +169,19 @@ def checksum(algorithm: str | None, kind: str | None, value: str | None) -> Chec
 
 CONTENT_COLUMNS = (
     "c.id, c.uid, c.size, c.etag, c.checksum_algorithm, c.checksum_type, c.checksum_value, c.part_count, "
-    "c.segment_count, s.length, b.store, b.name, b.offset + s.blob_offset"
+    "c.segment_count, c.encryption, c.customer_key, s.length, b.store, b.name, b.offset + s.blob_offset, b.sealed_key, "
+    "b.offset, b.length"
 )
 CONTENT_JOINS = "LEFT JOIN segments s ON s.content_id = c.id AND s.start = 0 LEFT JOIN blobs b ON b.id = s.blob_id"
 
 
 def content(row: Row) -> Content:
     """The content behind CONTENT_COLUMNS."""
-    identity, uid, size, etag, algorithm, kind, value, part_count, segment_count, length, store, name, offset = row
+    identity, uid, size, etag, algorithm, kind, value, part_count, segment_count, encryption, customer_key, *first = row
+    segment = None
+    if segment_count == 1:
+        length, store, name, offset, sealed_key, base, whole = first
+        segment = Segment(store, name, offset, 0, length, sealed(sealed_key, base, whole))
     return Content(
         identity,
         uid,
@@ -167,7 +190,9 @@ def content(row: Row) -> Content:
         None if algorithm is None else checksum(algorithm, kind, value),
         part_count,
         segment_count,
-        Segment(store, name, offset, 0, length) if segment_count == 1 else None,
+        segment,
+        None if encryption is None else Encryption(encryption),
+        customer_key,
     )
 
 

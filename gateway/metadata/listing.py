@@ -7,6 +7,7 @@ from gateway.metadata.versions import load_pairs, parse_version_id, public_versi
 from gateway.model import (
     ChecksumAlgorithm,
     ChecksumType,
+    Encryption,
     ListedObject,
     ListedVersion,
     MultipartUpload,
@@ -208,7 +209,7 @@ async def _marker_seq(reader: Reader, bucket_id: int, key: bytes, version_id: st
 
 UPLOAD_COLUMNS = (
     "id, upload_id, bucket_id, key, headers, tags, checksum_algorithm, checksum_type, checksum_asked, initiator, "
-    "created_ms"
+    "created_ms, encryption, customer_key"
 )
 UPLOAD_PAGE = (
     f"SELECT {UPLOAD_COLUMNS} FROM uploads WHERE completed_ms IS NULL AND bucket_id = ? AND key >= ? AND key < ? "
@@ -217,7 +218,8 @@ UPLOAD_PAGE = (
 
 
 def upload(row: Row) -> MultipartUpload:
-    identity, upload_id, bucket_id, key, headers, tags, algorithm, kind, asked, initiator, created_ms = row
+    identity, upload_id, bucket_id, key, headers, tags, algorithm, kind, asked, initiator, created_ms, *encrypted = row
+    encryption, customer_key = encrypted
     return MultipartUpload(
         identity,
         upload_id,
@@ -230,6 +232,8 @@ def upload(row: Row) -> MultipartUpload:
         bool(asked),
         initiator,
         created_ms,
+        None if encryption is None else Encryption(encryption),
+        customer_key,
     )
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from gateway.blobs.encryption.chunks import stored_length
 from gateway.metadata.port import Reader, Transaction
 
 MAX_SEGMENTS_A_BATCH = 2_000
 """Bounds how long one transaction of the sweep keeps others from writing."""
+
+
+BLOB_COLUMNS = "id, store, name, offset, length, state, sealed_key IS NOT NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +23,12 @@ class BlobRow:
     offset: int
     length: int
     state: str
+    encrypted: bool
 
     @property
     def stored_length(self) -> int:
         """Bytes that it takes in its store."""
-        return self.length
+        return stored_length(self.length) if self.encrypted else self.length
 
 
 async def collect_orphans(tx: Transaction, now_ms: int, limit: int) -> int:
@@ -63,7 +68,7 @@ async def collect_orphans(tx: Transaction, now_ms: int, limit: int) -> int:
 async def condemned(reader: Reader, store: str, before_ms: int, limit: int) -> list[BlobRow]:
     """Blobs of a store that were condemned before then, the oldest first."""
     rows = await reader.all(
-        "SELECT id, store, name, offset, length, state FROM blobs WHERE state = 'condemned' AND condemned_ms < ? "
+        f"SELECT {BLOB_COLUMNS} FROM blobs WHERE state = 'condemned' AND condemned_ms < ? "
         "AND store = ? ORDER BY condemned_ms LIMIT ?",
         (before_ms, store, limit),
     )
@@ -87,17 +92,14 @@ async def names_in_use(reader: Reader, store: str, names: Sequence[str], besides
 
 async def blobs_after(reader: Reader, after: int, limit: int) -> list[BlobRow]:
     """All blobs, by id, in pages."""
-    rows = await reader.all(
-        "SELECT id, store, name, offset, length, state FROM blobs WHERE id > ? ORDER BY id LIMIT ?", (after, limit)
-    )
+    rows = await reader.all(f"SELECT {BLOB_COLUMNS} FROM blobs WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
     return [BlobRow(*row) for row in rows]
 
 
 async def blobs_by_place(reader: Reader, store: str, after: tuple[str, int], limit: int) -> list[BlobRow]:
     """The blobs of a store in the order of their names and offsets, in pages."""
     rows = await reader.all(
-        "SELECT id, store, name, offset, length, state FROM blobs WHERE (name, offset) > (?, ?) AND store = ? "
-        "ORDER BY name, offset LIMIT ?",
+        f"SELECT {BLOB_COLUMNS} FROM blobs WHERE (name, offset) > (?, ?) AND store = ? ORDER BY name, offset LIMIT ?",
         (*after, store, limit),
     )
     return [BlobRow(*row) for row in rows]

@@ -23,7 +23,8 @@ NO_UPLOAD = (
 async def create(tx: Transaction, new: MultipartUpload) -> None:
     await tx.run(
         "INSERT INTO uploads (upload_id, bucket_id, key, headers, tags, checksum_algorithm, checksum_type, "
-        "checksum_asked, initiator, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "checksum_asked, initiator, created_ms, encryption, customer_key) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             new.upload_id,
             new.bucket_id,
@@ -35,6 +36,8 @@ async def create(tx: Transaction, new: MultipartUpload) -> None:
             int(new.checksum_asked),
             new.initiator,
             new.created_ms,
+            None if new.encryption is None else new.encryption.value,
+            new.customer_key,
         ),
     )
 

@@ -8,7 +8,7 @@ import re
 from gateway.errors import InvalidBucketName, InvalidValue
 from gateway.metadata import buckets
 from gateway.metadata.port import Database, Transaction
-from gateway.model import Account, Bucket, Versioning
+from gateway.model import Account, Bucket, Encryption, Versioning
 from gateway.services.clock import now_ms
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])")
@@ -72,6 +72,12 @@ class Buckets:
     async def set_versioning(self, bucket: Bucket, versioning: Versioning) -> None:
         """Enable or suspend; a bucket never goes back to having none. Raises BucketNotFound."""
         await self._database.write(lambda tx: buckets.set_versioning(tx, bucket.id, versioning))
+
+    async def set_encryption(self, bucket: Bucket, encryption: Encryption | None) -> None:
+        """How objects are encrypted that ask for nothing else: SSE-S3, or None. Raises BucketNotFound, InvalidValue."""
+        if encryption is Encryption.SSE_C:
+            raise InvalidValue("A bucket's default cannot be SSE-C: its key comes with each request.")
+        await self._database.write(lambda tx: buckets.set_encryption(tx, bucket.id, encryption))
 
     async def set_images(
         self, bucket: Bucket, *, public: bool | None = None, ladder: tuple[int, ...] | None = None
