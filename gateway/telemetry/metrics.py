@@ -29,7 +29,7 @@ OTHER = "other"
 UNKNOWN = "Unknown"
 DOORS = ("s3", "img", "web")
 RENDER_RESULTS = ("ok", "refused", "busy", "timeout", "crashed", "failed")
-CACHE_TIERS = ("worker", "broker")
+CACHE_TIERS = ("worker", "broker", "redis", "store")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,7 @@ class Metrics:
         self._modes = self._reserve(len(self.body_modes))
         self._renders = self._reserve(len(RENDER_RESULTS))
         self._hits = self._reserve(len(CACHE_TIERS))
+        self._cache_errors = self._reserve(len(CACHE_TIERS))
         self._in_flight = self._reserve(1)
         self._connections = self._reserve(1)
         self._dropped = self._reserve(1)
@@ -147,6 +148,10 @@ class Metrics:
     def render_cache_hit(self, tier: str) -> None:
         """Count a rendition that came from a memory (CACHE_TIERS)."""
         self._cells[self._hits + self._tier[tier]] += 1
+
+    def render_cache_error(self, tier: str) -> None:
+        """Count a look into a memory, or a rendition for it, that came to nothing (CACHE_TIERS)."""
+        self._cells[self._cache_errors + self._tier[tier]] += 1
 
     def log_dropped(self, lines: int) -> None:
         self._cells[self._dropped] += lines
@@ -214,6 +219,13 @@ class Metrics:
         )
         yield self._counters("pixgate_renders", "Renders by result.", "result", RENDER_RESULTS, self._renders)
         yield self._counters("pixgate_render_cache_hits", "Renditions from a memory.", "tier", CACHE_TIERS, self._hits)
+        yield self._counters(
+            "pixgate_render_cache_errors",
+            "Looks and writes that a memory of renditions failed or refused.",
+            "tier",
+            CACHE_TIERS,
+            self._cache_errors,
+        )
         dropped = CounterMetricFamily("pixgate_log_lines_dropped", "Log lines dropped: the output was blocked.")
         dropped.add_metric([], total(self._dropped))
         yield dropped

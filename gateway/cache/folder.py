@@ -1,0 +1,116 @@
+"""Cached objects as files of a folder. Nothing is synced: what a crash of the machine leaves half-written does not open."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from gateway.blobs.port import Entry
+from gateway.cache.port import CacheFull, CacheUnavailable
+
+_NEW = ".new-"
+_ABANDONED_SECONDS = 3600
+"""Age of an unfinished file whose writer cannot be alive any more."""
+
+T = TypeVar("T")
+
+
+class FolderObjects:
+    """Files under `root`, which is made when it is needed. Below `min_free` bytes of free space nothing is written."""
+
+    def __init__(self, root: Path, *, min_free: int = 0) -> None:
+        self._root = root
+        self._min_free = min_free
+        self._threads = ThreadPoolExecutor(4, thread_name_prefix="renditions")
+
+    async def get(self, name: str) -> bytes | None:
+        return await self._run(lambda: _read(self._root / name))
+
+    async def put(self, name: str, data: bytes) -> None:
+        await self._run(lambda: self._write(name, data))
+
+    async def remove(self, names: Sequence[str]) -> None:
+        await self._run(lambda: _remove([self._root / name for name in names]))
+
+    async def entries(self) -> AsyncIterator[list[Entry]]:
+        for first in range(256):
+            page = await self._run(lambda first=first: _list(self._root, f"{first:02x}"))  # type: ignore[misc]
+            if page:
+                yield page
+
+    async def probe(self) -> None:
+        name = f"probe-{secrets.token_hex(4)}"
+        await self.put(name, b"1")
+        await self.remove([name])
+
+    async def close(self) -> None:
+        self._threads.shutdown(wait=False)
+
+    def _write(self, name: str, data: bytes) -> None:
+        path = self._root / name
+        new = path.with_name(_NEW + secrets.token_hex(8))
+        try:
+            fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                space = os.fstatvfs(fd)
+                if space.f_bavail * space.f_frsize - len(data) < self._min_free:
+                    raise CacheFull("has less free space than is to be left")
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[os.write(fd, rest) :]
+            finally:
+                os.close(fd)
+            os.replace(new, path)
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
+
+    async def _run(self, action: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, action)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise CacheFull(error.strerror) from error
+            raise CacheUnavailable(error.strerror or type(error).__name__) from error
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _remove(paths: Sequence[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def _list(root: Path, first: str) -> list[Entry]:
+    """The files of one folder; unfinished ones that nobody writes any more are removed on the way."""
+    found = []
+    try:
+        with os.scandir(root / first) as files:
+            for file in files:
+                try:
+                    status = file.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                if not file.name.startswith(_NEW):
+                    found.append(Entry(f"{first}/{file.name}", status.st_size, status.st_mtime_ns // 1_000_000))
+                elif time.time() - status.st_mtime > _ABANDONED_SECONDS:
+                    _remove([Path(file.path)])
+    except FileNotFoundError:
+        pass
+    return found
