@@ -7,12 +7,15 @@ import contextlib
 import logging
 import signal
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import uvloop
 from aiohttp import web
 
+from gateway.backends import rendition_cache
 from gateway.config import Address, Settings
 from gateway.data_folder import open_services
+from gateway.errors import Unavailable
 from gateway.http.guard import GuardedServer, Window, close_stalled
 from gateway.http.listener import Listener
 from gateway.http.reply import LastReply
@@ -33,6 +36,7 @@ from gateway.telemetry.log import LogWriter, configure_logging
 from gateway.telemetry.metrics import Metrics, Operation
 from gateway.telemetry.request import seed_request_ids
 from gateway.tls import TlsRefused, load_tls
+from gateway.waiting import Waiting
 from gateway.web.endpoint import OPERATIONS as WEB_OPERATIONS
 from gateway.web.endpoint import RESERVED_PAGES, SHORT_NAMES, WebEndpoint
 
@@ -44,6 +48,8 @@ HEADER_COUNT = 256
 LINGER_SECONDS = 2.0
 """How long the rest of a refused body is read, so that the client sees the answer and not a reset."""
 DRAIN_STEP = 0.05
+OPEN_AGAIN_SECONDS = 1.0
+"""Between two tries to reach the database and the stores at the start."""
 REQUEST_WEIGHT = 16 * 1024
 BODY_WEIGHT = 128 * 1024
 """Bytes that a request, and one with a body, may hold between socket and disk."""
@@ -59,6 +65,7 @@ class Application:
     ) -> None:
         self._telemetry = telemetry
         self._window = Window(settings.max_in_flight_bytes)
+        services.cache = rendition_cache(settings, services, telemetry.metrics)
         self._images = ImageEndpoint(services, settings, telemetry, render)
         self._s3 = S3Endpoint(services, settings, telemetry, image_responder=self._images.object_images)
         self._web = WebEndpoint(settings, services, telemetry, address, render)
@@ -77,7 +84,7 @@ class Application:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         weight = BODY_WEIGHT if request.can_read_body else REQUEST_WEIGHT
         if not self._window.take(weight):
-            return self.refuse(S3Error("SlowDown", headers=(("Retry-After", "1"),)))
+            return refuse(self._telemetry, S3Error("SlowDown", headers=(("Retry-After", "1"),)))
         try:
             answer = await (await self._door(request))(request)
         finally:
@@ -85,20 +92,6 @@ class Application:
         if self._web.draining and not answer.prepared:
             answer.force_close()
         return answer
-
-    def refuse(self, error: S3Error) -> web.StreamResponse:
-        """Answer, count and log what never reached a door."""
-        record = RequestRecord()
-        self._telemetry.begin()
-        answer = refusal(error, record)
-        self._telemetry.finish(record)
-        return answer
-
-    def refuse_malformed(self, status: int) -> web.StreamResponse:
-        """Answer what is not HTTP (400), or what went wrong outside every boundary (500)."""
-        if status >= 500:
-            return self.refuse(S3Error("InternalError"))
-        return self.refuse(S3Error("InvalidRequest", "The request is not well-formed HTTP."))
 
     async def _door(self, request: web.BaseRequest) -> Handler:
         path = request.raw_path
@@ -127,6 +120,32 @@ def refusal(error: S3Error, record: RequestRecord) -> web.StreamResponse:
     headers = [("x-amz-request-id", record.request_id), ("Content-Type", "application/xml"), *error.headers]
     record.bytes_out = len(document)
     return LastReply(error.status, headers, document, close=True)
+
+
+def refuse(telemetry: Telemetry, error: S3Error) -> web.StreamResponse:
+    """Answer, count and log what never reached a door."""
+    record = RequestRecord()
+    telemetry.begin()
+    answer = refusal(error, record)
+    telemetry.finish(record)
+    return answer
+
+
+def refuse_malformed(telemetry: Telemetry, status: int) -> web.StreamResponse:
+    """Answer what is not HTTP (400), or what went wrong outside every boundary (500)."""
+    if status >= 500:
+        return refuse(telemetry, S3Error("InternalError"))
+    return refuse(telemetry, S3Error("InvalidRequest", "The request is not well-formed HTTP."))
+
+
+@dataclass(slots=True)
+class Front:
+    """What a worker answers with at the moment."""
+
+    doors: Handler
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        return await self.doors(request)
 
 
 # --- the processes
@@ -171,11 +190,10 @@ async def _run_worker(context: WorkerContext, writer: LogWriter) -> None:
     loop = asyncio.get_running_loop()
     writer.attach(loop)
     telemetry = Telemetry(context.metrics, writer, log_requests=settings.log_level in ("debug", "info"))
-    services = await open_services(settings, worker=True)
-    render = RenderClient(settings.render_socket, hot_bytes=settings.image_worker_cache_bytes)
-    application = Application(settings, services, telemetry, context.address, render)
+    waiting = Waiting(telemetry)
+    front = Front(waiting.handle)
     server = GuardedServer(
-        application.handle,
+        front.handle,
         header_timeout=settings.header_timeout,
         keepalive_timeout=settings.keepalive_timeout,
         auto_decompress=False,
@@ -185,7 +203,7 @@ async def _run_worker(context: WorkerContext, writer: LogWriter) -> None:
         lingering_time=LINGER_SECONDS,
         access_log=None,
     )
-    server.refusal = application.refuse_malformed
+    server.refusal = lambda status: refuse_malformed(telemetry, status)
     tls = load_tls(settings)
 
     def reload_tls() -> None:
@@ -210,13 +228,19 @@ async def _run_worker(context: WorkerContext, writer: LogWriter) -> None:
     stalls = loop.create_task(
         close_stalled(server, min_rate=settings.body_min_rate, timeout=settings.body_stall_timeout)
     )
-    listener.start()
-    context.say_ready()
+    render = RenderClient(settings.render_socket, hot_bytes=settings.image_worker_cache_bytes)
+    services: Services | None = None
     try:
-        await stop.wait()
-        application.draining = True
-        if settings.drain_delay:
-            await asyncio.sleep(settings.drain_delay)
+        services = await _open(settings, stop, waiting, listener)
+        if services is not None:
+            application = Application(settings, services, telemetry, context.address, render)
+            front.doors = application.handle
+            listener.start()
+            context.say_ready()
+            await stop.wait()
+            application.draining = True
+            if settings.drain_delay:
+                await asyncio.sleep(settings.drain_delay)
         listener.close()
         await _drain(server, settings.stop_timeout)
     finally:
@@ -225,7 +249,24 @@ async def _run_worker(context: WorkerContext, writer: LogWriter) -> None:
             await stalls
         await server.shutdown(0.1)
         await render.close()
-        await services.close()
+        if services is not None:
+            await services.close()
+
+
+async def _open(settings: Settings, stop: asyncio.Event, waiting: Waiting, listener: Listener) -> Services | None:
+    """The services, as soon as what they stand on answers; None when told to stop before.
+
+    Raises InvalidValue for what no waiting will mend.
+    """
+    while not stop.is_set():
+        try:
+            return await open_services(settings, worker=True)
+        except Unavailable as error:
+            waiting.because(error)
+            listener.start()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), OPEN_AGAIN_SECONDS)
+    return None
 
 
 async def _drain(server: GuardedServer, timeout: float) -> None:

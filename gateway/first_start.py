@@ -7,16 +7,24 @@ import sys
 
 from gateway import data_folder
 from gateway.config import Address, Settings
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Unavailable
 from gateway.model import AccessKey
+from gateway.supervisor import AWAY
 from gateway.web.connect import aws_cli, rclone
 
 
-def prepare(settings: Settings, address: Address) -> int:
-    """Migrate, and make the root pair where nobody gave one. An exit status; what is wrong goes to standard error."""
+def prepare(settings: Settings, address: Address, *, again: bool = False) -> int:
+    """Migrate, and make the root pair where nobody gave one.
+
+    Gives an exit status, AWAY where it has to be tried `again`; what is wrong goes to standard error.
+    """
     try:
         data_folder.migrate(settings)
         made = asyncio.run(_ensure_root(settings))
+    except Unavailable as error:
+        if not again:
+            print(f"Waiting: {error}", file=sys.stderr)
+        return AWAY
     except (GatewayError, OSError, RuntimeError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1

@@ -30,10 +30,10 @@ def serve(settings: Settings, on_ready: Callable[[Address], None]) -> int:
     return Supervisor(settings, roles, ready).run()
 
 
-def _prepare(settings: Settings, address: Address) -> int:
+def _prepare(settings: Settings, address: Address, again: bool) -> int:
     from gateway.first_start import prepare
 
-    return prepare(settings, address)
+    return prepare(settings, address, again=again)
 
 
 def _load(settings: Settings) -> Metrics:

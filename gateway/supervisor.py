@@ -40,6 +40,9 @@ FIRST_DELAY = 0.1
 LONGEST_DELAY = 10.0
 GIVE_UP_AFTER = 5
 """Worker deaths in a row before any worker was ever ready."""
+AWAY = os.EX_TEMPFAIL
+"""Exit status of a preparation that has to wait."""
+PREPARE_AGAIN_SECONDS = 2.0
 BROKER_GRACE = 3.0
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
@@ -75,10 +78,12 @@ class _Child:
 class Roles:
     """What the processes do. `prepare` and `work` return an exit status; `broker` starts the broker.
 
+    `prepare` that finds the database or a store away returns AWAY, and is asked again, with True for the last argument.
+
     `load` imports what workers will run, while the folder is being prepared, and gives the metrics that they share.
     """
 
-    prepare: Callable[[Settings, Address], int]
+    prepare: Callable[[Settings, Address, bool], int]
     load: Callable[[Settings], Metrics]
     work: Callable[[WorkerContext], int]
     broker: Callable[[Settings], subprocess.Popen[bytes]]
@@ -123,7 +128,7 @@ class Supervisor:
         self._install_signals()
         try:
             self._start_broker()
-            self._preparing = self._fork(lambda: self.roles.prepare(self.settings, self._address))
+            self._prepare()
             self._metrics = self.roles.load(self.settings)
             # What exists now is shared with the workers for good; the collector need never look at it again.
             gc.collect()
@@ -273,13 +278,23 @@ class Supervisor:
                 LOG.error("the render broker ended (%s)", _exit_text(status))
                 self._later(_delay(self._broker_life), self._start_broker)
 
+    def _prepare(self, *, again: bool = False) -> None:
+        if not self._stopping:
+            self._preparing = self._fork(lambda: self.roles.prepare(self.settings, self._address, again))
+
     def _prepared(self, status: int) -> None:
-        if status != 0:
+        if status not in (0, AWAY):
             self._status = status
+            if self._workers:
+                self._stop()
             self._stopping = True
             return
-        for slot in range(self.settings.workers):
-            self._start_worker(slot)
+        if status == AWAY:
+            # The workers answer 503 meanwhile, and open what they need as soon as it is there and prepared.
+            self._later(PREPARE_AGAIN_SECONDS, lambda: self._prepare(again=True))
+        if not self._slots:
+            for slot in range(self.settings.workers):
+                self._start_worker(slot)
 
     def _worker_ended(self, pid: int, status: int) -> None:
         slot = self._workers.pop(pid)

@@ -23,6 +23,7 @@ from gateway.services.clock import now_ms
 from gateway.services.copying import Copying
 from gateway.services.directory import Directory, RootCredentials
 from gateway.services.fsck import Fsck
+from gateway.services.keyring import Keyring
 from gateway.services.lease import Lease
 from gateway.services.listing import Listing
 from gateway.services.multipart import Multipart
@@ -32,13 +33,14 @@ from gateway.services.stores import Stores
 from gateway.services.sweep import GRACE_MS, Sweep
 
 if TYPE_CHECKING:
+    from gateway.cache.tiered import RenditionCache
     from gateway.render.client import RenderClient
 
 log = logging.getLogger("pixgate.services")
 
 DEPLOYMENT_NAME = "deployment_id"
 MAINTAIN_SECONDS = 1.0
-PROBE_SECONDS = 4.0
+PROBE_SECONDS = 2.5
 SWEEP_SECONDS = 60.0
 THREADS = 16
 
@@ -59,6 +61,7 @@ class Services:
 
     def __init__(
         self,
+        deployment: str,
         database: Database,
         stores: Sequence[Store],
         backends: Backends,
@@ -73,7 +76,10 @@ class Services:
         self.database = database
         self.lease = Lease(database, stores)
         self.directory = Directory(database, master, root_account, root)
-        self.stores = Stores(stores, backends.default_store, self.lease, memory_bytes=backends.memory_bytes)
+        self.keyring = Keyring(database, self.directory, master)
+        self.stores = Stores(
+            stores, backends.default_store, self.lease, self.keyring, memory_bytes=backends.memory_bytes
+        )
         self.accounts = Accounts(database)
         self.keys = Keys(database, self.directory, master)
         self.buckets = Buckets(database, region)
@@ -83,7 +89,10 @@ class Services:
         self.uploads = Multipart(database, self.stores, self.directory, self.lease, executor)
         self.sweep = Sweep(database, stores, secrets.token_hex(8), grace_ms=grace_ms)
         self.fsck = Fsck(database, stores)
+        self.deployment = deployment
+        self.master = master
         self.render: RenderClient | None = None
+        self.cache: RenditionCache | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._open = True
 
@@ -110,7 +119,9 @@ class Services:
             stores = await backends.make_stores(deployment, executor)
             for store in stores:
                 await store.claim(used=await blob_rows.used(database, store.name))
-            services = cls(database, stores, backends, executor, master, root_account, root, region, grace_ms)
+            services = cls(
+                deployment, database, stores, backends, executor, master, root_account, root, region, grace_ms
+            )
         except BaseException:
             for store in stores:
                 await store.close()
@@ -146,6 +157,9 @@ class Services:
         report = await self.sweep.run_once()
         if report is not None and (report.blobs or report.names):
             log.info("sweep: %s contents, %s blobs, %s names", report.contents, report.blobs, report.names)
+        if report is not None:
+            # A rotation of the master key that was cut short.
+            await self.keyring.rewrap()
 
     async def check(self) -> None:
         """Raise the fact that keeps this process from serving, if there is one."""
@@ -155,25 +169,17 @@ class Services:
 
     async def health(self) -> dict[str, dict[str, object]]:
         """An entry for the database and one for each store: `status` is healthy, degraded or unhealthy, `detail` why."""
-        entries: dict[str, dict[str, object]] = {}
-        engine = self.database.engine
-        try:
-            await self.check()
-            entries["database"] = {"status": "healthy", "engine": engine}
-        except GatewayError as error:
-            entries["database"] = {"status": "unhealthy", "engine": engine, "detail": str(error)}
-        for store in self.stores:
-            name = "store" if store is self.stores.default else f"store {store.name}"
-            try:
-                async with asyncio.timeout(PROBE_SECONDS):
-                    await store.probe()
-                store.check_room()
-                entries[name] = {"status": "healthy", "kind": store.kind}
-            except (GatewayError, TimeoutError) as error:
-                # Reads from memory and deletes go on.
-                detail = str(error) or "it does not answer in time"
-                entries[name] = {"status": "degraded", "kind": store.kind, "detail": detail}
-        return entries
+        names = ["database", *("store" if s is self.stores.default else f"store {s.name}" for s in self.stores)]
+        checks = [_state("unhealthy", self.check()), *(_state("degraded", self._check_store(s)) for s in self.stores)]
+        kinds = [("engine", self.database.engine), *(("kind", s.kind) for s in self.stores)]
+        states = await asyncio.gather(*checks)
+        entries = {name: {**state, what: kind} for name, state, (what, kind) in zip(names, states, kinds, strict=True)}
+        return entries if self.cache is None else {**entries, **self.cache.health()}
+
+    @staticmethod
+    async def _check_store(store: Store) -> None:
+        await store.probe()
+        store.check_room()
 
     async def close(self) -> None:
         """Give back the lease and close everything. Writes that were begun are finished."""
@@ -181,6 +187,8 @@ class Services:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.cache is not None:
+            await self.cache.close()
         try:
             await self.lease.end()
         except GatewayError as error:
@@ -189,6 +197,17 @@ class Services:
             await store.close()
         self.executor.shutdown()
         await self.database.close()
+
+
+async def _state(otherwise: str, check: Awaitable[None]) -> dict[str, object]:
+    """`healthy`, or what else it is where the check fails or takes too long."""
+    try:
+        await asyncio.wait_for(check, PROBE_SECONDS)
+    except GatewayError as error:
+        return {"status": otherwise, "detail": str(error)}
+    except TimeoutError:
+        return {"status": otherwise, "detail": "it does not answer in time"}
+    return {"status": "healthy"}
 
 
 async def _bootstrap(tx: Transaction, master: MasterKey) -> tuple[str, Account]:

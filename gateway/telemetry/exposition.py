@@ -18,17 +18,18 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class _Node:
     """A collector in the sense of prometheus_client."""
 
-    def __init__(self, metrics: Metrics, objects: int, object_bytes: int) -> None:
+    def __init__(self, metrics: Metrics, stored: tuple[int, int] | None) -> None:
         self._metrics = metrics
-        self._objects = objects
-        self._object_bytes = object_bytes
+        self._stored = stored
 
     def collect(self) -> Iterator[Metric]:
         from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 
         yield from self._metrics.collect()
-        yield GaugeMetricFamily("pixgate_objects", "Objects that a listing shows.", value=self._objects)
-        yield GaugeMetricFamily("pixgate_object_bytes", "Bytes of those objects.", value=self._object_bytes)
+        if self._stored is not None:
+            objects, size = self._stored
+            yield GaugeMetricFamily("pixgate_objects", "Objects that a listing shows.", value=objects)
+            yield GaugeMetricFamily("pixgate_object_bytes", "Bytes of those objects.", value=size)
         resident = GaugeMetricFamily("pixgate_worker_resident_bytes", "Resident memory.", labels=["worker"])
         for slot, pid in self._metrics.processes():
             size = _resident(pid)
@@ -46,10 +47,10 @@ def _resident(pid: int) -> int | None:
         return None
 
 
-def exposition(metrics: Metrics, *, objects: int, object_bytes: int) -> bytes:
-    """The body of an answer to a scrape."""
+def exposition(metrics: Metrics, stored: tuple[int, int] | None) -> bytes:
+    """The body of an answer to a scrape. `stored`: how many objects and bytes there are, where that is known."""
     from prometheus_client import CollectorRegistry, generate_latest
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Node(metrics, objects, object_bytes))
+    registry.register(_Node(metrics, stored))
     return generate_latest(registry)

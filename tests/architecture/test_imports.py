@@ -20,7 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"gateway.services"}),
     frozenset({"gateway.auth", "gateway.http", "gateway.backends", "gateway.data_folder", "gateway.tls"}),
     frozenset({"gateway.s3", "gateway.img", "gateway.web"}),
-    frozenset({"gateway.supervisor", "gateway.first_start", "gateway.reference"}),
+    frozenset({"gateway.supervisor", "gateway.first_start", "gateway.reference", "gateway.waiting"}),
     frozenset({"gateway.app"}),
     frozenset({"gateway.startup"}),
     frozenset({"gateway.cli"}),
