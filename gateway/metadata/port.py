@@ -23,6 +23,9 @@ class Durable(Protocol):
 
 
 class Reader(Protocol):
+    engine: str
+    """`sqlite` or `postgresql`."""
+
     async def one(self, sql: str, parameters: Parameters = ()) -> Row | None: ...
 
     async def all(self, sql: str, parameters: Parameters = ()) -> list[Row]: ...
@@ -47,9 +50,6 @@ class Transaction(Reader, Protocol):
 class Database(Reader, Protocol):
     """A `Reader` for look-ups by primary key, and the two ways to do more. Raises `DatabaseUnavailable`, `DiskFull`."""
 
-    engine: str
-    """`sqlite` or `postgresql`."""
-
     @property
     def replica(self) -> Reader:
         """Where to read what may be some seconds old; the database itself where there is no replica or it is away."""
@@ -63,16 +63,17 @@ class Database(Reader, Protocol):
     async def maintain(self) -> None:
         """What is due now and then; called every second by every process."""
 
-    async def read(self, operation: Callable[[Reader], Awaitable[T]]) -> T:
-        """Run reads off the event loop, over one snapshot."""
+    async def read(self, operation: Callable[[Reader], Awaitable[T]], *, heavy: bool = False) -> T:
+        """Run reads off the event loop, over one snapshot. `heavy` says that they may take seconds."""
 
     async def write(
         self, operation: Callable[[Transaction], Awaitable[T]], *, durable: Durable | None = None, heavy: bool = False
     ) -> T:
         """Run `operation` in a transaction and return after its commit is durable.
 
-        An exception in `operation` undoes what it did and nothing else. Once called, it runs to its end whether or not
-        the caller still waits. `heavy` says that it takes longer than about a millisecond.
+        An exception in `operation` undoes what it did and nothing else. `operation` may be run several times, where what
+        it did was undone by others; it changes nothing but what `tx` is told. Once called, it runs to its end whether or
+        not the caller still waits. `heavy` says that it takes longer than about a millisecond.
         """
 
     async def close(self) -> None:

@@ -77,6 +77,8 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
 
 
 class SqliteReader:
+    engine = "sqlite"
+
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
@@ -195,7 +197,7 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             raise translate(error) from error
 
-    async def read(self, operation: Callable[[Reader], Awaitable[T]]) -> T:
+    async def read(self, operation: Callable[[Reader], Awaitable[T]], *, heavy: bool = False) -> T:  # noqa: ARG002
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, operation)
 
     def _read(self, operation: Callable[[Reader], Awaitable[T]]) -> T:
