@@ -27,9 +27,9 @@ class _Node:
 
         yield from self._metrics.collect()
         if self._stored is not None:
-            objects, size = self._stored
+            objects, total = self._stored
             yield GaugeMetricFamily("pixgate_objects", "Objects that a listing shows.", value=objects)
-            yield GaugeMetricFamily("pixgate_object_bytes", "Bytes of those objects.", value=size)
+            yield GaugeMetricFamily("pixgate_object_bytes", "Bytes of those objects.", value=total)
         resident = GaugeMetricFamily("pixgate_worker_resident_bytes", "Resident memory.", labels=["worker"])
         for slot, pid in self._metrics.processes():
             size = _resident(pid)
