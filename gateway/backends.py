@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from urllib.parse import unquote
 
 from gateway.blobs.filesystem import FilesystemStore
 from gateway.blobs.port import Store
+from gateway.cache.assemble import open_cache
+from gateway.cache.folder import FolderObjects
+from gateway.cache.objects import CacheObjects
+from gateway.cache.tiered import CacheCounts, RenditionCache
 from gateway.config import Settings
 from gateway.errors import InvalidValue
 from gateway.metadata.port import Database
 from gateway.metadata.sqlite import SqliteDatabase
-from gateway.services.services import Backends
+from gateway.services.services import Backends, Services
 
 DATABASE = "pixgate.sqlite"
 HANDOVER = "run/handover.sock"
@@ -38,4 +45,49 @@ def embedded(data: Path, *, min_free: int = 0) -> Backends:
 
 def backends_of(settings: Settings) -> Backends:
     """What the settings name."""
-    return embedded(settings.data, min_free=settings.min_free_bytes)
+    backends = embedded(settings.data, min_free=settings.min_free_bytes)
+    if settings.database_url is not None:
+        backends = replace(backends, open_database=partial(_open_postgresql, settings))
+    return backends
+
+
+async def _open_postgresql(settings: Settings) -> Database:
+    from gateway.metadata.postgres import PostgresDatabase
+
+    assert settings.database_url is not None
+    return PostgresDatabase(
+        settings.database_url,
+        read_url=settings.database_read_url,
+        size=settings.database_pool,
+        statement_seconds=settings.database_statement_timeout,
+        pgbouncer=settings.database_pgbouncer,
+    )
+
+
+def rendition_cache(settings: Settings, services: Services, counts: CacheCounts) -> RenditionCache | None:
+    """The memory of renditions beyond this node that the settings name, begun; None where they name none.
+
+    Raises InvalidValue where they name a store that is not there.
+    """
+    return open_cache(
+        counts,
+        secret=services.master.derive(b"renditions"),
+        deployment=services.deployment,
+        database=services.database,
+        redis_url=settings.redis_url,
+        redis_item_bytes=settings.image_redis_item_bytes,
+        redis_max_age=settings.image_redis_max_age,
+        objects=_cache_objects(settings, services) if settings.image_store_cache_bytes else None,
+        store_bytes=settings.image_store_cache_bytes,
+    )
+
+
+def _cache_objects(settings: Settings, services: Services) -> CacheObjects:
+    where = settings.image_store_cache
+    if where is None:
+        folder = settings.data / "renditions"
+    elif where.startswith("file:///"):
+        folder = Path(unquote(where.removeprefix("file://"))) / services.deployment
+    else:
+        raise InvalidValue(f"image_store_cache: there is no store {where!r}")
+    return FolderObjects(folder, min_free=settings.min_free_bytes)

@@ -30,8 +30,9 @@ class Background:
 
     def submit(self, held: int, job: Job) -> bool:
         """Do it soon; `held` is the bytes that it keeps in memory. False where there is no room for it."""
-        full = self._held + held > self._limit_bytes or len(self._waiting) >= self._limit_jobs
-        if self._closed or (full and self._held):
+        # One that is larger than all the room goes when nothing else does.
+        too_much = self._held and self._held + held > self._limit_bytes
+        if self._closed or too_much or len(self._waiting) >= self._limit_jobs:
             return False
         self._held += held
         self._waiting.append((held, job))

@@ -44,8 +44,8 @@ class DatabaseLocks:
             owner = await self._holder(name)
         return ALONE if owner == _ALONE else BUSY
 
-    async def forget(self) -> None:
-        """Remove the rows that holders left that died. Raises CacheUnavailable."""
+    async def tidy(self) -> None:
+        """Remove the rows that holders left that died."""
         before = _now_ms() - _ms(FORGET_SECONDS)
         await _write(self._database, lambda tx: locks.forget(tx, before))
 

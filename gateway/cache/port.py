@@ -67,6 +67,9 @@ class Locks(Protocol):
     async def take(self, key: bytes) -> Held | str:
         """The lock, if it is free; else BUSY, or ALONE: its last holder has nothing to share. Raises CacheUnavailable."""
 
+    async def tidy(self) -> None:
+        """What is due now and then; called every minute by every worker. Raises CacheUnavailable."""
+
 
 BUSY = "busy"
 ALONE = "alone"

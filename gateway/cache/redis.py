@@ -218,6 +218,9 @@ class RedisLocks:
         outcome = await lock.take()
         return lock if outcome == 1 else ALONE if outcome == 2 else BUSY
 
+    async def tidy(self) -> None:
+        """Redis forgets by itself."""
+
 
 class _RedisLock:
     def __init__(self, server: RedisServer, place: str) -> None:

@@ -7,6 +7,7 @@ behind the answer. Trouble in a tier or with a lock costs time, at most, and nev
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -139,6 +140,9 @@ class RenditionCache:
                     await tier.tidy()
                 except CacheUnavailable:
                     self._counts.render_cache_error(tier.name)
+            for locks in self._locks:
+                with contextlib.suppress(CacheUnavailable):
+                    await locks.tidy()
 
 
 class Flight:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import perf_counter
+
 from aiohttp.web import BaseRequest
 
 from gateway.errors import PreconditionFailed
@@ -22,6 +24,10 @@ SAFETY = (
 """What every answer of this door carries: nothing in it is ever run."""
 _SHOWN_ANYWHERE = ("Cross-Origin-Resource-Policy", "cross-origin")
 
+_HIT = ("X-Cache", "HIT")
+_FROM_MEMORY = (_HIT, ("Server-Timing", 'cache;desc="worker"'))
+"""From the worker's own memory, which takes no time worth telling (W3C Server Timing, section 3)."""
+
 PIECE = 128 * 1024
 """Bytes that are handed to a connection at once."""
 
@@ -31,8 +37,10 @@ Header = tuple[str, str]
 class Responder:
     """Answers with renditions."""
 
-    def __init__(self, derivatives: Derivatives) -> None:
+    def __init__(self, derivatives: Derivatives, *, caching: bool = True) -> None:
+        """`caching`: whether there is any memory of renditions."""
         self._derivatives = derivatives
+        self._missed = ("X-Cache", "MISS" if caching else "DISABLED")
 
     async def answer(self, request: BaseRequest, version: ObjectVersion, options: Options, cache_control: str) -> Reply:
         """200 or 304. Raises PreconditionFailed, and what `Derivatives` raises."""
@@ -51,10 +59,17 @@ class Responder:
             if verdict is Verdict.NOT_MODIFIED:
                 return Reply(304, named)
         rendition = self._derivatives.cached(derivative)
-        if rendition is None:
+        if rendition is not None:
+            named += _FROM_MEMORY
+        else:
+            started = perf_counter()
             rendition = await self._derivatives.render(derivative)
+            if rendition.tier is None:
+                named += (self._missed, ("Server-Timing", f'cache;desc="miss", render;dur={rendition.render_ms:.1f}'))
+            else:
+                took = (perf_counter() - started) * 1000
+                named += (_HIT, ("Server-Timing", f'cache;desc="{rendition.tier}";dur={took:.1f}'))
         named.append(("Content-Type", rendition.media_type))
-        named.append(("X-Cache", "HIT" if rendition.cached else "MISS"))
         return RenditionReply(200, named, rendition.data)
 
 

@@ -52,8 +52,11 @@ class ImageEndpoint:
         self._key_age = settings.image_key_max_age
         hosts = (urlsplit(settings.public_url).netloc,) if settings.public_url else ()
         self._access = Access(services.directory, services.objects, region=settings.region, hosts=hosts)
-        derivatives = Derivatives(services.objects, services.stores, render, limits_of(settings), telemetry.metrics)
-        self._responder = Responder(derivatives)
+        derivatives = Derivatives(
+            services.objects, services.stores, render, limits_of(settings), telemetry.metrics, services.cache
+        )
+        caching = settings.image_worker_cache_bytes or settings.image_memory_cache_bytes or services.cache
+        self._responder = Responder(derivatives, caching=bool(caching))
         self.object_images = ObjectImages(self._responder, settings.image_key_max_age)
 
     async def handle(self, request: BaseRequest) -> StreamResponse:

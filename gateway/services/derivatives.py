@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from gateway.blobs.port import PACKED_BYTES, BlobReader
+from gateway.cache.tiered import RenditionCache
 from gateway.errors import StoreUnavailable
 from gateway.model import Content, ObjectVersion
 from gateway.render.client import RenderClient, RenderRequest, Rendition, Segment, memory_segment
@@ -62,13 +63,21 @@ class Derivatives:
     """Renditions of stored images. `limits` bound what is decoded."""
 
     def __init__(
-        self, objects: Objects, stores: Stores, render: RenderClient, limits: Limits, counts: RenderCounts
+        self,
+        objects: Objects,
+        stores: Stores,
+        render: RenderClient,
+        limits: Limits,
+        counts: RenderCounts,
+        cache: RenditionCache | None = None,
     ) -> None:
+        """`cache` is what there is beyond this node."""
         self._objects = objects
         self._stores = stores
         self._render = render
         self._limits = limits
         self._counts = counts
+        self._cache = cache
         self._failures = _Failures()
 
     def plan(self, version: ObjectVersion, options: Options, accept: str | None) -> Derivative:
@@ -95,12 +104,15 @@ class Derivatives:
         decoder or took too long is not tried again here for FAILURE_SECONDS, so that a bad file cannot keep decoders busy.
         """
         source = _Source(self._objects, self._stores, derivative, self._failures)
+        # What failed here a moment ago is not waited for elsewhere.
+        beyond = None if self._cache is None or self._failures.has(derivative.key) else self._cache
         request = RenderRequest(
             key=derivative.key,
             options=derivative.canonical,
             variant=derivative.variant,
             source=source.open,
             limits=self._limits,
+            beyond=None if beyond is None else beyond.flight(derivative.key),
         )
         try:
             rendition = await self._render.render(request)
@@ -113,8 +125,8 @@ class Derivatives:
             raise
         if source.opened:
             self._counts.render("ok")
-        elif rendition.cached:
-            self._counts.render_cache_hit("broker")
+        elif rendition.tier is not None:
+            self._counts.render_cache_hit(rendition.tier)
         return rendition
 
 
@@ -123,6 +135,10 @@ class _Failures:
 
     def __init__(self) -> None:
         self._known: OrderedDict[bytes, tuple[RenderCrashed | RenderTimeout, float]] = OrderedDict()
+
+    def has(self, key: bytes) -> bool:
+        """Whether one is remembered."""
+        return key in self._known and time.monotonic() < self._known[key][1]
 
     def check(self, key: bytes) -> None:
         """Raises the failure again while it is remembered."""
@@ -166,23 +182,33 @@ class _Source:
         self.opened = True
         content = self._derivative.content
         stored = await self._objects.segments(content, 0, content.size)
-        with ExitStack() as stack:
-            readers = [stack.enter_context(closing(await self._stores.open(segment))) for segment in stored]
-            # A pack file holds others' objects too: a decoder, which runs on hostile bytes, never gets it.
-            files = all(reader.fd is not None and reader.length > PACKED_BYTES for reader in readers)
-            return _duplicate(readers) if files and len(readers) <= MAX_FILES else [await _gather(readers)]
+        # A pack file holds others' objects too: a decoder, which runs on hostile bytes, never gets it.
+        apart = len(stored) <= MAX_FILES and all(segment.length > PACKED_BYTES for segment in stored)
+        try:
+            with ExitStack() as stack:
+                readers: list[BlobReader] = []
+                for segment in stored if apart else ():
+                    readers.append(stack.enter_context(closing(await self._stores.open(segment))))
+                    if readers[-1].fd is None:
+                        break
+                else:
+                    if apart:
+                        return _duplicate(readers)
+                pieces = [piece for reader in readers for piece in await _pieces(reader)]
+            for segment in stored[len(readers) :]:
+                with closing(await self._stores.open(segment)) as reader:
+                    pieces += await _pieces(reader)
+            return [await asyncio.to_thread(memory_segment, pieces)]
+        except OSError as error:
+            raise StoreUnavailable("The stored image cannot be read.") from error
 
 
-async def _gather(readers: Sequence[BlobReader]) -> Segment:
-    """All bytes in a file in memory; a content that may be rendered is small enough for that."""
-    pieces = []
-    try:
-        for reader in readers:
-            while piece := await reader.read():
-                pieces.append(bytes(piece) if isinstance(piece, bytearray) else piece)
-        return await asyncio.to_thread(memory_segment, pieces)
-    except OSError as error:
-        raise StoreUnavailable("The stored image cannot be read.") from error
+async def _pieces(reader: BlobReader) -> list[bytes | memoryview]:
+    """All its bytes; a content that may be rendered is small enough for that."""
+    pieces: list[bytes | memoryview] = []
+    while piece := await reader.read():
+        pieces.append(memoryview(piece) if isinstance(piece, bytearray) else piece)
+    return pieces
 
 
 def _duplicate(readers: Sequence[BlobReader]) -> list[Segment]:

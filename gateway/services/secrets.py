@@ -14,6 +14,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from gateway.blobs.encryption.keys import Wrapper, WrappingKey
 from gateway.errors import InvalidValue
 
 KEY_BYTES = 32
@@ -29,6 +30,8 @@ class MasterKey:
             raise InvalidValue("the master key must be 32 bytes: 64 hex digits, as `openssl rand -hex 32` prints them")
         self._key = key
         self._cipher = AESGCM(key)
+        self.wrapping = WrappingKey(hmac.digest(key, b"pixgate: keys of blobs", hashlib.sha256), Wrapper.MASTER)
+        """What wraps the keys of encrypted blobs."""
 
     def seal(self, secret: str, context: str) -> bytes:
         """Encrypt a secret for one place: it opens only with the same context."""
@@ -44,6 +47,10 @@ class MasterKey:
 
     def check_value(self) -> bytes:
         return hmac.digest(self._key, b"pixgate-master-key-check", hashlib.sha256)
+
+    def derive(self, purpose: bytes) -> bytes:
+        """32 bytes for one purpose, from which neither this key nor those of other purposes can be told."""
+        return hmac.digest(self._key, b"pixgate-derive " + purpose, hashlib.sha256)
 
     def hex(self) -> str:
         return self._key.hex()
