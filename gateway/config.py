@@ -194,6 +194,15 @@ def _parse_redis(value: object) -> object:
     return value
 
 
+def _parse_database(value: object) -> object:
+    if isinstance(value, str):
+        parts = urlsplit(value)
+        # The value may hold a password: it is in no message.
+        if parts.scheme not in ("postgresql", "postgres") or parts.path in ("", "/"):
+            raise ValueError("is not a URL such as postgresql://user:password@host:5432/database")
+    return value
+
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _PARSES_SIZE = BeforeValidator(parse_size)
 Size = Annotated[int, _PARSES_SIZE, Field(ge=0)]
@@ -221,6 +230,23 @@ class Settings(BaseModel):
     )
     workers: int = Field(
         default_factory=_cores, ge=1, le=256, description="Worker processes.", json_schema_extra={"shown": "the cores"}
+    )
+    database_url: Annotated[str | None, BeforeValidator(_parse_database)] = _secret(
+        "PostgreSQL for the metadata: `postgresql://user:password@host:5432/database?sslmode=verify-full`. Unset: SQLite "
+        "in the data folder."
+    )
+    database_read_url: Annotated[str | None, BeforeValidator(_parse_database)] = _secret(
+        "A replica of it for pages, galleries and statistics."
+    )
+    database_pool: int = Field(
+        default=10, ge=2, le=500, description="Connections to PostgreSQL that each worker may hold."
+    )
+    database_statement_timeout: float = Field(
+        default=4, gt=0, le=60, description="Time one statement of a request may take in PostgreSQL."
+    )
+    database_pgbouncer: bool = Field(
+        default=False,
+        description="A pooler in transaction mode stands before PostgreSQL: nothing is kept in a session.",
     )
     region: Annotated[str, BeforeValidator(_parse_region)] = Field(
         default="us-east-1", description="Region that clients must name in their signatures."
@@ -393,6 +419,8 @@ def shown_value(settings: Settings, name: str) -> str:
         return "(set)"
     if isinstance(value, tuple):
         return ",".join(map(str, value))
+    if isinstance(value, bool):
+        return str(value).lower()
     return format_size(value) if name in SIZES else str(value)
 
 

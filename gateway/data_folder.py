@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
@@ -9,17 +11,18 @@ from pathlib import Path
 
 from gateway.backends import DATABASE, backends_of
 from gateway.config import Settings
-from gateway.errors import GatewayError, InvalidValue, WrongMasterKey
+from gateway.errors import DatabaseUnavailable, GatewayError, InvalidValue, WrongMasterKey
 from gateway.services import RootCredentials, Services
 from gateway.services.secrets import MasterKey, load_master_key, parse_master_key
-from migrations.run import current_revision, needs_upgrade, upgrade
+from migrations.run import Unreachable, current_revision, needs_upgrade, upgrade
 
 ROTATED = ".new"
 """Ending of the file that holds a new master key while secrets are sealed anew."""
 
 
-def database_path(settings: Settings) -> Path:
-    return settings.data / DATABASE
+def database_place(settings: Settings) -> Path | str:
+    """The database: the URL of a PostgreSQL, or the path of a SQLite file."""
+    return settings.data / DATABASE if settings.database_url is None else settings.database_url
 
 
 def server_runs(settings: Settings) -> bool:
@@ -80,18 +83,32 @@ def put_master_key(settings: Settings) -> None:
 
 
 def migrate(settings: Settings) -> bool:
-    """Bring the schema up to date, making the database where there is none. Whether anything was to do."""
+    """Bring the schema up to date, making the SQLite file where there is none. Whether anything was to do.
+
+    Raises DatabaseUnavailable where the server does not answer, RuntimeError where the database cannot be used.
+    """
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = database_path(settings)
-    if not needs_upgrade(path):
-        return False
-    upgrade(path)
+    place = database_place(settings)
+    with _waiting():
+        if not needs_upgrade(place):
+            return False
+        upgrade(place)
     return True
 
 
 def is_new(settings: Settings) -> bool:
     """Whether there is no database yet."""
-    return current_revision(database_path(settings)) is None
+    with _waiting():
+        return current_revision(database_place(settings)) is None
+
+
+@contextlib.contextmanager
+def _waiting() -> Iterator[None]:
+    """A database that does not answer, told as the services tell it."""
+    try:
+        yield
+    except Unreachable as error:
+        raise DatabaseUnavailable(str(error)) from error
 
 
 async def open_services(settings: Settings, *, worker: bool = False) -> Services:
@@ -111,9 +128,8 @@ async def open_services(settings: Settings, *, worker: bool = False) -> Services
         services.directory.rotated_masters = lambda: _masters_on_disk(settings)
         return services
 
-    if not database_path(settings).exists():
-        # Before the master key, which would be made: a mistyped path stays empty.
-        raise InvalidValue(f"there is no database in {settings.data}: run `pixgate migrate` or `pixgate serve` first")
+    # Before the master key, which would be made: a mistyped path stays empty.
+    await _check_schema(settings)
     path = master_key_path(settings)
     missing = settings.master_key is None and not path.exists()
     try:
@@ -129,3 +145,17 @@ async def open_services(settings: Settings, *, worker: bool = False) -> Services
         services = await opened(rotated)
         put_master_key(settings)
         return services
+
+
+async def _check_schema(settings: Settings) -> None:
+    """Raises InvalidValue, and DatabaseUnavailable where waiting for another node to migrate may help."""
+    place = database_place(settings)
+    if isinstance(place, Path) and not place.exists():
+        raise InvalidValue(f"there is no database in {settings.data}: run `pixgate migrate` or `pixgate serve` first")
+    try:
+        with _waiting():
+            behind = await asyncio.to_thread(needs_upgrade, place)
+    except RuntimeError as error:
+        raise InvalidValue(str(error)) from error
+    if behind:
+        raise DatabaseUnavailable("the database has not this version's schema yet: run `pixgate migrate`")

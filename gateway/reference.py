@@ -68,6 +68,7 @@ def _kind(annotation: object, name: str) -> str:
     words: dict[object, str] = {
         Address: "`host:port`",
         Path: "path",
+        bool: "`true` or `false`",
         int: "whole number" if not name.endswith("_age") else "seconds",
         float: "seconds" if "megapixels" not in name else "number",
         str: "host name" if name == "domain" else "text",
@@ -102,13 +103,14 @@ def _groups() -> Iterator[tuple[str, list[str]]]:
                 "stop_timeout",
             }
         ),
+        "Database, stores, Redis": lambda name: name.startswith(("database_", "redis_", "store", "default_store")),
         "Watching": lambda name: name in {"log_level", "metrics_token", "metrics_networks"},
     }
     special = [title for title in titles if title != "Server"]
     grouped: dict[str, list[str]] = {title: [] for title in titles}
     for name in Settings.model_fields:
         grouped[next((title for title in special if titles[title](name)), "Server")].append(name)
-    yield from ((title, grouped[title]) for title in ("Server", "Watching", "Limits", "Images"))
+    yield from ((title, grouped[title]) for title in ("Server", "Database, stores, Redis", "Watching", "Limits", "Images"))
 
 
 def settings_page() -> str:

@@ -70,7 +70,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     for check in checks:
         try:
             yield check(settings)
-        except (OSError, ValueError, sqlite3.Error, subprocess.SubprocessError) as error:
+        except (OSError, ValueError, RuntimeError, sqlite3.Error, subprocess.SubprocessError) as error:
             yield Finding("failed", check.__name__.strip("_").replace("_", " "), str(error))
 
 
@@ -168,17 +168,20 @@ def _master_key(settings: Settings) -> Finding:
 
 
 def _database(settings: Settings) -> Finding:
-    from gateway.data_folder import database_path
+    from gateway.data_folder import database_place
     from migrations import HEAD
     from migrations.run import current_revision
 
-    path = database_path(settings)
-    revision = current_revision(path)
+    place = database_place(settings)
+    revision = current_revision(place)
+    shown = place if isinstance(place, Path) else "PostgreSQL"
     if revision is None:
-        return Finding("warning", "database", f"{path} is not there yet: the first start makes it")
+        return Finding("warning", "database", f"the schema is not in {shown} yet: the first start makes it")
     if revision != HEAD:
         return Finding("warning", "database", f"schema {revision}, newest {HEAD}: run pixgate migrate")
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as connection:
+    if not isinstance(place, Path):
+        return Finding("ok", "database", f"{shown} answers, schema {revision}")
+    with closing(sqlite3.connect(f"file:{place}?mode=ro", uri=True, timeout=10)) as connection:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     return Finding("ok" if found == "ok" else "failed", "database", f"schema {revision}, quick check: {found}")
 

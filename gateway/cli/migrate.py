@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gateway.cli.context import data_options, settings_of
+from gateway.errors import GatewayError
 
 
 @click.command()
@@ -19,14 +20,14 @@ def migrate(check: bool, data: Path | None, config_file: Path | None) -> None:
     from migrations.run import current_revision, needs_upgrade
 
     settings = settings_of(config_file, data=data)
-    path = data_folder.database_path(settings)
+    place = data_folder.database_place(settings)
     try:
         if check:
-            behind = needs_upgrade(path)
-            now = current_revision(path) or "none"
+            behind = needs_upgrade(place)
+            now = current_revision(place) or "none"
             click.echo(f"schema {now}, newest {HEAD}" + (": to be migrated" if behind else ""))
             raise SystemExit(1 if behind else 0)
         done = data_folder.migrate(settings)
-    except (RuntimeError, OSError) as error:
+    except (GatewayError, RuntimeError, OSError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"schema {HEAD}: " + ("migrated" if done else "nothing to do"))
