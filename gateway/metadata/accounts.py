@@ -32,6 +32,7 @@ async def list_all(reader: Reader) -> tuple[Account, ...]:
 
 
 async def create(tx: Transaction, name: str, canonical_id: str, now_ms: int, *, is_root: bool = False) -> Account:
+    await tx.lock("config")
     if await by_name(tx, name) is not None:
         raise AccountExists(f"There is an account {name!r} already.")
     identity = await tx.insert(

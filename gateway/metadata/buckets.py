@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.errors import BucketExists, BucketNotEmpty, BucketNotFound, BucketOwnedByYou
-from gateway.metadata import accounts, contents, meta
+from gateway.metadata import accounts, contents, meta, usage
 from gateway.metadata.port import Reader, Row, Transaction
 from gateway.model import Account, Bucket, Encryption, Versioning
 
@@ -11,6 +11,7 @@ COLUMNS = (
     "b.id, b.name, b.region, b.versioning, b.created_ms, b.images_public, b.ladder, b.store, b.encryption, "
     + accounts.COLUMNS
 )
+NO_LIMIT = 1 << 62
 FROM = "FROM buckets b JOIN accounts a ON a.id = b.account_id"
 BY_NAME = f"SELECT {COLUMNS} {FROM} WHERE b.name = ?"
 BY_ID = f"SELECT {COLUMNS} {FROM} WHERE b.id = ?"
@@ -33,6 +34,7 @@ def bucket(row: Row) -> Bucket:
 
 
 async def create(tx: Transaction, name: str, account: Account, region: str, now_ms: int) -> Bucket:
+    await tx.lock("config")
     row = await tx.one("SELECT account_id FROM buckets WHERE name = ?", (name,))
     if row is not None:
         if row[0] == account.id:
@@ -45,19 +47,20 @@ async def create(tx: Transaction, name: str, account: Account, region: str, now_
         "INSERT INTO buckets (name, account_id, region, created_ms) VALUES (?, ?, ?, ?)",
         (name, account.id, region, now_ms),
     )
-    await tx.run("INSERT INTO usage (bucket_id) VALUES (?)", (identity,))
+    await usage.begin(tx, identity)
     await meta.bump_generation(tx)
     return Bucket(identity, name, account, region, Versioning.UNVERSIONED, now_ms)
 
 
 async def delete(tx: Transaction, bucket_id: int) -> None:
     """Delete an empty bucket; uploads in progress go with it."""
+    await tx.lock("bucket", bucket_id)
     if await tx.one("SELECT 1 FROM versions WHERE bucket_id = ? LIMIT 1", (bucket_id,)) is not None:
         raise BucketNotEmpty("The bucket you tried to delete is not empty. You must delete all versions in the bucket.")
     for (upload,) in await tx.all("SELECT id FROM uploads WHERE bucket_id = ?", (bucket_id,)):
         await contents.orphan_parts(tx, upload)
         await tx.run("DELETE FROM uploads WHERE id = ?", (upload,))
-    await tx.run("DELETE FROM usage WHERE bucket_id = ?", (bucket_id,))
+    await usage.end(tx, bucket_id)
     if not await tx.run("DELETE FROM buckets WHERE id = ?", (bucket_id,)):
         raise BucketNotFound("The specified bucket does not exist")
     await meta.bump_generation(tx)
@@ -69,7 +72,13 @@ async def page(
     owner = "" if account_id is None else "AND b.account_id = ?"
     rows = await reader.all(
         f"SELECT {COLUMNS} {FROM} WHERE b.name > ? AND substr(b.name, 1, ?) = ? {owner} ORDER BY b.name LIMIT ?",
-        (after, len(prefix), prefix, *(() if account_id is None else (account_id,)), -1 if limit is None else limit),
+        (
+            after,
+            len(prefix),
+            prefix,
+            *(() if account_id is None else (account_id,)),
+            NO_LIMIT if limit is None else limit,
+        ),
     )
     return tuple(bucket(row) for row in rows)
 
@@ -96,6 +105,7 @@ async def set_encryption(tx: Transaction, bucket_id: int, encryption: Encryption
 
 async def _set(tx: Transaction, column: str, value: object, bucket_id: int) -> None:
     # `column` is one of the names above, never a client's.
+    await tx.lock("bucket", bucket_id)
     if not await tx.run(f"UPDATE buckets SET {column} = ? WHERE id = ?", (value, bucket_id)):
         raise BucketNotFound("The specified bucket does not exist")
     await meta.bump_generation(tx)
@@ -103,6 +113,4 @@ async def _set(tx: Transaction, column: str, value: object, bucket_id: int) -> N
 
 async def totals(reader: Reader) -> tuple[int, int]:
     """Current objects and bytes of all versions, over all buckets."""
-    row = await reader.one("SELECT coalesce(sum(objects), 0), coalesce(sum(bytes), 0) FROM usage")
-    assert row is not None
-    return int(row[0]), int(row[1])
+    return await usage.totals(reader)

@@ -79,7 +79,7 @@ async def insert(tx: Transaction, new: NewContent) -> int:
     if new.blob is not None:
         blob = new.blob
         identity = await tx.insert(
-            "INSERT INTO blobs (store, name, offset, length, sealed_key) VALUES (?, ?, ?, ?, ?)",
+            'INSERT INTO blobs (store, name, "offset", length, sealed_key) VALUES (?, ?, ?, ?, ?)',
             (blob.store, blob.name, blob.offset, blob.length, blob.sealed_key),
         )
         await tx.run(
@@ -114,8 +114,10 @@ async def orphan_parts(tx: Transaction, upload: int) -> None:
     await tx.run("DELETE FROM parts WHERE upload = ?", (upload,))
 
 
-async def exists(reader: Reader, content_id: int) -> bool:
-    return await reader.one("SELECT 1 FROM contents WHERE id = ?", (content_id,)) is not None
+async def exists(tx: Transaction, content_id: int) -> bool:
+    """Whether a content is there, and then stays to the end of the transaction, so that rows may refer to it."""
+    await tx.lock("content", content_id, shared=True)
+    return await tx.one("SELECT 1 FROM contents WHERE id = ?", (content_id,)) is not None
 
 
 async def segments(reader: Reader, content_id: int, start: int, length: int) -> tuple[Segment, ...]:

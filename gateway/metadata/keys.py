@@ -68,6 +68,7 @@ async def list_all(reader: Reader) -> list[SealedKey]:
 
 
 async def insert(tx: Transaction, key: SealedKey) -> None:
+    await tx.lock("config")
     await tx.run(
         "INSERT INTO access_keys (access_key, account_id, sealed_secret, kind, admin, enabled, generated_root, bucket, "
         "prefix, description, created_ms, expires_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from gateway.errors import LeaseLost
 from gateway.metadata.contents import NewBlob
 from gateway.metadata.port import Reader, Transaction
@@ -10,39 +12,63 @@ RENEW_SECONDS = 10
 DEAD_AFTER_MS = 60_000
 
 
+async def _clock(tx: Transaction, now_ms: int) -> int:
+    """`now_ms` of this node by the clock that all nodes share: the database's, where there may be several."""
+    if tx.engine == "sqlite":
+        return now_ms
+    row = await tx.one("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)")
+    assert row is not None
+    return now_ms + int(row[0]) - time.time_ns() // 1_000_000
+
+
 async def create(tx: Transaction, owner: str, now_ms: int) -> int:
+    now_ms = await _clock(tx, now_ms)
     sql = "INSERT INTO leases (owner, created_ms, renewed_ms) VALUES (?, ?, ?)"
     return await tx.insert(sql, (owner, now_ms, now_ms))
 
 
-async def check(tx: Transaction, blob: NewBlob | None) -> None:
-    """Raise LeaseLost where the sweep may already have taken these bytes: their name says whose they are."""
-    if blob is None:
-        return
-    row = await tx.one("SELECT state FROM leases WHERE id = ?", (int(blob.name.partition("/")[0]),))
-    if row is None or row[0] != "live":
-        raise LeaseLost("This process was away for too long; try again.")
+def lease_of(name: str) -> int | None:
+    """The lease under which a blob's bytes were written; None for bytes that were there before us."""
+    return None if name.startswith("@") else int(name.partition("/")[0])
+
+
+async def check(tx: Transaction, *blobs: NewBlob | None) -> None:
+    """Raise LeaseLost where the sweep may already have taken these bytes: their names say whose they are.
+
+    Leases that are checked stay as they are to the end of the transaction.
+    """
+    for lease in sorted({lease for blob in blobs if blob is not None and (lease := lease_of(blob.name)) is not None}):
+        await tx.lock("lease", lease, shared=True)
+        row = await tx.one("SELECT state FROM leases WHERE id = ?", (lease,))
+        if row is None or row[0] != "live":
+            raise LeaseLost("This process was away for too long; try again.")
 
 
 async def renew(tx: Transaction, lease: int, now_ms: int, oldest_read_ms: int | None) -> None:
     changed = await tx.run(
         "UPDATE leases SET renewed_ms = ?, oldest_read_ms = ? WHERE id = ? AND state = 'live'",
-        (now_ms, oldest_read_ms, lease),
+        (await _clock(tx, now_ms), oldest_read_ms, lease),
     )
     if not changed:
         raise LeaseLost("This process was away for too long; try again.")
 
 
 async def end(tx: Transaction, lease: int) -> None:
+    """Give a lease back, when the commits that name its blobs are through."""
+    await tx.lock("lease", lease)
     await tx.run("UPDATE leases SET state = 'dead', oldest_read_ms = NULL WHERE id = ? AND state = 'live'", (lease,))
 
 
 async def bury(tx: Transaction, now_ms: int) -> None:
     """Declare those dead that did not renew: from now on they cannot commit."""
-    await tx.run(
-        "UPDATE leases SET state = 'dead', oldest_read_ms = NULL WHERE state = 'live' AND renewed_ms < ?",
-        (now_ms - DEAD_AFTER_MS,),
-    )
+    before = await _clock(tx, now_ms) - DEAD_AFTER_MS
+    late = await tx.all("SELECT id FROM leases WHERE state = 'live' AND renewed_ms < ? ORDER BY id", (before,))
+    for (lease,) in late:
+        await tx.lock("lease", lease)
+        await tx.run(
+            "UPDATE leases SET state = 'dead', oldest_read_ms = NULL WHERE id = ? AND state = 'live' AND renewed_ms < ?",
+            (lease, before),
+        )
 
 
 async def dead(reader: Reader) -> list[int]:
@@ -65,12 +91,11 @@ async def oldest_read(reader: Reader) -> int | None:
 
 async def take_lock(tx: Transaction, name: str, owner: str, now_ms: int, for_ms: int) -> bool:
     """Take or keep the named lock until `now_ms + for_ms`; whether it is ours."""
-    row = await tx.one("SELECT owner, until_ms FROM locks WHERE name = ?", (name,))
-    if row is not None and row[0] != owner and row[1] > now_ms:
-        return False
-    await tx.run(
+    now_ms = await _clock(tx, now_ms)
+    taken = await tx.run(
         "INSERT INTO locks (name, owner, until_ms) VALUES (?, ?, ?) "
-        "ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until_ms = excluded.until_ms",
-        (name, owner, now_ms + for_ms),
+        "ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until_ms = excluded.until_ms "
+        "WHERE locks.owner = excluded.owner OR locks.until_ms <= ?",
+        (name, owner, now_ms + for_ms, now_ms),
     )
-    return True
+    return taken > 0

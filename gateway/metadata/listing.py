@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.metadata.dialects import WALK
 from gateway.metadata.port import Reader, Row
 from gateway.metadata.versions import load_pairs, parse_version_id, public_version_id
 from gateway.model import (
@@ -47,23 +48,6 @@ PLAIN = (
     f"SELECT {OBJECT_COLUMNS} FROM heads h WHERE h.bucket_id = ? AND h.key >= ? AND h.key < ? ORDER BY h.key LIMIT ?"
 )
 
-# One step a row: the first key, and from each key the next behind all of what it rolls up into (the prefix with its
-# last byte plus one) or behind itself (a zero byte more). `||` makes text of blobs, hence the casts.
-WALK = """
-WITH RECURSIVE step (n, key) AS (
-    SELECT 1, (SELECT h.key FROM heads h WHERE h.bucket_id = ?6 AND h.key >= ?1 AND h.key < ?7 ORDER BY h.key LIMIT 1)
-    UNION ALL
-    SELECT n + 1, (
-        SELECT h.key FROM heads h WHERE h.bucket_id = ?6 AND h.key < ?7 AND h.key >= CASE
-            WHEN instr(substr(step.key, ?2), ?3) > 0 THEN
-                CAST(substr(step.key, 1, ?4 + instr(substr(step.key, ?2), ?3)) || ?5 AS BLOB)
-            ELSE CAST(step.key || x'00' AS BLOB) END
-        ORDER BY h.key LIMIT 1
-    ) FROM step WHERE n < ?8 AND step.key IS NOT NULL
-)
-SELECT step.key, h.size, h.etag, h.modified_ms, h.checksum_algorithm, h.checksum_type
-FROM step JOIN heads h ON h.bucket_id = ?6 AND h.key = step.key WHERE step.key IS NOT NULL ORDER BY step.n
-"""
 END_OF_KEYS = b"\xff" * 4
 """Behind every key: keys are UTF-8, which has no such byte."""
 
@@ -92,7 +76,7 @@ async def objects(
         return ObjectPage((), (), False, None)
     if delimiter:
         rows = await reader.all(
-            WALK,
+            WALK[reader.engine],
             (
                 start,
                 len(prefix) + 1,

@@ -71,6 +71,10 @@ class PostgresReader:
 
 
 class PostgresTransaction(PostgresReader):
+    def __init__(self, connection: Connection, begin: str) -> None:
+        super().__init__(connection, begin)
+        self._locks: set[str] = set()
+
     async def run(self, sql: str, parameters: Parameters = ()) -> int:
         if self._due:
             await self._catch_up()
@@ -92,7 +96,10 @@ class PostgresTransaction(PostgresReader):
 
     async def lock(self, kind: str, *identity: int | bytes | str, shared: bool = False) -> None:
         function = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
-        self._due.append(f"SELECT {function}({lock_number(kind, *identity)})")
+        statement = f"SELECT {function}({lock_number(kind, *identity)})"
+        if statement not in self._locks:
+            self._locks.add(statement)
+            self._due.append(statement)
 
 
 async def single(pool: Pool, statement: Callable[[Connection], Awaitable[T]]) -> T:

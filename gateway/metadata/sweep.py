@@ -6,13 +6,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from gateway.blobs.encryption.chunks import stored_length
+from gateway.metadata import usage
+from gateway.metadata.lists import batches
 from gateway.metadata.port import Reader, Transaction
 
 MAX_SEGMENTS_A_BATCH = 2_000
 """Bounds how long one transaction of the sweep keeps others from writing."""
 
 
-BLOB_COLUMNS = "id, store, name, offset, length, state, sealed_key IS NOT NULL"
+BLOB_COLUMNS = 'id, store, name, "offset", length, state, sealed_key IS NOT NULL'
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +43,37 @@ async def collect_orphans(tx: Transaction, now_ms: int, limit: int) -> int:
         "LEFT JOIN contents c ON c.id = o.content_id ORDER BY o.id LIMIT ?",
         (limit,),
     )
-    done = work = 0
+    work = 0
+    entries: list[int] = []
+    contents: set[int] = set()
     for identity, content, segments in rows:
         work += segments
-        if done and work > MAX_SEGMENTS_A_BATCH:
+        if entries and work > MAX_SEGMENTS_A_BATCH:
             break
-        done += 1
-        await tx.run("DELETE FROM orphans WHERE id = ?", (identity,))
-        if await tx.one("SELECT 1 FROM versions WHERE content_id = ? LIMIT 1", (content,)) is not None:
-            continue
-        if await tx.one("SELECT 1 FROM parts WHERE content_id = ? LIMIT 1", (content,)) is not None:
-            continue
-        blobs = await tx.all("SELECT DISTINCT blob_id FROM segments WHERE content_id = ?", (content,))
-        await tx.run("DELETE FROM segments WHERE content_id = ?", (content,))
-        await tx.run("DELETE FROM content_parts WHERE content_id = ?", (content,))
-        await tx.run("DELETE FROM contents WHERE id = ?", (content,))
-        for (blob,) in blobs:
-            await tx.run(
-                "UPDATE blobs SET state = 'condemned', condemned_ms = ? WHERE id = ? AND state = 'live' "
-                "AND NOT EXISTS (SELECT 1 FROM segments WHERE blob_id = ?)",
-                (now_ms, blob, blob),
-            )
-    return done
+        entries.append(identity)
+        contents.add(content)
+    for content in sorted(contents):
+        await tx.lock("content", content)
+    for marks, batch in batches(entries):
+        await tx.run(f"DELETE FROM orphans WHERE id IN ({marks})", batch)
+    for table in ("versions", "parts"):
+        for marks, batch in batches(sorted(contents)):
+            rows = await tx.all(f"SELECT DISTINCT content_id FROM {table} WHERE content_id IN ({marks})", batch)
+            contents -= {row[0] for row in rows}
+    blobs: set[int] = set()
+    for marks, batch in batches(sorted(contents)):
+        rows = await tx.all(f"SELECT DISTINCT blob_id FROM segments WHERE content_id IN ({marks})", batch)
+        blobs.update(row[0] for row in rows)
+        await tx.run(f"DELETE FROM segments WHERE content_id IN ({marks})", batch)
+        await tx.run(f"DELETE FROM content_parts WHERE content_id IN ({marks})", batch)
+        await tx.run(f"DELETE FROM contents WHERE id IN ({marks})", batch)
+    for marks, batch in batches(sorted(blobs)):
+        await tx.run(
+            f"UPDATE blobs SET state = 'condemned', condemned_ms = ? WHERE id IN ({marks}) AND state = 'live' "
+            "AND NOT EXISTS (SELECT 1 FROM segments WHERE segments.blob_id = blobs.id)",
+            (now_ms, *batch),
+        )
+    return len(entries)
 
 
 async def condemned(reader: Reader, store: str, before_ms: int, limit: int) -> list[BlobRow]:
@@ -82,11 +93,11 @@ async def forget(tx: Transaction, blob_ids: list[int]) -> None:
 
 async def names_in_use(reader: Reader, store: str, names: Sequence[str], besides: Collection[int] = ()) -> set[str]:
     """Those of these names that the row of any blob in this store has, the blobs `besides` left out."""
-    found = set()
-    for name in names:
-        rows = await reader.all("SELECT id FROM blobs WHERE name = ? AND store = ?", (name, store))
-        if any(row[0] not in besides for row in rows):
-            found.add(name)
+    left_out = frozenset(besides)
+    found: set[str] = set()
+    for marks, batch in batches(names):
+        rows = await reader.all(f"SELECT id, name FROM blobs WHERE store = ? AND name IN ({marks})", (store, *batch))
+        found.update(name for identity, name in rows if identity not in left_out)
     return found
 
 
@@ -99,7 +110,8 @@ async def blobs_after(reader: Reader, after: int, limit: int) -> list[BlobRow]:
 async def blobs_by_place(reader: Reader, store: str, after: tuple[str, int], limit: int) -> list[BlobRow]:
     """The blobs of a store in the order of their names and offsets, in pages."""
     rows = await reader.all(
-        f"SELECT {BLOB_COLUMNS} FROM blobs WHERE (name, offset) > (?, ?) AND store = ? ORDER BY name, offset LIMIT ?",
+        f'SELECT {BLOB_COLUMNS} FROM blobs WHERE (name, "offset") > (?, ?) AND store = ? '
+        'ORDER BY name, "offset" LIMIT ?',
         (*after, store, limit),
     )
     return [BlobRow(*row) for row in rows]
@@ -147,7 +159,8 @@ INCONSISTENCIES = {
     "a head that tells something else than its version": (
         "SELECT count(*) FROM heads h JOIN versions v ON v.seq = h.seq JOIN contents c ON c.id = v.content_id "
         "WHERE h.size != c.size OR h.etag != c.etag OR h.modified_ms != v.modified_ms "
-        "OR h.checksum_algorithm IS NOT c.checksum_algorithm OR h.checksum_type IS NOT c.checksum_type"
+        "OR coalesce(h.checksum_algorithm, '') != coalesce(c.checksum_algorithm, '') "
+        "OR coalesce(h.checksum_type, '') != coalesce(c.checksum_type, '')"
     ),
     "a key whose newest version has no head": (
         "SELECT count(*) FROM (SELECT bucket_id, key, max(seq) AS seq FROM versions GROUP BY bucket_id, key) n "
@@ -166,7 +179,8 @@ INCONSISTENCIES = {
         "(SELECT coalesce(sum(s.length), 0) FROM segments s WHERE s.content_id = c.id)"
     ),
     "a bucket whose count of objects or bytes is wrong": (
-        "SELECT count(*) FROM usage u "
+        f"SELECT count(*) FROM (SELECT bucket_id, sum(objects) AS objects, sum(bytes) AS bytes FROM ({usage.SUMS}) s "
+        "GROUP BY bucket_id) u "
         "WHERE u.objects != (SELECT count(*) FROM heads h WHERE h.bucket_id = u.bucket_id) OR u.bytes != "
         "(SELECT coalesce(sum(c.size), 0) FROM versions v JOIN contents c ON c.id = v.content_id "
         "WHERE v.bucket_id = u.bucket_id)"
@@ -182,15 +196,6 @@ async def inconsistencies(reader: Reader) -> dict[str, int]:
         if row is not None and row[0]:
             found[name] = int(row[0])
     return found
-
-
-async def recount(tx: Transaction) -> None:
-    """Count again what each bucket holds."""
-    await tx.run(
-        "UPDATE usage SET objects = (SELECT count(*) FROM heads h WHERE h.bucket_id = usage.bucket_id), "
-        "bytes = (SELECT coalesce(sum(c.size), 0) FROM versions v JOIN contents c ON c.id = v.content_id "
-        "WHERE v.bucket_id = usage.bucket_id)"
-    )
 
 
 async def lost_contents(tx: Transaction) -> int:

@@ -11,7 +11,7 @@ from gateway.metadata import contents
 from gateway.metadata.contents import NewContent, Reference
 from gateway.metadata.listing import UPLOAD_COLUMNS, upload
 from gateway.metadata.port import Reader, Transaction
-from gateway.metadata.versions import dump_pairs
+from gateway.metadata.versions import dump_pairs, versioning_of
 from gateway.model import MultipartUpload, Part, PartPage
 
 NO_UPLOAD = (
@@ -21,6 +21,9 @@ NO_UPLOAD = (
 
 
 async def create(tx: Transaction, new: MultipartUpload) -> None:
+    """Raises BucketNotFound."""
+    await tx.lock("bucket", new.bucket_id, shared=True)
+    await versioning_of(tx, new.bucket_id)
     await tx.run(
         "INSERT INTO uploads (upload_id, bucket_id, key, headers, tags, checksum_algorithm, checksum_type, "
         "checksum_asked, initiator, created_ms, encryption, customer_key) "
@@ -54,6 +57,16 @@ async def get(reader: Reader, bucket_id: int, key: bytes, upload_id: str) -> Mul
     return upload(row)
 
 
+async def hold(tx: Transaction, bucket_id: int, key: bytes, upload_id: str) -> MultipartUpload:
+    """`get`, and keep others from adding parts, completing and aborting to the end of the transaction."""
+    found = await get(tx, bucket_id, key, upload_id)
+    if tx.engine == "sqlite":
+        return found
+    await tx.lock("bucket", bucket_id, shared=True)
+    await tx.lock("upload", found.id)
+    return await get(tx, bucket_id, key, upload_id)
+
+
 @dataclass(frozen=True, slots=True)
 class Completed:
     """An upload that was completed: what was asked for (a digest of it), and what was answered (as JSON)."""
@@ -73,6 +86,14 @@ async def completed(reader: Reader, bucket_id: int, key: bytes, upload_id: str) 
 
 async def put_part(tx: Transaction, upload_row: int, number: int, new: NewContent, now_ms: int) -> None:
     """Store a part, in place of an earlier one of that number. Raises UploadNotFound."""
+    if tx.engine != "sqlite":
+        # Parts of one upload come at once, and may not wait for one another.
+        row = await tx.one("SELECT bucket_id FROM uploads WHERE id = ?", (upload_row,))
+        if row is None:
+            raise UploadNotFound(NO_UPLOAD)
+        await tx.lock("bucket", row[0], shared=True)
+        await tx.lock("upload", upload_row, shared=True)
+        await tx.lock("part", upload_row, number)
     if await tx.one("SELECT 1 FROM uploads WHERE id = ? AND completed_ms IS NULL", (upload_row,)) is None:
         raise UploadNotFound(NO_UPLOAD)
     old = await tx.one("SELECT content_id FROM parts WHERE upload = ? AND number = ?", (upload_row, number))
@@ -146,6 +167,6 @@ async def forget_completed(tx: Transaction, before_ms: int) -> None:
 
 
 async def abort(tx: Transaction, bucket_id: int, key: bytes, upload_id: str) -> None:
-    found = await get(tx, bucket_id, key, upload_id)
+    found = await hold(tx, bucket_id, key, upload_id)
     await contents.orphan_parts(tx, found.id)
     await tx.run("DELETE FROM uploads WHERE id = ?", (found.id,))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from gateway.errors import (
@@ -18,7 +19,7 @@ from gateway.errors import (
     PreconditionFailed,
     VersionNotFound,
 )
-from gateway.metadata import contents
+from gateway.metadata import contents, usage
 from gateway.metadata.contents import NewContent
 from gateway.metadata.port import Reader, Row, Transaction
 from gateway.model import NULL_VERSION, DeleteResult, Headers, ObjectVersion, Tags, Versioning, WriteConditions
@@ -181,6 +182,16 @@ async def expect_conditions(reader: Reader, bucket_id: int, key: bytes, conditio
     check_conditions(conditions, None if row is None else row[0])
 
 
+async def hold(tx: Transaction, bucket_id: int, keys: Collection[bytes]) -> None:
+    """Keep others from changing these keys, and from deleting their bucket, to the end of the transaction.
+
+    Each write does so for its key; whoever writes several in one transaction does so for all of them first.
+    """
+    await tx.lock("bucket", bucket_id, shared=True)
+    for key in sorted(keys) if len(keys) > 1 else keys:
+        await tx.lock("key", bucket_id, key)
+
+
 async def put(tx: Transaction, new: NewVersion, conditions: WriteConditions) -> Written:
     """Make the key point at a new version.
 
@@ -188,6 +199,7 @@ async def put(tx: Transaction, new: NewVersion, conditions: WriteConditions) -> 
     gone meanwhile).
     """
     bucket_id, key = new.bucket_id, new.key
+    await hold(tx, bucket_id, (key,))
     row = await tx.one(
         "SELECT b.versioning, h.seq, h.etag FROM buckets b LEFT JOIN heads h ON h.bucket_id = b.id AND h.key = ? "
         "WHERE b.id = ?",
@@ -199,6 +211,7 @@ async def put(tx: Transaction, new: NewVersion, conditions: WriteConditions) -> 
     check_conditions(conditions, head_etag)
 
     if isinstance(new.content, int):
+        await tx.lock("content", new.content, shared=True)
         shared = await tx.one(
             "SELECT size, etag, checksum_algorithm, checksum_type FROM contents WHERE id = ?", (new.content,)
         )
@@ -235,7 +248,7 @@ async def put(tx: Transaction, new: NewVersion, conditions: WriteConditions) -> 
         ),
     )
     await _set_head(tx, bucket_id, key, (seq, size, etag, new.modified_ms, algorithm, kind))
-    await _count(tx, bucket_id, 0 if head_seq is not None else 1, size - freed)
+    await usage.add(tx, bucket_id, 0 if head_seq is not None else 1, size - freed)
     return Written(None if versioning == "Unversioned" else public_version_id(seq, nonce), content_id)
 
 
@@ -247,13 +260,6 @@ async def _set_head(tx: Transaction, bucket_id: int, key: bytes, head: Row) -> N
         "checksum_algorithm = excluded.checksum_algorithm, checksum_type = excluded.checksum_type",
         (bucket_id, key, *head),
     )
-
-
-async def _count(tx: Transaction, bucket_id: int, objects: int, size: int) -> None:
-    if objects or size:
-        await tx.run(
-            "UPDATE usage SET objects = objects + ?, bytes = bytes + ? WHERE bucket_id = ?", (objects, size, bucket_id)
-        )
 
 
 async def _remove(tx: Transaction, seq: int, content_id: int | None) -> int:
@@ -280,6 +286,7 @@ async def delete(
 
     Raises BucketNotFound, InvalidVersionId, PreconditionFailed, ObjectNotFound (an If-Match without a key).
     """
+    await hold(tx, bucket_id, (key,))
     versioning = await versioning_of(tx, bucket_id)
     head = await tx.one("SELECT seq, etag FROM heads WHERE bucket_id = ? AND key = ?", (bucket_id, key))
     if version_id is not None:
@@ -301,7 +308,7 @@ async def delete(
         marker = public_version_id(seq, nonce)
     if head is not None:
         await tx.run("DELETE FROM heads WHERE bucket_id = ? AND key = ?", (bucket_id, key))
-    await _count(tx, bucket_id, 0 if head is None else -1, -freed)
+    await usage.add(tx, bucket_id, 0 if head is None else -1, -freed)
     return DeleteResult(marker is not None, marker)
 
 
@@ -340,7 +347,7 @@ async def _delete_version(
     elif head is None or head[0] != latest[0]:
         await _set_head(tx, bucket_id, key, latest)
         objects = 1 if head is None else 0
-    await _count(tx, bucket_id, objects, -freed)
+    await usage.add(tx, bucket_id, objects, -freed)
     return DeleteResult(content_id is None, version_id)
 
 
@@ -351,6 +358,7 @@ async def get_tags(reader: Reader, found: ObjectVersion) -> Tags:
 
 async def set_tags(tx: Transaction, bucket_id: int, key: bytes, version_id: str | None, tags: Tags) -> str:
     """Replace the tags of a version; gives its id."""
+    await hold(tx, bucket_id, (key,))
     await versioning_of(tx, bucket_id)
     found = await readable(tx, bucket_id, key, version_id)
     await tx.run("UPDATE versions SET tags = ? WHERE seq = ?", (dump_pairs(tags) if tags else None, found.seq))

@@ -8,7 +8,7 @@ from functools import partial
 
 from gateway.blobs.port import Entry, Store
 from gateway.errors import StoreUnavailable
-from gateway.metadata import leases, sweep
+from gateway.metadata import leases, sweep, usage
 from gateway.metadata.port import Database
 from gateway.metadata.sweep import BlobRow
 from gateway.services.clock import now_ms
@@ -51,7 +51,7 @@ class Fsck:
         written at least `older_than_ms` ago, never outside this deployment's prefix.
         """
         report = FsckReport()
-        for name, count in (await self._database.read(sweep.inconsistencies)).items():
+        for name, count in (await self._database.read(sweep.inconsistencies, heavy=True)).items():
             report.problems.append(f"{name}: {count}")
         await self._check_stores_of_blobs(report)
         for store in self._stores.values():
@@ -61,7 +61,7 @@ class Fsck:
             except StoreUnavailable as error:
                 report.problems.append(f"the store {store.name} could not be checked to its end: {error}")
         if repair:
-            await self._database.write(sweep.recount, heavy=True)
+            await self._database.write(usage.recount, heavy=True)
             report.repaired.append("counted the objects and bytes of every bucket again")
             lost = await self._database.write(sweep.lost_contents, heavy=True)
             if lost:
@@ -69,7 +69,7 @@ class Fsck:
         return report
 
     async def _check_stores_of_blobs(self, report: FsckReport) -> None:
-        for name, count in (await self._database.read(sweep.blobs_by_store)).items():
+        for name, count in (await self._database.read(sweep.blobs_by_store, heavy=True)).items():
             if name not in self._stores:
                 report.problems.append(f"{count} blobs lie in the store {name!r}, which is not configured")
 
