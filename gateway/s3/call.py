@@ -10,6 +10,7 @@ from aiohttp.web import BaseRequest
 
 from gateway.auth.authenticate import Authentication
 from gateway.http.incoming import Incoming
+from gateway.http.secure import is_secure
 from gateway.model import Account, Bucket
 from gateway.s3.error_document import error_document
 from gateway.s3.errors import S3Error, invalid_argument
@@ -74,6 +75,11 @@ class Call:
         if account is None:
             raise S3Error("AccessDenied")
         return account
+
+    @property
+    def secure(self) -> bool:
+        """Whether nobody on the way could read this request."""
+        return is_secure(self.request, self.settings.trusted_proxies)
 
     def without_checksums(self) -> Call:
         """The same request, its `x-amz-checksum-*` headers set aside: they speak of an object and not of the body."""

@@ -12,6 +12,7 @@ from gateway.model import Bucket, ObjectVersion
 from gateway.policy.decide import decide
 from gateway.s3.address import check_key_length
 from gateway.s3.call import Call
+from gateway.s3.encryption_headers import source_key
 from gateway.s3.errors import S3Error, invalid_argument
 from gateway.s3.ops.objects import readable_content
 
@@ -51,8 +52,8 @@ def parse_copy_source(text: str) -> CopySource:
     return CopySource(bucket, check_key_length(key), version_id if separator else None)
 
 
-async def open_source(call: Call) -> tuple[CopySource, Bucket, ObjectVersion]:
-    """The version to copy from, which the caller may read and whose conditions hold.
+async def open_source(call: Call) -> tuple[CopySource, Bucket, ObjectVersion, bytes | None]:
+    """The version to copy from, which the caller may read and whose conditions hold, and the customer's key to it.
 
     Raises S3Error AccessDenied, NoSuchBucket, PreconditionFailed and what reading raises.
     """
@@ -73,6 +74,7 @@ async def open_source(call: Call) -> tuple[CopySource, Bucket, ObjectVersion]:
             "InvalidRequest",
             "The source of a copy request may not specifically refer to a delete marker by version id.",
         ) from None
+    key = source_key(call, readable_content(version))
     verdict = evaluate(
         parse_conditions(call.headers, _PREFIX),
         etag=readable_content(version).etag,
@@ -81,7 +83,7 @@ async def open_source(call: Call) -> tuple[CopySource, Bucket, ObjectVersion]:
     )
     if verdict is not Verdict.PROCEED:
         raise S3Error("PreconditionFailed", fields=(("Condition", _CONDITIONS[verdict]),))
-    return source, bucket, version
+    return source, bucket, version, None if key is None else key.secret
 
 
 def parse_copy_range(text: str | None, size: int) -> tuple[int, int]:

@@ -63,6 +63,9 @@ CODES: dict[str, Code] = {
     "InvalidBucketName": Code(400, "The specified bucket is not valid."),
     "InvalidChunkSizeError": Code(403, "Only the last chunk is allowed to have a size less than 8192 bytes"),
     "InvalidDigest": Code(400, "The Content-MD5 you specified was invalid."),
+    "InvalidEncryptionAlgorithmError": Code(
+        400, "The Encryption request you specified is not valid. Supported value: AES256."
+    ),
     "InvalidLocationConstraint": Code(400, "The specified location-constraint is not valid"),
     "InvalidPart": Code(
         400,
@@ -108,6 +111,9 @@ CODES: dict[str, Code] = {
     "RenderFailed": Code(500, "Rendering this image failed."),
     "RenderTimeout": Code(504, "Rendering this image took too long."),
     "RequestTimeTooSkewed": Code(403, "The difference between the request time and the current time is too large."),
+    "ServerSideEncryptionConfigurationNotFoundError": Code(
+        404, "The server side encryption configuration was not found"
+    ),
     "ServiceUnavailable": Code(503, "Service is unable to handle request."),
     "SignatureDoesNotMatch": Code(
         403,

@@ -16,6 +16,7 @@ from gateway.s3.call import Call
 from gateway.s3.errors import S3Error, invalid_argument
 from gateway.s3.ops import (
     bucket_acl,
+    bucket_encryption,
     bucket_location,
     bucket_versioning,
     buckets,
@@ -183,6 +184,31 @@ OPERATIONS: tuple[Operation, ...] = (
         handler=bucket_versioning.put_bucket_versioning,
     ),
     Operation(
+        "GetBucketEncryption",
+        "GET",
+        _B,
+        "s3:GetEncryptionConfiguration",
+        ("encryption",),
+        handler=bucket_encryption.get_bucket_encryption,
+    ),
+    Operation(
+        "PutBucketEncryption",
+        "PUT",
+        _B,
+        "s3:PutEncryptionConfiguration",
+        ("encryption",),
+        body=_XML,
+        handler=bucket_encryption.put_bucket_encryption,
+    ),
+    Operation(
+        "DeleteBucketEncryption",
+        "DELETE",
+        _B,
+        "s3:PutEncryptionConfiguration",
+        ("encryption",),
+        handler=bucket_encryption.delete_bucket_encryption,
+    ),
+    Operation(
         "ListObjects", "GET", _B, "s3:ListBucket", parameters=_LIST | {"marker"}, handler=list_objects.list_objects
     ),
     Operation(
@@ -346,9 +372,6 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("PostObject", "POST", _B, "s3:PutObject", body=_STREAM, public=True),
     *_bucket_configuration("BucketAccelerateConfiguration", "accelerate", "AccelerateConfiguration"),
     *_bucket_configuration("BucketCors", "cors", "BucketCORS", delete="DeleteBucketCors"),
-    *_bucket_configuration(
-        "BucketEncryption", "encryption", "EncryptionConfiguration", delete="DeleteBucketEncryption"
-    ),
     *_bucket_configuration(
         "BucketLifecycleConfiguration",
         "lifecycle",

@@ -8,11 +8,12 @@ import re
 import secrets
 
 from gateway.errors import AccountNotFound, InvalidName, InvalidValue
-from gateway.metadata import accounts, keys, meta
+from gateway.metadata import accounts, keys, meta, sealed_keys
 from gateway.metadata.port import Database, Transaction
 from gateway.model import AccessKey, Account, KeyKind
 from gateway.services.clock import now_ms
 from gateway.services.directory import Directory, opened
+from gateway.services.keyring import earlier_master
 from gateway.services.secrets import CHECK_NAME, MasterKey
 
 ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
@@ -197,9 +198,16 @@ class Keys:
         return await self.get(access_key) if await self._database.write(operation) else None
 
     async def rotate_master(self, new: MasterKey) -> int:
-        """Seal every secret anew in one transaction; gives how many. The caller puts the key where nodes find it."""
+        """Seal every secret anew in one transaction; gives how many. The caller puts the key where nodes find it.
+
+        The keys of blobs follow in their own time (`Keyring.rewrap`); until then the old key is kept, sealed.
+        """
 
         async def operation(tx: Transaction) -> int:
+            await tx.lock("master_key")
+            for name, value in await sealed_keys.earlier_masters(tx):
+                await meta.put(tx, name, new.seal(self._master.unseal(value, name), name))
+            await meta.put(tx, *earlier_master(self._master, new))
             count = 0
             for sealed in await keys.list_all(tx):
                 secret = self._master.unseal(sealed.sealed_secret, sealed.access_key)

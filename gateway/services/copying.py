@@ -1,4 +1,7 @@
-"""CopyObject: a row, not bytes. Bytes are read only where a digest is asked for that is not stored."""
+"""CopyObject: a row, not bytes.
+
+Bytes are read only where a digest is asked for that is not stored, and written anew where the encryption differs.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from gateway.errors import ObjectNotFound, ObjectTooLarge
-from gateway.metadata import contents, versions
+from gateway.metadata import contents, leases, versions
 from gateway.metadata.contents import NewContent, NewPart
 from gateway.metadata.port import Database, Transaction
 from gateway.metadata.versions import NewVersion
@@ -16,16 +19,21 @@ from gateway.model import (
     Checksum,
     ChecksumAlgorithm,
     Content,
+    Encryption,
+    Expectations,
     Headers,
     ObjectVersion,
+    Sealing,
     Segment,
     Tags,
     WriteConditions,
 )
 from gateway.services.clock import now_ms
 from gateway.services.images import new_image_id
-from gateway.services.ingest import SNIFF_BYTES, digest_stored
-from gateway.services.objects import check_key, new_content_uid
+from gateway.services.ingest import SNIFF_BYTES, StoredBody, digest_stored, ingest
+from gateway.services.keyring import copy_sealing, same_encryption
+from gateway.services.lease import Lease
+from gateway.services.objects import NO_CONDITIONS, check_key, new_content, new_content_uid, unlocked
 from gateway.services.stores import Stores
 
 
@@ -36,10 +44,12 @@ class CopyResult:
     checksum: Checksum | None
     version_id: str | None
     image_id: str | None
+    encryption: Encryption | None = None
 
 
 class Copying:
-    def __init__(self, database: Database, stores: Stores, executor: ThreadPoolExecutor) -> None:
+    def __init__(self, database: Database, stores: Stores, lease: Lease, executor: ThreadPoolExecutor) -> None:
+        self._lease = lease
         self._database = database
         self._stores = stores
         self._executor = executor
@@ -54,10 +64,13 @@ class Copying:
         tags: Tags | None,
         checksum_algorithm: ChecksumAlgorithm | None,
         conditions: WriteConditions,
+        sealing: Sealing | None = None,
+        source_key: bytes | None = None,
     ) -> CopyResult:
         """Make `key` point at what `source` holds; None for headers or tags keeps the source's.
 
-        Raises ObjectNotFound where the source is gone meanwhile, ObjectTooLarge over 5 GiB, and what a write raises.
+        Where the copy is encrypted otherwise than the source (`sealing`, else the bucket's default, else as the source),
+        the bytes are written anew. `source_key` opens a source that is SSE-C. Raises ObjectNotFound where the source is gone meanwhile, ObjectTooLarge over 5 GiB, and what a write raises.
         """
         check_key(key)
         content = source.content
@@ -67,10 +80,19 @@ class Copying:
             raise ObjectTooLarge("The specified copy source is larger than the maximum allowable size: 5368709120")
         if tags is None:
             tags = await versions.get_tags(self._database, source) if source.tag_count else ()
+        sealing = copy_sealing(bucket, sealing, content)
+        if not same_encryption(content, sealing, source_key):
+            return await self._rewrite(
+                source, content, bucket, key, headers, tags, checksum_algorithm, conditions, sealing, source_key
+            )
         stored = content.checksum
         what: NewContent | int = content.id
         checksum = stored
-        if checksum_algorithm is not None and (stored is None or stored.algorithm is not checksum_algorithm):
+        if (
+            checksum_algorithm is not None
+            and content.encryption is not Encryption.SSE_C
+            and (stored is None or stored.algorithm is not checksum_algorithm)
+        ):
             what = await self._with_checksum(content, source.modified_ms, checksum_algorithm)
             checksum = what.checksum
         new = NewVersion(
@@ -90,7 +112,59 @@ class Copying:
             return await versions.put(tx, new, conditions)
 
         written = await self._database.write(operation, heavy=not isinstance(what, int))
-        return CopyResult(content.etag, new.modified_ms, checksum, written.version_id, new.image_id)
+        return CopyResult(content.etag, new.modified_ms, checksum, written.version_id, new.image_id, content.encryption)
+
+    async def _rewrite(
+        self,
+        source: ObjectVersion,
+        content: Content,
+        bucket: Bucket,
+        key: bytes,
+        headers: Headers | None,
+        tags: Tags,
+        checksum_algorithm: ChecksumAlgorithm | None,
+        conditions: WriteConditions,
+        sealing: Sealing | None,
+        source_key: bytes | None,
+    ) -> CopyResult:
+        """Copy by reading and writing: the result is one run of bytes, with an ETag and a checksum of its own."""
+        if conditions != NO_CONDITIONS:
+            await versions.expect_conditions(self._database, bucket.id, key, conditions)
+        if checksum_algorithm is None and content.checksum is not None:
+            checksum_algorithm = content.checksum.algorithm
+        keyring = self._stores.keyring
+        reading = self._stores.begin_read()
+        try:
+            with self._lease.writing(content.size):
+                segments = await self._segments(content)
+                body = StoredBody(self._stores, segments if source_key is None else unlocked(segments, source_key))
+                try:
+                    taken = await ingest(
+                        self._stores.placing(bucket),
+                        self._executor,
+                        Expectations(content.size),
+                        body,
+                        keep=checksum_algorithm,
+                        key=keyring.new_key(sealing),
+                    )
+                finally:
+                    body.close()
+                new = new_content(taken, sealing)
+                image_id = None if new.encryption is Encryption.SSE_C else new_image_id(taken.first)
+                now = now_ms()
+                kept = source.headers if headers is None else headers
+
+                async def operation(tx: Transaction) -> versions.Written:
+                    await leases.check(tx, taken.blob)
+                    settled = await keyring.settle(tx, new)
+                    return await versions.put(
+                        tx, NewVersion(bucket.id, key, settled, kept, tags, image_id, now), conditions
+                    )
+
+                written = await self._database.write(operation, durable=taken.durable)
+        finally:
+            self._stores.end_read(reading)
+        return CopyResult(new.etag, now, taken.checksum, written.version_id, image_id, new.encryption)
 
     async def _with_checksum(self, content: Content, modified_ms: int, algorithm: ChecksumAlgorithm) -> NewContent:
         segments = await self._segments(content)
@@ -104,12 +178,20 @@ class Copying:
                 start += part.size
         references = await contents.references(self._database, content.id, 0, content.size)
         return NewContent(
-            new_content_uid(), content.size, content.etag, checksum, references=references, parts=tuple(parts)
+            new_content_uid(),
+            content.size,
+            content.etag,
+            checksum,
+            references=references,
+            parts=tuple(parts),
+            encryption=content.encryption,
         )
 
     async def _segments(self, content: Content) -> tuple[Segment, ...]:
         if content.first is not None:
             return (content.first,)
+        if not content.size:
+            return ()
         return await contents.segments(self._database, content.id, 0, content.size)
 
     async def _first_bytes(self, content: Content) -> bytes:

@@ -11,13 +11,15 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from gateway.blobs.port import PACKED_BYTES, Bytes, Placed, Store
+from gateway.blobs.encryption.chunks import Sealer, stored_length
+from gateway.blobs.port import PACKED_BYTES, BlobReader, BlobWriter, Bytes, Placed, Store
 from gateway.errors import ChecksumMismatch, LengthMismatch, Md5Mismatch, Sha256Mismatch
 from gateway.metadata.contents import NewBlob
 from gateway.metadata.port import Durable
 from gateway.model import Checksum, ChecksumAlgorithm, ChecksumType, Expectations, Segment
 from gateway.services import checksums
 from gateway.services.body import Body
+from gateway.services.keyring import BlobKey
 from gateway.services.stores import Stores
 
 PIECE_BYTES = 1024 * 1024
@@ -39,14 +41,17 @@ class Ingested:
 class Digests:
     """Everything that has to be known of a body, computed in one pass."""
 
-    def __init__(self, expect: Expectations, keep: ChecksumAlgorithm | None = None) -> None:
-        """`keep` names a checksum to store in place of the one that the client sent to be checked against."""
+    def __init__(self, expect: Expectations, keep: ChecksumAlgorithm | None = None, *, md5: bool = True) -> None:
+        """`keep` names a checksum to store in place of the one that the client sent to be checked against.
+
+        Without `md5` that is not computed, and empty.
+        """
         self.expect = expect
         self._keep = None
         self._kept = keep
         if keep is not None and keep is not expect.checksum_algorithm:
             self._keep = checksums.new_hasher(keep)
-        self._md5 = checksums.new_md5()
+        self._md5 = checksums.new_md5() if md5 else None
         self._algorithm = expect.checksum_algorithm
         self._sha256 = None
         if expect.sha256 is not None:
@@ -56,7 +61,8 @@ class Digests:
             self._checksum = checksums.new_hasher(self._algorithm)
 
     def update(self, piece: Bytes) -> None:
-        self._md5.update(piece)
+        if self._md5 is not None:
+            self._md5.update(piece)
         if self._checksum is not None:
             self._checksum.update(piece)
         if self._sha256 is not None:
@@ -67,7 +73,7 @@ class Digests:
     def verify(self, body: Body) -> tuple[str, Checksum | None]:
         """The MD5 in hex and the checksum. Raises Md5Mismatch, Sha256Mismatch, ChecksumMismatch."""
         expect = self.expect
-        md5 = self._md5.digest()
+        md5 = b"" if self._md5 is None else self._md5.digest()
         if expect.md5 is not None and expect.md5 != md5:
             raise Md5Mismatch("The Content-MD5 you specified did not match what we received.")
         sha256 = None if self._sha256 is None else self._sha256.digest()
@@ -100,20 +106,22 @@ async def ingest(
     body: Body,
     *,
     keep: ChecksumAlgorithm | None = None,
+    key: BlobKey | None = None,
 ) -> Ingested:
-    """Take a body into `store`; the checksum `keep`, where named, is the one to be stored.
+    """Take a body into `store`, encrypted with `key`; the checksum `keep`, where named, is the one to be stored.
 
     Raises BodyMismatch facts, StoreUnavailable, DiskFull, and what reading the body raises.
     On any failure what was written stays: no row names it, and the sweep of this process's lease removes it.
     """
     store.check_room()
-    digests = Digests(expect, keep)
+    # Of what only a customer's key opens no MD5 is kept: it is computed where the client wants it checked.
+    digests = Digests(expect, keep, md5=key is None or not key.customers or expect.md5 is not None)
     if expect.length <= PACKED_BYTES:
-        return await _ingest_small(store, digests, body)
-    return await _ingest_large(store, executor, digests, body)
+        return await _ingest_small(store, digests, body, key)
+    return await _ingest_large(store, executor, digests, body, key)
 
 
-async def _ingest_small(store: Store, digests: Digests, body: Body) -> Ingested:
+async def _ingest_small(store: Store, digests: Digests, body: Body, key: BlobKey | None) -> Ingested:
     expect = digests.expect
     pieces = []
     size = 0
@@ -130,18 +138,42 @@ async def _ingest_small(store: Store, digests: Digests, body: Body) -> Ingested:
     md5, checksum = digests.verify(body)
     if not data:
         return Ingested(0, md5, checksum, None, None, b"")
-    placed = await store.append(data)
-    return Ingested(size, md5, checksum, _blob(placed), placed.durable, data[:SNIFF_BYTES])
+    placed = await store.append(data if key is None else bytes(Sealer(key.key, size).seal((data,))))
+    return Ingested(size, md5, checksum, _blob(placed, size, key), placed.durable, data[:SNIFF_BYTES])
 
 
-def _blob(placed: Placed) -> NewBlob:
-    return NewBlob(placed.store, placed.name, placed.offset, placed.length)
+def _blob(placed: Placed, length: int, key: BlobKey | None) -> NewBlob:
+    return NewBlob(placed.store, placed.name, placed.offset, length, None if key is None else key.wrapped)
 
 
-async def _ingest_large(store: Store, executor: ThreadPoolExecutor, digests: Digests, body: Body) -> Ingested:
+class _SealingWriter:
+    """Encrypts what it hands on to a writer."""
+
+    def __init__(self, writer: BlobWriter, sealer: Sealer, executor: ThreadPoolExecutor) -> None:
+        self._writer = writer
+        self._sealer = sealer
+        self._executor = executor
+        self.finish = writer.finish
+        self.abandon = writer.abandon
+
+    async def write(self, pieces: Sequence[Bytes]) -> None:
+        sealed = await asyncio.get_running_loop().run_in_executor(self._executor, self._sealer.seal, pieces)
+        if sealed:
+            await self._writer.write((sealed,))
+
+
+async def _create(store: Store, executor: ThreadPoolExecutor, length: int, key: BlobKey | None) -> BlobWriter:
+    if key is None:
+        return await store.create(length)
+    return _SealingWriter(await store.create(stored_length(length)), Sealer(key.key, length), executor)
+
+
+async def _ingest_large(
+    store: Store, executor: ThreadPoolExecutor, digests: Digests, body: Body, key: BlobKey | None
+) -> Ingested:
     loop = asyncio.get_running_loop()
     expect = digests.expect
-    writer = await store.create(expect.length)
+    writer = await _create(store, executor, expect.length, key)
     working: asyncio.Future[None] | None = None
     writing: asyncio.Task[None] | None = None
     size = 0
@@ -184,7 +216,7 @@ async def _ingest_large(store: Store, executor: ThreadPoolExecutor, digests: Dig
             writing.cancel()
         writer.abandon()
         raise
-    return Ingested(size, md5, checksum, _blob(placed), None, first)
+    return Ingested(size, md5, checksum, _blob(placed, size, key), None, first)
 
 
 def _digest(digests: Digests, pieces: list[Bytes]) -> None:
@@ -193,10 +225,15 @@ def _digest(digests: Digests, pieces: list[Bytes]) -> None:
 
 
 async def digest_stored(
-    stores: Stores, executor: ThreadPoolExecutor, segments: Sequence[Segment], algorithm: ChecksumAlgorithm | None
+    stores: Stores,
+    executor: ThreadPoolExecutor,
+    segments: Sequence[Segment],
+    algorithm: ChecksumAlgorithm | None,
+    *,
+    md5: bool = True,
 ) -> tuple[str, Checksum | None]:
-    """MD5 in hex and the checksum of bytes that are stored already. Raises StoreUnavailable."""
-    digests = Digests(Expectations(0, checksum_algorithm=algorithm))
+    """MD5 in hex (empty without `md5`) and the checksum of bytes that are stored already. Raises StoreUnavailable."""
+    digests = Digests(Expectations(0, checksum_algorithm=algorithm), md5=md5)
     loop = asyncio.get_running_loop()
     for segment in segments:
         reader = await stores.open(segment)
@@ -206,6 +243,34 @@ async def digest_stored(
         finally:
             reader.close()
     return digests.verify(_Nothing())
+
+
+class StoredBody:
+    """What is stored already, as a body: bytes that are written anew. Raises StoreUnavailable, BlobDamaged."""
+
+    def __init__(self, stores: Stores, segments: Sequence[Segment]) -> None:
+        self._stores = stores
+        self._segments = list(reversed(segments))
+        self._reader: BlobReader | None = None
+
+    async def read(self) -> bytes | memoryview:
+        while True:
+            if self._reader is None:
+                if not self._segments:
+                    return b""
+                self._reader = await self._stores.open(self._segments.pop())
+            piece = await self._reader.read()
+            if piece:
+                return piece if isinstance(piece, bytes) else memoryview(piece)
+            self.close()
+
+    def trailer(self, _name: str) -> str | None:
+        return None
+
+    def close(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close()
 
 
 class _Nothing:

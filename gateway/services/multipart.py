@@ -7,9 +7,12 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import pairwise
 
+from gateway.blobs.encryption.keys import is_customer_key, salted
 from gateway.errors import (
+    AccessRefused,
     ChecksumMismatch,
     InvalidCompletion,
     InvalidPart,
@@ -36,6 +39,8 @@ from gateway.model import (
     ChecksumAlgorithm,
     ChecksumType,
     CompletedPart,
+    Content,
+    Encryption,
     Expectations,
     Headers,
     MultipartUpload,
@@ -43,6 +48,7 @@ from gateway.model import (
     Part,
     PartPage,
     PutResult,
+    Sealing,
     Segment,
     Tags,
     WriteConditions,
@@ -52,9 +58,10 @@ from gateway.services.body import Body
 from gateway.services.clock import now_ms
 from gateway.services.directory import Directory
 from gateway.services.images import new_image_id
-from gateway.services.ingest import SNIFF_BYTES, digest_stored, ingest
+from gateway.services.ingest import SNIFF_BYTES, Ingested, StoredBody, digest_stored, ingest
+from gateway.services.keyring import same_encryption, sealing_of
 from gateway.services.lease import Lease
-from gateway.services.objects import check_key, new_content_uid
+from gateway.services.objects import check_key, new_content, new_content_uid, new_etag, unlocked
 from gateway.services.stores import Stores
 
 FULL_OBJECT_ALGORITHMS = (ChecksumAlgorithm.CRC32, ChecksumAlgorithm.CRC32C, ChecksumAlgorithm.CRC64NVME)
@@ -84,8 +91,11 @@ class Multipart:
         algorithm: ChecksumAlgorithm | None,
         type: ChecksumType | None,
         initiator: str,
+        sealing: Sealing | None = None,
     ) -> MultipartUpload:
         """Begin an upload. Without an algorithm its parts are checked with CRC64NVME.
+
+        Without `sealing` the bucket says how the parts are encrypted; it holds for all of them.
 
         Raises InvalidValue for an algorithm and a type that do not go together (AWS: Checking object integrity).
         """
@@ -104,6 +114,8 @@ class Multipart:
             )
         if kind is ChecksumType.COMPOSITE and used is ChecksumAlgorithm.CRC64NVME:
             raise InvalidValue("The COMPOSITE checksum type cannot be used with the crc64nvme checksum algorithm.")
+        sealing = sealing_of(bucket, sealing)
+        customer_key = None if sealing is None else sealing.customer_key
         new = MultipartUpload(
             id=0,
             upload_id=secrets.token_urlsafe(32),
@@ -116,6 +128,8 @@ class Multipart:
             checksum_asked=algorithm is not None,
             initiator=initiator,
             created_ms=now_ms(),
+            encryption=None if sealing is None else sealing.encryption,
+            customer_key=None if customer_key is None else salted(customer_key),
         )
 
         async def operation(tx: Transaction) -> None:
@@ -129,8 +143,18 @@ class Multipart:
         """An upload in progress. Raises UploadNotFound."""
         return await uploads.get(self._database, bucket.id, key, upload_id)
 
-    async def put_part(self, upload: MultipartUpload, number: int, *, expect: Expectations, body: Body) -> PutResult:
+    async def put_part(
+        self,
+        upload: MultipartUpload,
+        number: int,
+        *,
+        expect: Expectations,
+        body: Body,
+        customer_key: bytes | None = None,
+    ) -> PutResult:
         """Store a part, in place of an earlier one of that number. It always carries the upload's checksum.
+
+        `customer_key` is the upload's, where that is SSE-C: no checksum is kept then, and the ETag is random.
 
         Raises InvalidValue for a part with another checksum than the upload's, BodyMismatch facts, UploadNotFound.
         """
@@ -148,24 +172,51 @@ class Multipart:
         if bucket is None:
             raise UploadNotFound(uploads.NO_UPLOAD)
         with self._lease.writing(expect.length):
-            taken = await ingest(self._stores.placing(bucket), self._executor, expect, body, keep=algorithm)
-            now = now_ms()
-            new = NewContent(new_content_uid(), taken.size, taken.md5, taken.checksum, taken.blob)
+            new, taken, _ = await self._store_part(upload, bucket, number, expect, body, customer_key)
+        return PutResult(new.etag, None, taken.checksum, taken.size, None, new.encryption)
 
-            async def operation(tx: Transaction) -> None:
-                await leases.check(tx, taken.blob)
-                await uploads.put_part(tx, upload.id, number, new, now)
+    async def _store_part(
+        self,
+        upload: MultipartUpload,
+        bucket: Bucket,
+        number: int,
+        expect: Expectations,
+        body: Body,
+        customer_key: bytes | None,
+    ) -> tuple[NewContent, Ingested, int]:
+        """Take a part's bytes and commit it; gives also when, in ms."""
+        sealing = part_sealing(upload, customer_key)
+        key = self._stores.keyring.new_key(sealing)
+        store = self._stores.placing(bucket)
+        keep = upload.checksum_algorithm if customer_key is None else None
+        taken = await ingest(store, self._executor, expect, body, keep=keep, key=key)
+        now = now_ms()
+        new = new_content(taken, sealing)
 
-            await self._database.write(operation, durable=taken.durable)
-        return PutResult(taken.md5, None, taken.checksum, taken.size, None)
+        async def operation(tx: Transaction) -> None:
+            await leases.check(tx, taken.blob)
+            await uploads.put_part(tx, upload.id, number, await self._stores.keyring.settle(tx, new), now)
+
+        await self._database.write(operation, durable=taken.durable)
+        return new, taken, now
 
     async def copy_part(
-        self, upload: MultipartUpload, number: int, source: ObjectVersion, start: int, length: int
+        self,
+        upload: MultipartUpload,
+        number: int,
+        source: ObjectVersion,
+        start: int,
+        length: int,
+        *,
+        customer_key: bytes | None = None,
+        source_key: bytes | None = None,
     ) -> Part:
         """Make a part of `length` bytes from `start` of an object, by reference.
 
-        The bytes are read only where their MD5 or the upload's checksum is not known from the source's rows. Raises
-        InvalidValue for a range that the source does not have, ObjectNotFound, ObjectTooLarge, UploadNotFound.
+        The bytes are read only where their MD5 or the upload's checksum is not known from the source's rows, and written
+        anew only where the upload is encrypted otherwise than the source. `customer_key` is the upload's, `source_key`
+        the source's, where they are SSE-C. Raises InvalidValue for a range that the source does not have,
+        ObjectNotFound, ObjectTooLarge, UploadNotFound.
         """
         check_part_number(number)
         content = source.content
@@ -175,11 +226,17 @@ class Multipart:
             raise ObjectTooLarge("The specified copy source is larger than the maximum allowable size: 5368709120")
         if start < 0 or length < 0 or start + length > content.size:
             raise InvalidValue("The specified copy range is not within the source object.")
+        sealing = part_sealing(upload, customer_key)
+        if not same_encryption(content, sealing, source_key):
+            return await self._rewrite_part(upload, number, content, start, length, customer_key, source_key)
         algorithm = upload.checksum_algorithm
-        known = await self._known_digests(source, start, length, algorithm)
-        if known is None:
-            segments = await contents.segments(self._database, content.id, start, length) if length else ()
-            known = await digest_stored(self._stores, self._executor, segments, algorithm)
+        if customer_key is None:
+            known = await self._known_digests(source, start, length, algorithm)
+            if known is None:
+                segments = await contents.segments(self._database, content.id, start, length) if length else ()
+                known = await digest_stored(self._stores, self._executor, segments, algorithm)
+        else:
+            known = new_etag(), None
         etag, checksum = known
         now = now_ms()
 
@@ -187,11 +244,46 @@ class Multipart:
             if not await contents.exists(tx, content.id):
                 raise ObjectNotFound
             references = await contents.references(tx, content.id, start, length) if length else ()
-            new = NewContent(new_content_uid(), length, etag, checksum, references=references)
+            new = NewContent(
+                new_content_uid(),
+                length,
+                etag,
+                checksum,
+                references=references,
+                encryption=upload.encryption,
+                customer_key=upload.customer_key,
+            )
             await uploads.put_part(tx, upload.id, number, new, now)
 
         await self._database.write(operation, heavy=content.segment_count > 100)
         return Part(number, length, etag, checksum, now)
+
+    async def _rewrite_part(
+        self,
+        upload: MultipartUpload,
+        number: int,
+        content: Content,
+        start: int,
+        length: int,
+        customer_key: bytes | None,
+        source_key: bytes | None,
+    ) -> Part:
+        bucket = await self._directory.bucket_by_id(upload.bucket_id)
+        if bucket is None:
+            raise UploadNotFound(uploads.NO_UPLOAD)
+        reading = self._stores.begin_read()
+        try:
+            segments = await contents.segments(self._database, content.id, start, length) if length else ()
+            body = StoredBody(self._stores, segments if source_key is None else unlocked(segments, source_key))
+            try:
+                with self._lease.writing(length):
+                    expect = Expectations(length)
+                    new, _, now = await self._store_part(upload, bucket, number, expect, body, customer_key)
+            finally:
+                body.close()
+        finally:
+            self._stores.end_read(reading)
+        return Part(number, length, new.etag, new.checksum, now)
 
     async def _known_digests(
         self, source: ObjectVersion, start: int, length: int, algorithm: ChecksumAlgorithm
@@ -230,10 +322,12 @@ class Multipart:
         checksum_value: tuple[ChecksumAlgorithm, str] | None = None,
         checksum_type: ChecksumType | None = None,
         size: int | None = None,
+        customer_key: bytes | None = None,
     ) -> PutResult:
         """Make an object of the named parts. Asking again with the same parts gives the same answer for 24 hours.
 
-        `checksum_value` is base64 and `size` in bytes, of the whole object, where the client gives them. Raises
+        `checksum_value` is base64 and `size` in bytes, of the whole object, where the client gives them. Of an SSE-C
+        upload no checksum is stored: `customer_key` is needed to hold the bytes against `checksum_value`. Raises
         UploadNotFound, InvalidPart, InvalidPartOrder, PartTooSmall, ObjectTooLarge, InvalidCompletion, ChecksumMismatch,
         PreconditionFailed.
         """
@@ -259,7 +353,12 @@ class Multipart:
             if done is None:
                 raise
             return _again(done, completion)
-        first = await self._first_bytes(upload, parts[0].number)
+        first = None
+        read: _Read | None = None
+        if upload.encryption is not Encryption.SSE_C:
+            first = await self._first_bytes(upload, parts[0].number)
+        elif checksum_value is not None:
+            read = await self._read_checksum(upload, parts, customer_key)
         image_id = None if first is None else new_image_id(first)
         now = now_ms()
 
@@ -277,7 +376,12 @@ class Multipart:
             if size is not None and size != total:
                 raise InvalidCompletion("The provided 'x-amz-mp-object-size' header does not match what was computed.")
             checksum = whole_checksum(current, chosen)
-            check_whole(current, checksum, checksum_value, checksum_type)
+            if read is None:
+                check_whole(current, checksum, checksum_value, checksum_type)
+            else:
+                if read.content_ids != tuple(part.content_id for part in chosen):
+                    raise InvalidPart(NOT_FOUND)
+                check_whole(current, read.checksum, checksum_value, checksum_type)
             etag = multipart_etag(chosen)
             references = await uploads.part_references(tx, current.id, numbers)
             if len(references) > MAX_SEGMENTS:
@@ -296,6 +400,8 @@ class Multipart:
                         checksum,
                         references=references,
                         parts=_part_table(chosen, checksum),
+                        encryption=current.encryption,
+                        customer_key=current.customer_key,
                     ),
                     current.headers,
                     current.tags,
@@ -304,11 +410,35 @@ class Multipart:
                 ),
                 conditions,
             )
-            result = PutResult(etag, written.version_id, checksum, total, image_id)
+            result = PutResult(etag, written.version_id, checksum, total, image_id, current.encryption)
             await uploads.finish(tx, current.id, completion, _to_json(result), now)
             return result
 
         return await self._database.write(operation, heavy=len(parts) > 10)
+
+    async def _read_checksum(
+        self, upload: MultipartUpload, parts: Sequence[CompletedPart], customer_key: bytes | None
+    ) -> _Read:
+        """The checksum of the whole from the bytes themselves."""
+        if customer_key is None:
+            raise InvalidCompletion(
+                "The customer's key must be given with a checksum: the parts' are not kept with the upload."
+            )
+        stored = await self._database.read(lambda reader: uploads.stored_parts(reader, upload.id))
+        chosen = check_parts(parts, stored, upload)
+        algorithm = upload.checksum_algorithm
+        found = []
+        reading = self._stores.begin_read()
+        try:
+            for part in chosen:
+                segments = await contents.segments(self._database, part.content_id, 0, part.size) if part.size else ()
+                unsealed = unlocked(segments, customer_key)
+                _, checksum = await digest_stored(self._stores, self._executor, unsealed, algorithm, md5=False)
+                assert checksum is not None
+                found.append(part._replace(checksum_algorithm=algorithm.value, checksum_value=checksum.value))
+        finally:
+            self._stores.end_read(reading)
+        return _Read(whole_checksum(upload, found), tuple(part.content_id for part in chosen))
 
     async def _first_bytes(self, upload: MultipartUpload, number: int) -> bytes | None:
         async def find(reader: Reader) -> tuple[Segment, ...]:
@@ -319,6 +449,25 @@ class Multipart:
 
         segments = await self._database.read(find)
         return await self._stores.read(segments) if segments else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The checksum of parts that were read, and the contents that they were."""
+
+    checksum: Checksum | None
+    content_ids: tuple[int, ...]
+
+
+def part_sealing(upload: MultipartUpload, customer_key: bytes | None) -> Sealing | None:
+    """How a part of this upload is encrypted. Raises AccessRefused where `customer_key` is not the upload's."""
+    if upload.encryption is None:
+        return None
+    if upload.encryption is Encryption.SSE_C and (
+        customer_key is None or not is_customer_key(upload.customer_key or b"", customer_key)
+    ):
+        raise AccessRefused("The parts of this upload are encrypted with the key that it was begun with.")
+    return Sealing(customer_key)
 
 
 def check_part_number(number: int) -> None:
@@ -335,7 +484,8 @@ def check_parts(
         found = stored.get(part.number)
         if found is None or found.etag != part.etag:
             raise InvalidPart(NOT_FOUND)
-        for algorithm, value in part.checksums:
+        # Of an SSE-C part no checksum is kept: it was checked on the way in, and its ETag is like no other.
+        for algorithm, value in () if upload.encryption is Encryption.SSE_C else part.checksums:
             if found.checksum_algorithm != algorithm or found.checksum_value != value:
                 raise InvalidPart(NOT_FOUND)
         if upload.checksum_asked and upload.checksum_type is ChecksumType.COMPOSITE and not part.checksums:
@@ -428,6 +578,7 @@ def _to_json(result: PutResult) -> dict[str, object]:
         "checksum": None if checksum is None else [checksum.algorithm.value, checksum.type.value, checksum.value],
         "size": result.size,
         "image_id": result.image_id,
+        "encryption": result.encryption,
     }
 
 
@@ -437,6 +588,7 @@ def _from_json(data: dict[str, object]) -> PutResult:
     if isinstance(stored, list):
         checksum = Checksum(ChecksumAlgorithm(stored[0]), ChecksumType(stored[1]), stored[2])
     version_id, image_id, size = data["version_id"], data["image_id"], data["size"]
+    encryption = data.get("encryption")
     assert isinstance(size, int)
     return PutResult(
         str(data["etag"]),
@@ -444,4 +596,5 @@ def _from_json(data: dict[str, object]) -> PutResult:
         checksum,
         size,
         None if image_id is None else str(image_id),
+        None if encryption is None else Encryption(str(encryption)),
     )

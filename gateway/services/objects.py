@@ -5,7 +5,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
+from gateway.blobs.encryption.keys import salted
 from gateway.errors import GatewayError, InvalidKey, ObjectNotFound, ObjectTooLarge
 from gateway.metadata import contents, leases, versions
 from gateway.metadata.contents import NewContent
@@ -17,12 +19,14 @@ from gateway.model import (
     Bucket,
     Content,
     DeleteResult,
+    Encryption,
     Expectations,
     Headers,
     ObjectVersion,
     Part,
     PartPage,
     PutResult,
+    Sealing,
     Segment,
     Tags,
     WriteConditions,
@@ -31,7 +35,8 @@ from gateway.services.body import Body
 from gateway.services.clock import now_ms
 from gateway.services.directory import Directory
 from gateway.services.images import new_image_id
-from gateway.services.ingest import ingest
+from gateway.services.ingest import Ingested, ingest
+from gateway.services.keyring import sealing_of
 from gateway.services.lease import Lease
 from gateway.services.stores import Stores
 
@@ -49,6 +54,42 @@ def check_key(key: bytes) -> None:
     """Raises InvalidKey."""
     if not key or len(key) > MAX_KEY_BYTES:
         raise InvalidKey("Your key is too long" if key else "The key is empty.")
+
+
+def new_content(taken: Ingested, sealing: Sealing | None) -> NewContent:
+    """The content of bytes that were just taken.
+
+    What only a customer's key opens tells nothing of its plaintext: its ETag is random, its checksum is not kept.
+    """
+    uid = new_content_uid()
+    if sealing is None:
+        return NewContent(uid, taken.size, taken.md5, taken.checksum, taken.blob)
+    if sealing.customer_key is None:
+        return NewContent(uid, taken.size, taken.md5, taken.checksum, taken.blob, encryption=Encryption.SSE_S3)
+    return NewContent(
+        uid,
+        taken.size,
+        new_etag(),
+        None,
+        taken.blob,
+        encryption=Encryption.SSE_C,
+        customer_key=salted(sealing.customer_key),
+    )
+
+
+def new_etag() -> str:
+    """An ETag that tells nothing: 32 hex digits."""
+    return secrets.token_hex(16)
+
+
+def unlocked(segments: Sequence[Segment], customer_key: bytes) -> tuple[Segment, ...]:
+    """The segments with the key that opens them."""
+    return tuple(
+        segment
+        if segment.sealed is None
+        else replace(segment, sealed=replace(segment.sealed, customer_key=customer_key))
+        for segment in segments
+    )
 
 
 class Objects:
@@ -114,13 +155,17 @@ class Objects:
             return (0, content.size) if number == 1 else None
         return await contents.part_range(self._database, content.id, number)
 
-    async def segments(self, content: Content, start: int, length: int) -> tuple[Segment, ...]:
-        """Where `length` bytes from `start` lie."""
+    async def segments(
+        self, content: Content, start: int, length: int, customer_key: bytes | None = None
+    ) -> tuple[Segment, ...]:
+        """Where `length` bytes from `start` lie. `customer_key` opens what is encrypted with one."""
         if length <= 0:
             return ()
         if content.first is not None:
-            return (contents.cut(content.first, start, length),)
-        return await contents.segments(self._database, content.id, start, length)
+            found: tuple[Segment, ...] = (contents.cut(content.first, start, length),)
+        else:
+            found = await contents.segments(self._database, content.id, start, length)
+        return found if customer_key is None else unlocked(found, customer_key)
 
     async def put(
         self,
@@ -132,8 +177,9 @@ class Objects:
         expect: Expectations,
         conditions: WriteConditions,
         body: Body,
+        sealing: Sealing | None = None,
     ) -> PutResult:
-        """Store a body under a key; durable once this returns.
+        """Store a body under a key; durable once this returns. Without `sealing` the bucket says how it is encrypted.
 
         Raises BodyMismatch facts, PreconditionFailed, BucketNotFound, InvalidKey, ObjectTooLarge, Unavailable facts.
         """
@@ -144,12 +190,15 @@ class Objects:
             # Decided in the transaction, below; asked here so that what must fail does not cost a body first.
             await versions.expect_conditions(self._database, bucket.id, key, conditions)
         with self._lease.writing(expect.length):
-            taken = await ingest(self._stores.placing(bucket), self._executor, expect, body)
-            image_id = new_image_id(taken.first)
+            sealing = sealing_of(bucket, sealing)
+            blob_key = self._stores.keyring.new_key(sealing)
+            taken = await ingest(self._stores.placing(bucket), self._executor, expect, body, key=blob_key)
+            content = new_content(taken, sealing)
+            image_id = None if content.encryption is Encryption.SSE_C else new_image_id(taken.first)
             new = NewVersion(
                 bucket.id,
                 key,
-                NewContent(new_content_uid(), taken.size, taken.md5, taken.checksum, taken.blob),
+                content,
                 headers,
                 tags,
                 image_id,
@@ -158,10 +207,11 @@ class Objects:
 
             async def operation(tx: Transaction) -> versions.Written:
                 await leases.check(tx, taken.blob)
-                return await versions.put(tx, new, conditions)
+                settled = await self._stores.keyring.settle(tx, content)
+                return await versions.put(tx, new if settled is content else replace(new, content=settled), conditions)
 
             written = await self._database.write(operation, durable=taken.durable)
-        return PutResult(taken.md5, written.version_id, taken.checksum, taken.size, image_id)
+        return PutResult(content.etag, written.version_id, taken.checksum, taken.size, image_id, content.encryption)
 
     async def delete(
         self, bucket: Bucket, key: bytes, version_id: str | None = None, *, if_match: str | None = None

@@ -84,7 +84,7 @@ class Services:
         self.keys = Keys(database, self.directory, master)
         self.buckets = Buckets(database, region)
         self.objects = Objects(database, self.stores, self.directory, self.lease, executor)
-        self.copying = Copying(database, self.stores, executor)
+        self.copying = Copying(database, self.stores, self.lease, executor)
         self.listing = Listing(database)
         self.uploads = Multipart(database, self.stores, self.directory, self.lease, executor)
         self.sweep = Sweep(database, stores, secrets.token_hex(8), grace_ms=grace_ms)

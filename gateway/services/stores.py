@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from functools import partial
 
+from gateway.blobs.encryption.chunks import Opener, covering
+from gateway.blobs.encryption.reading import SealedReader
 from gateway.blobs.port import BlobReader, Bytes, Store
-from gateway.errors import StoreUnavailable
+from gateway.errors import BlobDamaged, StoreUnavailable
 from gateway.model import Bucket, Segment
+from gateway.services.keyring import Keyring
 from gateway.services.lease import Lease
+
+log = logging.getLogger("pixgate.stores")
 
 ADOPTED = "@"
 """Begins the names of objects that others may change: these are never remembered."""
@@ -17,7 +24,10 @@ ADOPTED = "@"
 class Stores:
     """`memory_bytes` is what small blobs of remote stores may take in this process's memory: they never change."""
 
-    def __init__(self, stores: Sequence[Store], default: str, lease: Lease, *, memory_bytes: int = 0) -> None:
+    def __init__(
+        self, stores: Sequence[Store], default: str, lease: Lease, keyring: Keyring, *, memory_bytes: int = 0
+    ) -> None:
+        self.keyring = keyring
         self._stores = {store.name: store for store in stores}
         self._default = self._stores[default]
         self._lease = lease
@@ -49,11 +59,22 @@ class Stores:
         self._lease.end_read(ticket)
 
     async def open(self, segment: Segment) -> BlobReader:
-        """Open a segment for reading; the caller closes it. Raises StoreUnavailable, AdoptedChanged."""
+        """Open a segment for reading; the caller closes it. Raises StoreUnavailable, AdoptedChanged.
+
+        Of an encrypted one the reader gives the plaintext: it has no file, and may raise BlobDamaged.
+        """
         store = self._stores.get(segment.store)
         if store is None:
             store = self.named(segment.store)
-        return await store.open(segment)
+        sealed = segment.sealed
+        if sealed is None:
+            return await store.open(segment)
+        key = await self.keyring.open(sealed)
+        what = covering(sealed.length, segment.offset - sealed.base, segment.length)
+        reader = await store.open(Segment(segment.store, segment.name, sealed.base + what.offset, 0, what.length))
+        return SealedReader(
+            reader, Opener(key, sealed.length, what, segment.length), segment.length, damaged=partial(_log, segment)
+        )
 
     async def read(self, segments: Sequence[Segment]) -> bytes:
         """All bytes of a few small segments. Raises StoreUnavailable, AdoptedChanged."""
@@ -74,9 +95,13 @@ class Stores:
         if len(first) != segment.length:
             raise StoreUnavailable("The store holds fewer bytes than it should.")
         data = bytes(first) if isinstance(first, memoryview) else first
-        if reader.fd is None:
+        if reader.fd is None and (segment.sealed is None or segment.sealed.customer_key is None):
             self._memory.put(segment, bytes(data))
         return data
+
+
+def _log(segment: Segment, error: BlobDamaged) -> None:
+    log.error("store %s, blob %s at %s: %s", segment.store, segment.name, segment.offset, error)
 
 
 async def _rest(first: Bytes, reader: BlobReader) -> bytes:

@@ -7,6 +7,7 @@ from gateway.http.reply import Reply
 from gateway.s3.call import Call
 from gateway.s3.checksum_headers import XML_NAMES, parse_algorithm
 from gateway.s3.copy_source import open_source
+from gateway.s3.encryption_headers import asked_encryption, encryption_headers
 from gateway.s3.errors import S3Error, invalid_argument
 from gateway.s3.object_headers import stored_headers
 from gateway.s3.ops.objects import readable_content, version_headers
@@ -23,7 +24,8 @@ async def copy_object(call: Call) -> Reply:
     conditions = write_conditions(call.headers)
     text = call.headers.get("x-amz-checksum-algorithm")
     algorithm = None if text is None else parse_algorithm(text, "x-amz-checksum-algorithm")
-    source, source_bucket, version = await open_source(call)
+    sealing, key = asked_encryption(call)
+    source, source_bucket, version, source_key = await open_source(call)
     stored = readable_content(version).checksum
     if (
         source.bucket == call.bucket_name
@@ -31,6 +33,7 @@ async def copy_object(call: Call) -> Reply:
         and source.version_id is None
         and not replace_headers
         and not replace_tags
+        and sealing is None
         and (algorithm is None or (stored is not None and stored.algorithm is algorithm))
     ):
         raise S3Error(
@@ -50,6 +53,8 @@ async def copy_object(call: Call) -> Reply:
             tags=tags,
             checksum_algorithm=algorithm,
             conditions=conditions,
+            sealing=sealing,
+            source_key=source_key,
         )
         writer = Writer("CopyObjectResult")
         writer.add("LastModified", iso_date(result.modified_ms))
@@ -64,6 +69,7 @@ async def copy_object(call: Call) -> Reply:
                 for _, value in version_headers(source_bucket, version.version_id)
             ),
         ]
+        answer += encryption_headers(result.encryption, key)
         if result.image_id is not None:
             answer.append(("x-pixgate-image-id", result.image_id))
         return xml_reply(writer.finish(), headers=tuple(answer))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.errors import InvalidValue
+from gateway.errors import InvalidValue, UploadNotFound
 from gateway.http.reply import Reply
-from gateway.model import MAX_PARTS, ChecksumAlgorithm, CompletedPart
+from gateway.model import MAX_PARTS, ChecksumAlgorithm, CompletedPart, Encryption
 from gateway.s3.body import MAX_COMPLETION, read_xml
 from gateway.s3.call import Call, parse_number
 from gateway.s3.checksum_headers import (
@@ -14,6 +14,7 @@ from gateway.s3.checksum_headers import (
     parse_algorithm,
     parse_type,
 )
+from gateway.s3.encryption_headers import CUSTOMER_HEADERS, SSE, asked_encryption, encryption_headers, part_key
 from gateway.s3.errors import S3Error
 from gateway.s3.object_headers import stored_headers
 from gateway.s3.ops.objects import version_headers
@@ -28,6 +29,7 @@ async def create_multipart_upload(call: Call) -> Reply:
     text = call.headers.get("x-amz-checksum-algorithm")
     algorithm = None if text is None else parse_algorithm(text, "x-amz-checksum-algorithm")
     kind = call.headers.get("x-amz-checksum-type")
+    sealing, key = asked_encryption(call)
     try:
         upload = await call.services.uploads.create(
             call.bucket,
@@ -37,6 +39,7 @@ async def create_multipart_upload(call: Call) -> Reply:
             algorithm=algorithm,
             type=None if kind is None else parse_type(kind),
             initiator=call.account.canonical_id,
+            sealing=sealing,
         )
     except InvalidValue as error:
         raise S3Error("InvalidRequest", str(error)) from None
@@ -44,15 +47,16 @@ async def create_multipart_upload(call: Call) -> Reply:
     writer.add("Bucket", call.bucket.name)
     writer.add("Key", call.key.decode())
     writer.add("UploadId", upload.upload_id)
-    headers: tuple[tuple[str, str], ...] = ()
+    headers = encryption_headers(upload.encryption, key)
     if upload.checksum_asked:
-        headers = (
+        headers += [
             ("x-amz-checksum-algorithm", upload.checksum_algorithm.value),
             ("x-amz-checksum-type", upload.checksum_type.value),
-        )
-    return xml_reply(writer.finish(), headers=headers)
+        ]
+    return xml_reply(writer.finish(), headers=tuple(headers))
 
 
+_ENCRYPTION = CUSTOMER_HEADERS | {SSE}
 _CHECKSUMS = {name: algorithm for algorithm, name in XML_NAMES.items()}
 
 
@@ -74,6 +78,8 @@ async def complete_multipart_upload(call: Call) -> Reply:
     if not parts:
         raise S3Error("MalformedXML")
 
+    customer_key = await _customer_key(call)
+
     async def work() -> Reply:
         result = await call.services.uploads.complete(
             call.bucket,
@@ -84,6 +90,7 @@ async def complete_multipart_upload(call: Call) -> Reply:
             checksum_value=checksum,
             checksum_type=checksum_type,
             size=size,
+            customer_key=customer_key,
         )
         writer = Writer("CompleteMultipartUploadResult")
         writer.add("Location", f"{call.settings.public_url or ''}/{call.bucket.name}/{url_encode(call.key)}")
@@ -94,11 +101,26 @@ async def complete_multipart_upload(call: Call) -> Reply:
             writer.add(XML_NAMES[result.checksum.algorithm], result.checksum.value)
             writer.add("ChecksumType", result.checksum.type.value)
         headers = [*version_headers(call.bucket, result.version_id), *checksum_headers(result.checksum)]
+        # A customer's key is no part of a completion, and so is not told back.
+        if result.encryption is Encryption.SSE_S3:
+            headers += encryption_headers(result.encryption)
         if result.image_id is not None:
             headers.append(("x-pixgate-image-id", result.image_id))
         return xml_reply(writer.finish(), headers=tuple(headers))
 
     return await patiently(call, work())
+
+
+async def _customer_key(call: Call) -> bytes | None:
+    """The key that a completion brings, held against the upload's. One that is completed already needs none."""
+    if _ENCRYPTION.isdisjoint(call.headers):
+        return None
+    try:
+        upload = await call.services.uploads.get(call.bucket, call.key, call.upload_id())
+    except UploadNotFound:
+        return None
+    key = part_key(call, upload, required=False)
+    return None if key is None else key.secret
 
 
 def _part(element: Element) -> CompletedPart:

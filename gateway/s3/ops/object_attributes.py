@@ -7,6 +7,7 @@ from gateway.http.reply import Reply
 from gateway.model import MAX_PARTS, Content, ObjectVersion
 from gateway.s3.call import Call, parse_number
 from gateway.s3.checksum_headers import XML_NAMES
+from gateway.s3.encryption_headers import reading_key
 from gateway.s3.errors import invalid_argument
 from gateway.s3.ops.objects import readable_content, version_headers
 from gateway.s3.render import xml_reply
@@ -29,6 +30,7 @@ async def get_object_attributes(call: Call) -> Reply:
         limit = _number(call, "x-amz-max-parts", 1000)
     version = await call.services.objects.get(call.bucket, call.key, call.version_id())
     content = readable_content(version)
+    reading_key(call, content)
 
     writer = Writer("GetObjectAttributesResponse")
     if "ETag" in wanted:

@@ -10,6 +10,7 @@ from gateway.model import MAX_PARTS, Bucket, Content, ObjectVersion, Segment, Ve
 from gateway.s3.body import open_body
 from gateway.s3.call import Call, parse_number
 from gateway.s3.checksum_headers import checksum_headers
+from gateway.s3.encryption_headers import asked_encryption, encryption_headers, reading_key
 from gateway.s3.errors import S3Error
 from gateway.s3.object_headers import guard, override, printed_headers, stored_headers
 from gateway.s3.object_reply import ObjectReply
@@ -46,6 +47,7 @@ async def head_object(call: Call) -> Reply:
 async def _read(call: Call, version: ObjectVersion) -> Reply:
     content = readable_content(version)
     headers, parameters = call.headers, call.parameters
+    key = reading_key(call, content)
     modified = version.modified_ms // 1000
     identity = [
         ("Last-Modified", http_date(modified)),
@@ -84,6 +86,8 @@ async def _read(call: Call, version: ObjectVersion) -> Reply:
         extra += await _checksums(call, version, part_number, whole=length == content.size)
     if version.tag_count:
         extra.append(("x-amz-tagging-count", str(version.tag_count)))
+    if content.encryption is not None:
+        extra += encryption_headers(content.encryption, key)
     if version.image_id is not None:
         extra.append(("x-pixgate-image-id", version.image_id))
 
@@ -94,10 +98,10 @@ async def _read(call: Call, version: ObjectVersion) -> Reply:
     segments: tuple[Segment, ...] = ()
     if call.request._method != "HEAD" and length:
         first = content.first
-        if first is not None and first.length == length:
+        if first is not None and first.length == length and key is None:
             segments = (first,)
         else:
-            segments = await call.services.objects.segments(content, start, length)
+            segments = await call.services.objects.segments(content, start, length, None if key is None else key.secret)
     return ObjectReply(
         status,
         [*identity, ("Accept-Ranges", "bytes"), *printed, *extra],
@@ -153,14 +157,23 @@ async def put_object(call: Call) -> Reply:
     conditions = write_conditions(call.headers)
     headers = stored_headers(call.headers)
     tags = header_tags(call.headers)
+    sealing, key = asked_encryption(call)
     expect, body = open_body(call)
     result = await call.services.objects.put(
-        call.bucket, call.key, headers=headers, tags=tags, expect=expect, conditions=conditions, body=body
+        call.bucket,
+        call.key,
+        headers=headers,
+        tags=tags,
+        expect=expect,
+        conditions=conditions,
+        body=body,
+        sealing=sealing,
     )
     answer = [
         ("ETag", f'"{result.etag}"'),
         *version_headers(call.bucket, result.version_id),
         *checksum_headers(result.checksum),
+        *encryption_headers(result.encryption, key),
     ]
     if result.image_id is not None:
         answer.append(("x-pixgate-image-id", result.image_id))

@@ -10,6 +10,7 @@ from gateway.s3.body import open_body
 from gateway.s3.call import Call
 from gateway.s3.checksum_headers import XML_NAMES, checksum_headers
 from gateway.s3.copy_source import open_source, parse_copy_range
+from gateway.s3.encryption_headers import encryption_headers, part_key
 from gateway.s3.errors import S3Error, invalid_argument, too_large
 from gateway.s3.ops.objects import readable_content, version_headers
 from gateway.s3.patient_reply import patiently
@@ -28,13 +29,21 @@ def part_number(call: Call) -> int:
 async def upload_part(call: Call) -> Reply:
     number = part_number(call)
     upload = await call.services.uploads.get(call.bucket, call.key, call.upload_id())
+    key = part_key(call, upload)
     expect, body = open_body(call)
     try:
-        result = await call.services.uploads.put_part(upload, number, expect=expect, body=body)
+        result = await call.services.uploads.put_part(
+            upload, number, expect=expect, body=body, customer_key=None if key is None else key.secret
+        )
     except InvalidValue as error:
         raise S3Error("InvalidRequest", str(error)) from None
     return Reply(
-        200, [("ETag", f'"{result.etag}"'), *(pair for pair in checksum_headers(result.checksum) if _of_part(pair[0]))]
+        200,
+        [
+            ("ETag", f'"{result.etag}"'),
+            *(pair for pair in checksum_headers(result.checksum) if _of_part(pair[0])),
+            *encryption_headers(upload.encryption, key),
+        ],
     )
 
 
@@ -45,21 +54,34 @@ def _of_part(name: str) -> bool:
 async def upload_part_copy(call: Call) -> Reply:
     number = part_number(call)
     upload = await call.services.uploads.get(call.bucket, call.key, call.upload_id())
-    _, source_bucket, version = await open_source(call)
+    key = part_key(call, upload)
+    _, source_bucket, version, source = await open_source(call)
     start, length = parse_copy_range(call.headers.get("x-amz-copy-source-range"), readable_content(version).size)
     if length > MAX_PUT_BYTES:
         raise too_large(length)
 
     async def work() -> Reply:
-        part = await call.services.uploads.copy_part(upload, number, version, start, length)
+        part = await call.services.uploads.copy_part(
+            upload,
+            number,
+            version,
+            start,
+            length,
+            customer_key=None if key is None else key.secret,
+            source_key=source,
+        )
         writer = Writer("CopyPartResult")
         writer.add("LastModified", iso_date(part.modified_ms))
         writer.add("ETag", f'"{part.etag}"')
         if part.checksum is not None:
             writer.add(XML_NAMES[part.checksum.algorithm], part.checksum.value)
-        headers = tuple(
-            ("x-amz-copy-source-version-id", value) for _, value in version_headers(source_bucket, version.version_id)
-        )
-        return xml_reply(writer.finish(), headers=headers)
+        headers = [
+            *(
+                ("x-amz-copy-source-version-id", value)
+                for _, value in version_headers(source_bucket, version.version_id)
+            ),
+            *encryption_headers(upload.encryption, key),
+        ]
+        return xml_reply(writer.finish(), headers=tuple(headers))
 
     return await patiently(call, work())

@@ -9,9 +9,9 @@ from gateway.s3.errors import S3Error
 @pytest.mark.parametrize(
     ("name", "value", "code"),
     [
-        ("x-amz-server-side-encryption", "AES256", "NotImplemented"),
-        ("x-amz-server-side-encryption", "aws:kms", "NotImplemented"),
-        ("x-amz-server-side-encryption-customer-algorithm", "AES256", "NotImplemented"),
+        ("x-amz-server-side-encryption-aws-kms-key-id", "alias/x", "NotImplemented"),
+        ("x-amz-server-side-encryption-context", "e30=", "NotImplemented"),
+        ("x-amz-server-side-encryption-bucket-key-enabled", "true", "NotImplemented"),
         ("x-amz-object-lock-mode", "GOVERNANCE", "InvalidRequest"),
         ("x-amz-object-lock-legal-hold", "ON", "InvalidRequest"),
         ("x-amz-website-redirect-location", "/x", "NotImplemented"),
@@ -46,6 +46,9 @@ def test_what_is_not_built_is_refused(name: str, value: str, code: str) -> None:
         ("x-amz-bypass-governance-retention", "false"),
         ("x-amz-object-ownership", "BucketOwnerEnforced"),
         ("x-amz-server-side-encryption-bucket-key-enabled", "false"),
+        ("x-amz-server-side-encryption", "AES256"),
+        ("x-amz-server-side-encryption-customer-algorithm", "AES256"),
+        ("x-amz-copy-source-server-side-encryption-customer-key", "x"),
         ("x-amz-meta-server-side-encryption", "AES256"),
         ("x-amz-request-payer", "requester"),
         ("x-amz-date", "20240101T000000Z"),
