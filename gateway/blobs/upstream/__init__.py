@@ -1,0 +1,1 @@
+"""A bucket of an S3 service as a store: MinIO, AWS, Ceph, Garage, anything that speaks Signature Version 4."""

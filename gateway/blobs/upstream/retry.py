@@ -1,0 +1,46 @@
+"""When a request is tried again, and how long before.
+
+Only what was not handed on and can be sent again: reads before their first byte, and bodies that lie in memory under
+names that nobody else writes.
+"""
+
+from __future__ import annotations
+
+import random
+
+from gateway.blobs.upstream.errors import Broken, Failed, ServerError, TimedOut
+
+ATTEMPTS = 3
+FIRST_DELAY = 0.05
+LONGEST_DELAY = 1.0
+"""Seconds."""
+LASTING_STATUSES = frozenset({501, 505})
+"""Server errors that another try would only repeat."""
+BUSY_CODES = frozenset({"SlowDown", "TooManyRequests", "ServiceUnavailable", "SlowDownRead", "SlowDownWrite"})
+
+
+def delay(attempt: int, roll: float) -> float:
+    """Seconds before attempt number `attempt` + 1, spread by `roll` (0 to 1), so that many do not come back at once."""
+    return min(FIRST_DELAY * 2.0 ** (attempt - 1), LONGEST_DELAY) * (0.5 + roll / 2)
+
+
+def pause(error: Failed, attempt: int, remaining: float) -> float | None:
+    """Seconds to wait before the next try after `attempt` tries; None where this was the last.
+
+    `remaining` is the time in seconds that is left for everything.
+    """
+    if isinstance(error, Broken) and error.reused:
+        return 0.0 if remaining > 0 else None
+    if attempt >= ATTEMPTS or isinstance(error, TimedOut):
+        return None
+    if isinstance(error, ServerError) and error.status in LASTING_STATUSES:
+        return None
+    wait = delay(attempt, random.random())  # noqa: S311 - it spreads load, it hides nothing
+    return wait if wait < remaining else None
+
+
+def is_fault(error: Failed) -> bool:
+    """Whether it says that the service is down: not an idle connection that it closed, nor that it asks for patience."""
+    if isinstance(error, Broken):
+        return not error.reused
+    return not (isinstance(error, ServerError) and error.code in BUSY_CODES)
