@@ -10,7 +10,7 @@ GatewayError
 ├── BodyMismatch: LengthMismatch, Md5Mismatch, Sha256Mismatch, ChecksumMismatch
 ├── AccessRefused
 ├── BlobDamaged
-└── Unavailable: DatabaseUnavailable, StoreUnavailable, DiskFull, LeaseLost, Overloaded
+└── Unavailable: DatabaseUnavailable, StoreUnavailable (AdoptedChanged), DiskFull, LeaseLost, Overloaded
 """
 
 from __future__ import annotations
@@ -193,6 +193,13 @@ class DatabaseUnavailable(Unavailable):
 
 class StoreUnavailable(Unavailable):
     pass
+
+
+class AdoptedChanged(StoreUnavailable):
+    """An adopted object is no longer what its row says: changed or deleted behind the gateway."""
+
+    def __init__(self) -> None:
+        super().__init__("The object was changed in the store; try again.")
 
 
 class DiskFull(Unavailable):

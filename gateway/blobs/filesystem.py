@@ -17,6 +17,8 @@ PAGE = 1000
 class FilesystemWriter:
     """A blob that is a file of its own."""
 
+    gives_md5 = False
+
     def __init__(self, file: FileWriter, executor: Executor) -> None:
         self._file = file
         self._executor = executor

@@ -17,13 +17,17 @@ Bytes = bytes | bytearray | memoryview
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where bytes ended up. `durable` must be synced before a row names them; None: they are durable already."""
+    """Where bytes ended up. `durable` must be synced before a row names them; None: they are durable already.
+
+    `md5` is the digest of the whole blob where its writer `gives_md5`.
+    """
 
     store: str
     name: str
     offset: int
     length: int
     durable: Durable | None
+    md5: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,10 @@ class Entry:
 
 class BlobWriter(Protocol):
     """A new blob, written in order by one task."""
+
+    @property
+    def gives_md5(self) -> bool:
+        """Whether `Placed.md5` will be there: a service computed it, and compared another checksum of ours besides."""
 
     async def write(self, pieces: Sequence[Bytes]) -> None:
         """Take these bytes; returns when there is room for more. They stay the writer's until `finish` or `abandon`."""
