@@ -7,6 +7,7 @@ committed. A transaction begins with its first statement, in one round trip with
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import random
 import time
@@ -14,7 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from gateway.errors import DatabaseUnavailable
+from gateway.errors import DatabaseUnavailable, DiskFull, GatewayError
 from gateway.metadata.coalesced import Coalesced
 from gateway.metadata.meta import GENERATION
 from gateway.metadata.port import Durable, Parameters, Reader, Row, Transaction
@@ -289,8 +290,12 @@ class PostgresDatabase:
             again = shared = self._syncs[durable] = Coalesced(ask)
         try:
             await shared()
+        except GatewayError:
+            raise
         except Exception as error:
-            raise translate(error) from error
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise DiskFull("No space left.") from error
+            raise DatabaseUnavailable("What was stored cannot be made durable.") from error
 
     async def _write(self, operation: Callable[[Transaction], Awaitable[T]], durable: Durable | None, heavy: bool) -> T:
         if durable is not None:

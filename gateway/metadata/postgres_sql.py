@@ -33,7 +33,6 @@ RETRIED = (
 
 
 LOST = (
-    OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
@@ -77,8 +76,6 @@ def without_password(message: str, url: str) -> str:
 
 
 _AWAY = (
-    OSError,
-    TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,

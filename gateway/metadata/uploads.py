@@ -57,14 +57,10 @@ async def get(reader: Reader, bucket_id: int, key: bytes, upload_id: str) -> Mul
     return upload(row)
 
 
-async def hold(tx: Transaction, bucket_id: int, key: bytes, upload_id: str) -> MultipartUpload:
-    """`get`, and keep others from adding parts, completing and aborting to the end of the transaction."""
-    found = await get(tx, bucket_id, key, upload_id)
-    if tx.engine == "sqlite":
-        return found
-    await tx.lock("bucket", bucket_id, shared=True)
+async def hold(tx: Transaction, found: MultipartUpload) -> None:
+    """Keep others from adding parts to an upload, completing and aborting it, to the end of the transaction."""
+    await tx.lock("bucket", found.bucket_id, shared=True)
     await tx.lock("upload", found.id)
-    return await get(tx, bucket_id, key, upload_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +163,10 @@ async def forget_completed(tx: Transaction, before_ms: int) -> None:
 
 
 async def abort(tx: Transaction, bucket_id: int, key: bytes, upload_id: str) -> None:
-    found = await hold(tx, bucket_id, key, upload_id)
+    """Raises UploadNotFound."""
+    found = await get(tx, bucket_id, key, upload_id)
+    if tx.engine != "sqlite":
+        await hold(tx, found)
+        found = await get(tx, bucket_id, key, upload_id)
     await contents.orphan_parts(tx, found.id)
     await tx.run("DELETE FROM uploads WHERE id = ?", (found.id,))

@@ -363,6 +363,7 @@ class Multipart:
         now = now_ms()
 
         async def operation(tx: Transaction) -> PutResult:
+            await uploads.hold(tx, upload)
             # Twice at once: the second finds what the first did.
             finished = await uploads.completed(tx, bucket.id, key, upload_id)
             if finished is not None:
