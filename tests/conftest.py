@@ -2,12 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import hypothesis
+import pytest
 from hypothesis.database import DirectoryBasedExampleDatabase
 
-from tests.servers.fixtures import own_postgresql, postgresql, postgresql_url, run_servers
+from tests import services
+from tests.backends import KINDS, Backends
+from tests.servers.fixtures import (
+    minio,
+    own_minio,
+    own_postgresql,
+    own_rclone,
+    own_redis,
+    postgresql,
+    postgresql_url,
+    rclone_s3,
+    redis_server,
+    redis_url,
+    run_servers,
+)
 
-__all__ = ["own_postgresql", "postgresql", "postgresql_url", "run_servers"]
+__all__ = [
+    "minio",
+    "own_minio",
+    "own_postgresql",
+    "own_rclone",
+    "own_redis",
+    "postgresql",
+    "postgresql_url",
+    "rclone_s3",
+    "redis_server",
+    "redis_url",
+    "run_servers",
+]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--backends", choices=KINDS, default="embedded", help="what servers under test stand on")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what looks into the embedded default's files, where something else is under test."""
+    if config.getoption("backends") == "embedded":
+        return
+    left_out = [item for item in items if item.get_closest_marker("embedded")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not item.get_closest_marker("embedded")]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def backends(request: pytest.FixtureRequest) -> Iterator[Backends]:
+    """What `--backends` names, for every server that tests start."""
+    kind = request.config.getoption("backends")
+    chosen = Backends(
+        postgresql=request.getfixturevalue("postgresql") if kind in ("production", "postgresql") else None,
+        minio=request.getfixturevalue("minio") if kind in ("production", "minio") else None,
+        redis=request.getfixturevalue("redis_server") if kind == "production" else None,
+    )
+    before, services.new_environment = services.new_environment, chosen.environment
+    yield chosen
+    services.new_environment = before
+
 
 # Time differs from run to run on a busy machine; a deadline would fail tests for what is no defect.
 hypothesis.settings.register_profile(

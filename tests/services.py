@@ -20,6 +20,7 @@ import psutil
 import trustme
 
 from conformance.target import Keys, Target
+from tests.backends import EMBEDDED, Make
 
 ROOT = Keys("pixgate-test-root", "a-secret-that-only-tests-know-0123456789")
 DOMAIN = "s3.pixgate.test"
@@ -59,10 +60,24 @@ def clean_environment(**more: str) -> dict[str, str]:
     return {name: value for name, value in kept.items() if name.lower() not in proxies} | more
 
 
+_environments: dict[Path, dict[str, str]] = {}
+new_environment: Make = EMBEDDED.environment
+"""Makes what a new deployment stands on; the option `--backends` exchanges it."""
+
+
+def environment_of(data: Path) -> dict[str, str]:
+    """The settings that name the database and the stores of a data folder: the same for whoever works on it."""
+    if data not in _environments:
+        _environments[data] = new_environment()
+    return _environments[data]
+
+
 def pixgate(*arguments: str, data: Path, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
     """Run a command of ours on a data folder, its output as text."""
     command = [sys.executable, "-m", "gateway", *arguments, "--data", str(data)]
-    done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, timeout=timeout)
+    done = subprocess.run(
+        command, env=clean_environment(**environment_of(data)), capture_output=True, text=True, timeout=timeout
+    )
     if check and done.returncode != 0:
         raise ServerFailed(f"{' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done
@@ -108,7 +123,7 @@ class Server:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, *self._arguments],
-                env=clean_environment(**secrets, **self._environment),
+                env=clean_environment(**secrets, **environment_of(self.data), **self._environment),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
