@@ -13,9 +13,21 @@ import pytest
 
 from tests.servers.kept import Kept
 from tests.servers.kinds import KINDS
+from tests.servers.minio import Minio
 from tests.servers.postgresql import PostgreSQL
+from tests.servers.rclone import Rclone
+from tests.servers.redis import Redis
 
 K = TypeVar("K", bound=Kept)
+
+
+# The fixtures that stand on each kind; those of others stand on these.
+_NAMES = {
+    "postgresql": ("postgresql", "postgresql_url"),
+    "minio": ("minio",),
+    "redis": ("redis_server", "redis_url"),
+    "rclone": ("rclone_s3",),
+}
 
 
 class RunServers:
@@ -29,7 +41,7 @@ class RunServers:
     def get(self, kind: type[K]) -> K:
         """The server of a kind: the one that the environment names, or ours. All that the run will need begin at once."""
         for each in (*KINDS.values(), kind):
-            if each.kind not in self._servers and (each is kind or each.kind in self._wanted):
+            if each.kind not in self._servers and (each is kind or self._wanted & set(_NAMES[each.kind])):
                 self._servers[each.kind] = each.external() or each(self._run)
         server = self._servers[kind.kind].wait()
         assert isinstance(server, kind)
@@ -68,4 +80,49 @@ def postgresql_url(postgresql: PostgreSQL) -> Iterator[str]:
 def own_postgresql() -> Iterator[PostgreSQL]:
     """PostgreSQL for one test, to be paused and killed."""
     with PostgreSQL.own() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def minio(run_servers: RunServers) -> Minio:
+    """MinIO for all tests of the run: take a bucket each, and do not stop it."""
+    return run_servers.get(Minio)
+
+
+@pytest.fixture
+def own_minio() -> Iterator[Minio]:
+    """MinIO for one test, to be paused and killed."""
+    with Minio.own() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server(run_servers: RunServers) -> Redis:
+    """Redis for all tests of the run: take a database each, and do not stop it."""
+    return run_servers.get(Redis)
+
+
+@pytest.fixture
+def redis_url(redis_server: Redis) -> str:
+    """An empty database for one test."""
+    return redis_server.new_database()
+
+
+@pytest.fixture
+def own_redis() -> Iterator[Redis]:
+    """Redis for one test, to be paused, killed, filled up and flushed."""
+    with Redis.own() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rclone_s3(run_servers: RunServers) -> Rclone:
+    """rclone's S3 for all tests of the run: take a bucket each, and do not stop it."""
+    return run_servers.get(Rclone)
+
+
+@pytest.fixture
+def own_rclone() -> Iterator[Rclone]:
+    """rclone's S3 for one test."""
+    with Rclone.own() as server:
         yield server

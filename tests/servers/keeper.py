@@ -17,6 +17,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from tests.servers.process import Command, Process
 from tests.servers.run_folder import locked
 
 READY_SECONDS = 60.0
-# For the first user to connect, and for the next one after the last: a worker may be between two tests.
+# How long it stays without a user.
 UNUSED_SECONDS = 0.5
 
 
@@ -46,7 +47,6 @@ class Keeper:
         self._process: Process | None = None
         self._users = 0
         self._ended = False
-        self._unused_since = time.monotonic() + 30
 
     def start(self) -> None:
         """Start it, and wait until it answers; nothing where it runs. Raises RuntimeError with the end of its log."""
@@ -72,24 +72,30 @@ class Keeper:
             {"pause": self._process.pause, "resume": self._process.resume, "kill": self._process.kill}[order]()
 
     async def serve(self, listener: socket.socket, opening: str) -> None:
-        """Answer users until there has been none for a moment."""
+        """Answer users until there has been none for a moment, or one ends it."""
+        left = asyncio.Event()
 
         async def user(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self._users += 1
             try:
                 writer.write(opening.encode() + b"\n")
-                while order := await reader.readline():
+                while not self._ended and (order := await reader.readline()):
                     writer.write(self._answer(order.decode().strip()).encode() + b"\n")
             except ConnectionError:
                 pass
             finally:
                 self._users -= 1
-                self._unused_since = time.monotonic()
                 writer.close()
+                left.set()
 
         server = await asyncio.start_unix_server(user, sock=listener)
-        while not self._ended and (self._users or time.monotonic() < self._unused_since + UNUSED_SECONDS):
-            await asyncio.sleep(0.02)
+        unused = False
+        while not self._ended and not (unused and self._users == 0):
+            left.clear()
+            # There is none at first, and between the tests of one worker and those of the next: not at once, then.
+            unused = self._users == 0
+            with suppress(TimeoutError):
+                await asyncio.wait_for(left.wait(), UNUSED_SECONDS if unused else None)
         server.close()
 
     def _answer(self, order: str) -> str:

@@ -10,6 +10,7 @@ import sys
 import time
 import uuid
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -107,7 +108,8 @@ class Kept(ABC):
         if self._connection is None:
             return
         if self._alone:
-            self._connection.sendall(b"end\n")
+            with suppress(BrokenPipeError):
+                self._connection.sendall(b"end\n")
         self._lines.close()
         self._connection.close()
         self._connection = None
@@ -131,11 +133,16 @@ class Kept(ABC):
     def _order(self, order: str) -> None:
         if self._connection is None:
             raise ServerFailed(f"{self.kind}: not ours, so there is no {order}")
-        self._connection.sendall(order.encode() + b"\n")
+        # What a dead keeper cannot take is told by its answer, which does not come.
+        with suppress(BrokenPipeError):
+            self._connection.sendall(order.encode() + b"\n")
         self._read()
 
     def _read(self) -> Any:
-        line = self._lines.readline()
+        try:
+            line = self._lines.readline()
+        except ConnectionError:
+            line = ""
         answer = json.loads(line) if line else {"error": f"the keeper of {self.kind} is gone"}
         if "error" in answer:
             raise ServerFailed(answer["error"])
@@ -169,7 +176,10 @@ def _keep(kind: str, folder: Path) -> socket.socket:
             pass_fds=[listener.fileno()],
             cwd=ROOT,
             env=environment,
+            # Nor does it hold a pipe open to whose end somebody reads.
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
             check=True,
         )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from tests.servers.kept import Kept
+from tests.servers.minio import Minio
 from tests.servers.postgresql import PostgreSQL
+from tests.servers.rclone import Rclone
+from tests.servers.redis import Redis
 
-KINDS: dict[str, type[Kept]] = {kind.kind: kind for kind in (PostgreSQL,)}
+KINDS: dict[str, type[Kept]] = {kind.kind: kind for kind in (PostgreSQL, Minio, Redis, Rclone)}
