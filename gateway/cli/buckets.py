@@ -10,6 +10,7 @@ import click
 from gateway.cli.context import data_options, json_option, print_json, settings_of, with_services
 from gateway.cli.duration import utc
 from gateway.errors import BucketExists, BucketNotFound, BucketOwnedByYou, InvalidBucketName
+from gateway.model import Encryption
 
 if TYPE_CHECKING:
     from gateway.model import Bucket
@@ -30,6 +31,7 @@ def described(bucket: Bucket) -> dict[str, Any]:
         "versioning": bucket.versioning.value,
         "images": "public" if bucket.images_public else "private",
         "ladder": list(bucket.ladder),
+        "encryption": None if bucket.encryption is None else bucket.encryption.value,
         "created": utc(bucket.created_ms),
     }
 
@@ -46,7 +48,7 @@ def list_buckets(as_json: bool, data: Path | None, config_file: Path | None) -> 
     from gateway.cli.table import print_table
 
     print_table(
-        ("BUCKET", "ACCOUNT", "VERSIONING", "IMAGES", "LADDER", "CREATED"),
+        ("BUCKET", "ACCOUNT", "VERSIONING", "IMAGES", "LADDER", "ENCRYPTION", "CREATED"),
         [
             (
                 bucket.name,
@@ -54,6 +56,7 @@ def list_buckets(as_json: bool, data: Path | None, config_file: Path | None) -> 
                 bucket.versioning.value,
                 "public" if bucket.images_public else "private",
                 ",".join(map(str, bucket.ladder)),
+                "none" if bucket.encryption is None else bucket.encryption.value,
                 utc(bucket.created_ms),
             )
             for bucket in found
@@ -92,14 +95,26 @@ def create(name: str, account: str, data: Path | None, config_file: Path | None)
     metavar="WIDTHS",
     help="Widths that such links may ask for, in pixels. Where none is set: 150,300,600,1200.",
 )
+@click.option(
+    "--encryption",
+    type=click.Choice(["AES256", "none"], case_sensitive=False),
+    help="Whether what is stored from now on is encrypted where a request does not say.",
+)
 @data_options
-def set_bucket(name: str, images: str | None, ladder: str | None, data: Path | None, config_file: Path | None) -> None:
-    """Open a bucket for unsigned links to its images, or close it.
+def set_bucket(
+    name: str,
+    images: str | None,
+    ladder: str | None,
+    encryption: str | None,
+    data: Path | None,
+    config_file: Path | None,
+) -> None:
+    """Open a bucket for unsigned links to its images, or close it; encrypt what it stores.
 
     Unsigned links may ask for a width of the ladder and a format only, so that their variants can be counted.
     """
-    if images is None and ladder is None:
-        raise click.UsageError("say what to set: --images, --ladder or both")
+    if images is None and ladder is None and encryption is None:
+        raise click.UsageError("say what to set: --images, --ladder, --encryption")
     widths = _widths(ladder)
 
     async def work(services: Services) -> Bucket:
@@ -107,6 +122,9 @@ def set_bucket(name: str, images: str | None, ladder: str | None, data: Path | N
         if bucket is None:
             raise BucketNotFound(f"There is no bucket {name!r}.")
         await services.buckets.set_images(bucket, public=None if images is None else images == "public", ladder=widths)
+        if encryption is not None:
+            wanted = None if encryption.lower() == "none" else Encryption.SSE_S3
+            await services.buckets.set_encryption(bucket, wanted)
         await services.directory.refresh()
         return await services.directory.bucket(name) or bucket
 
@@ -114,7 +132,10 @@ def set_bucket(name: str, images: str | None, ladder: str | None, data: Path | N
     from gateway.policy.ladder import ladder_of
 
     shown = "public" if bucket.images_public else "private"
-    click.echo(f"{name}: images {shown}, ladder {','.join(map(str, ladder_of(bucket.ladder)))}")
+    click.echo(
+        f"{name}: images {shown}, ladder {','.join(map(str, ladder_of(bucket.ladder)))}, "
+        f"encryption {'none' if bucket.encryption is None else bucket.encryption.value}"
+    )
 
 
 def _widths(text: str | None) -> tuple[int, ...] | None:

@@ -9,6 +9,7 @@ import click
 
 from gateway.cli.context import data_options, json_option, print_json, settings_of, with_services
 from gateway.cli.duration import Moment, utc
+from gateway.config import Settings
 from gateway.model import AccessKey, KeyKind
 
 
@@ -190,9 +191,11 @@ def root(show: bool, as_json: bool, data: Path | None, config_file: Path | None)
 @keys.command("rotate-master")
 @data_options
 def rotate_master(data: Path | None, config_file: Path | None) -> None:
-    """Make a new master key and seal every secret with it. Keys and links go on working.
+    """Make a new master key and seal with it every secret and the key of every encrypted blob.
 
-    With a key from PIXGATE_MASTER_KEY the new one is printed; put it in place and start the server again.
+    Keys and links go on working, no object is written anew. With a key from PIXGATE_MASTER_KEY the new one is printed;
+    put it in place and start the server again. Run the command again where it was cut short: first it finishes what the
+    last one began.
     """
     import os
     import secrets
@@ -202,10 +205,14 @@ def rotate_master(data: Path | None, config_file: Path | None) -> None:
 
     settings = settings_of(config_file, data=data)
     new = MasterKey(secrets.token_bytes(32))
+    with_services(settings, lambda services: services.keyring.rewrap())
     if settings.master_key is not None:
-        count = with_services(settings, lambda services: services.keys.rotate_master(new))
+        # Told before it is in force: nothing could be read any more if it were lost in between.
         click.echo(f"PIXGATE_MASTER_KEY={new.hex()}")
+        click.echo("The key above is in force as soon as this command says so.", err=True)
+        count = with_services(settings, lambda services: services.keys.rotate_master(new))
         click.echo(f"{count} secrets sealed anew. Start the server again with the key above.", err=True)
+        _rewrap(settings.model_copy(update={"master_key": bytes.fromhex(new.hex())}))
         return
     path = data_folder.master_key_path(settings)
     waiting = Path(str(path) + data_folder.ROTATED)
@@ -226,3 +233,10 @@ def rotate_master(data: Path | None, config_file: Path | None) -> None:
         raise
     data_folder.put_master_key(settings)
     click.echo(f"{count} secrets sealed anew; the new key is in {path}")
+    _rewrap(settings)
+
+
+def _rewrap(settings: Settings) -> None:
+    count = with_services(settings, lambda services: services.keyring.rewrap())
+    if count:
+        click.echo(f"the keys of {count} encrypted blobs wrapped anew", err=True)
