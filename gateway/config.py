@@ -24,9 +24,14 @@ from dotenv.parser import parse_stream
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from gateway.redis_address import parse_redis_url
+from gateway.store_settings import FolderStore, S3Store, StoreSettings, parse_store
 
 PREFIX = "PIXGATE_"
 CONFIG_VARIABLE = "PIXGATE_CONFIG"
+LOCAL_STORE = "local"
+"""The name of the folder in the data folder."""
+MAIN_STORE = "main"
+"""The name of the store of `store_url`."""
 MIN_SECRET_LENGTH = 16
 """Characters a root secret needs once the server listens beyond the loopback interface."""
 
@@ -194,6 +199,36 @@ def _parse_redis(value: object) -> object:
     return value
 
 
+def _parse_store_url(value: object) -> object:
+    if isinstance(value, str):
+        parse_store(value)
+    return value
+
+
+def _parse_stores(value: object) -> object:
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(  # noqa: TRY004 - a mistake in the settings
+            "is a list of [[stores]] tables in the TOML file; as a variable there is only PIXGATE_STORE_URL"
+        )
+    stores: list[StoreSettings] = []
+    problems: list[str] = []
+    for number, table in enumerate(value, 1):
+        if isinstance(table, (FolderStore, S3Store)):
+            stores.append(table)
+            continue
+        name = table.get("name") if isinstance(table, dict) else None
+        where = f"{name!r}" if isinstance(name, str) else f"number {number}"
+        try:
+            if name is None:
+                raise ValueError("has no name")
+            stores.append(parse_store(table))
+        except ValueError as error:
+            problems.append(f"{where}: {error}")
+    if problems:
+        raise ValueError("; ".join(problems))
+    return tuple(stores)
+
+
 def _parse_database(value: object) -> object:
     if isinstance(value, str):
         parts = urlsplit(value)
@@ -230,6 +265,21 @@ class Settings(BaseModel):
     )
     workers: int = Field(
         default_factory=_cores, ge=1, le=256, description="Worker processes.", json_schema_extra={"shown": "the cores"}
+    )
+    store_url: Annotated[str | None, BeforeValidator(_parse_store_url)] = _secret(
+        "Store for new bytes: `s3://KEY:SECRET@host:9000/bucket?tls=off&style=path` or `file:///folder`. It is called `main`. "
+        "Unset: a folder in the data folder."
+    )
+    stores: Annotated[tuple[FolderStore | S3Store, ...], BeforeValidator(_parse_stores)] = Field(
+        default=(),
+        repr=False,
+        description="More stores, each a `[[stores]]` table in the TOML file with `name` and `url`, or with fields.",
+        json_schema_extra={"secret": True},
+    )
+    default_store: str | None = Field(
+        default=None,
+        description="Name of the store for new bytes. Unset: `main` where there is a `store_url`, else the first of `stores`, "
+        "else `local`, the folder in the data folder. What is stored elsewhere stays where it is.",
     )
     database_url: Annotated[str | None, BeforeValidator(_parse_database)] = _secret(
         "PostgreSQL for the metadata: `postgresql://user:password@host:5432/database?sslmode=verify-full`. Unset: SQLite "
@@ -357,6 +407,18 @@ class Settings(BaseModel):
         le=31_536_000,
         description="The same for `/img/<bucket>/<key>`, which shows another picture once the key is overwritten.",
     )
+
+    @property
+    def all_stores(self) -> tuple[StoreSettings, ...]:
+        """The stores that are named here; the folder in the data folder, `local`, is not among them."""
+        main = () if self.store_url is None else (parse_store(self.store_url, MAIN_STORE),)
+        return (*main, *self.stores)
+
+    @property
+    def new_store(self) -> str:
+        """The name of the store that new bytes go to, where their bucket does not say."""
+        names = [store.name for store in self.all_stores]
+        return self.default_store or (names[0] if names else LOCAL_STORE)
 
     @property
     def run_folder(self) -> Path:
@@ -542,6 +604,14 @@ def _contradictions(settings: Settings) -> list[tuple[tuple[str, ...], str]]:
         found.append((("root_access_key", "root_secret_key"), "set both or neither"))
     if (settings.tls_cert is None) != (settings.tls_key is None):
         found.append((("tls_cert", "tls_key"), "set both or neither"))
+    names = [LOCAL_STORE, *(store.name for store in settings.all_stores)]
+    if len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        found.append(
+            (("stores",), f"names must differ, also from `local` (and `main`, of store_url): {', '.join(twice)}")
+        )
+    if settings.default_store is not None and settings.default_store not in names:
+        found.append((("default_store",), f"there is no store {settings.default_store!r}, only {', '.join(names)}"))
     if settings.master_key is not None and settings.master_key_file is not None:
         found.append((("master_key", "master_key_file"), "set one of them, not both"))
     for name in ("tls_cert", "tls_key", "master_key_file"):

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, get_args, get_origin
 from gateway.config import SIZES, Address, Network, Settings, is_secret, shown_value, variable
 from gateway.s3.errors import CODES
 from gateway.s3.table import OPERATIONS, Level
+from gateway.store_settings import FolderStore, S3Store
 from transforms import options_page
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -58,7 +59,7 @@ def _kind(annotation: object, name: str) -> str:
         return "size (`500MB`, `1GiB`)"
     if get_origin(annotation) is Annotated:
         return _kind(get_args(annotation)[0], name)
-    if isinstance(annotation, UnionType):
+    if isinstance(annotation, UnionType) and annotation != FolderStore | S3Store:
         kept = [one for one in get_args(annotation) if one is not type(None)]
         return "network" if set(kept) == set(get_args(Network)) else _kind(kept[0], name)
     if get_origin(annotation) is Literal:
@@ -72,6 +73,7 @@ def _kind(annotation: object, name: str) -> str:
         int: "whole number" if not name.endswith("_age") else "seconds",
         float: "seconds" if "megapixels" not in name else "number",
         str: "host name" if name == "domain" else "text",
+        FolderStore | S3Store: "table",
     }
     return words[annotation]
 
@@ -110,7 +112,9 @@ def _groups() -> Iterator[tuple[str, list[str]]]:
     grouped: dict[str, list[str]] = {title: [] for title in titles}
     for name in Settings.model_fields:
         grouped[next((title for title in special if titles[title](name)), "Server")].append(name)
-    yield from ((title, grouped[title]) for title in ("Server", "Database, stores, Redis", "Watching", "Limits", "Images"))
+    yield from (
+        (title, grouped[title]) for title in ("Server", "Database, stores, Redis", "Watching", "Limits", "Images")
+    )
 
 
 def settings_page() -> str:
@@ -135,6 +139,20 @@ def settings_page() -> str:
             secret = " Secret: no flag." if is_secret(name) else ""
             text = (Settings.model_fields[name].description or "") + secret
             lines.append(f"| `{variable(name)}` | {kind(name)} | {cell} | {text.replace('|', chr(92) + '|')} |")
+    lines += [
+        "",
+        "## A store",
+        "",
+        "What a `[[stores]]` table may hold besides `name`: either `url`, or these; and what may stand behind the `?` of an "
+        "`s3://` URL (but the first two and the secret key). `path` alone makes it a folder.",
+        "",
+        "| Field | Default | Meaning |",
+        "|---|---|---|",
+    ]
+    for name, field in S3Store.model_fields.items():
+        if name not in ("kind", "name"):
+            shown = "" if field.is_required() or field.default in (None, "") else f"`{field.default}`"
+            lines.append(f"| `{name}` | {shown.lower()} | {field.description} |")
     return "\n".join(lines) + "\n"
 
 

@@ -17,10 +17,10 @@ from gateway.blobs.upstream.head import Head
 from gateway.blobs.upstream.pool import Pool
 from gateway.blobs.upstream.request import Answer, Request
 from gateway.blobs.upstream.retry import is_fault, pause
-from gateway.blobs.upstream.settings import S3Store
 from gateway.blobs.upstream.signer import KeyPair, Signer
 from gateway.blobs.upstream.xml import MAX_BYTES
 from gateway.errors import DiskFull
+from gateway.store_settings import S3Store
 from signing.canonical import encode_path
 
 PATIENCE = 4.5

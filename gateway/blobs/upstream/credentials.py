@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gateway.blobs.upstream.errors import UpstreamError
-from gateway.blobs.upstream.settings import S3Store
 from gateway.blobs.upstream.signer import KeyPair
+from gateway.store_settings import S3Store
 
 FILE_SECONDS = 10.0
 """Files are read again after so long."""

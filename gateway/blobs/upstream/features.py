@@ -79,7 +79,7 @@ async def find_features(client: Client, bucket: str, key: bytes, extra: Headers 
             content_md5=await put(("content-md5", base64_md5(PROBE)))
             and not await put(("content-md5", base64_md5(b"something else"))),
             conditional_writes=not await put(("if-none-match", "*")),
-            ranges=ranged.status == 206 and ranged.body == PROBE[3:10],
+            ranges=ranged.body == PROBE[3:10],
         )
     finally:
         # What may be left is a few bytes under a name that no blob has.

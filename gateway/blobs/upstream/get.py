@@ -83,8 +83,9 @@ async def open_range(
 
 
 def _matches(status: int, content_range: str | None, offset: int, last: int) -> bool:
-    if status == 200:
+    if content_range is None:
         # A service without ranges may be read from the start; the length says whether that was the whole.
-        return offset == 0
-    match = _RANGE.fullmatch(content_range or "")
-    return status == 206 and match is not None and (int(match[1]), int(match[2])) == (offset, last)
+        return status == 200 and offset == 0
+    # Some send a range with 200 in place of 206; the range itself is what counts.
+    match = _RANGE.fullmatch(content_range)
+    return match is not None and (int(match[1]), int(match[2])) == (offset, last)

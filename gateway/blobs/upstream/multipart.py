@@ -126,7 +126,7 @@ class MultipartWriter:
         request = Request("CompleteMultipartUpload", "POST", self._bucket, self._key, query, body=document.encode())
         try:
             answer = await self._client.call(request, timeout=STALL_SECONDS, again=False)
-            answer.xml("CompleteMultipartUploadResult")
+            answer.xml("CompleteMultipartUpload")
         except (Failed, Refused):
             # It may have been completed all the same: its length tells.
             if not await self._is_there():
@@ -145,7 +145,7 @@ class MultipartWriter:
             headers = (*headers, ("x-amz-checksum-algorithm", "CRC32C"))
         request = Request("CreateMultipartUpload", "POST", self._bucket, self._key, "uploads=", headers)
         answer = await self._client.call(request)
-        upload_id = answer.xml("InitiateMultipartUploadResult").get("UploadId")
+        upload_id = answer.xml("InitiateMultipartUpload").get("UploadId")
         if not upload_id:
             raise UpstreamError("CreateMultipartUpload: the answer names no upload")
         return upload_id

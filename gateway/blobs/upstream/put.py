@@ -141,8 +141,8 @@ class BodyUpload:
 class PutWriter:
     """A blob that goes up in one request.
 
-    `gives_md5`: `Placed.md5` will be the MD5 of the bytes, computed by the service and worth as much as our own, since it
-    also compared a CRC32C of ours; so nobody needs to compute it here.
+    `gives_md5`: `Placed.md5` will be the MD5 of the bytes: the service's ETag, which is worth as much as a digest of our
+    own, since it also compared our CRC32C of the same bytes, or since it was compared with a digest of our own.
     """
 
     def __init__(self, store: str, name: str, body: BodyUpload, length: int, *, gives_md5: bool) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.blobs.upstream.errors import BadResponse, UpstreamError, from_answer
-from gateway.blobs.upstream.head import Head
 from gateway.blobs.upstream.xml import Element, error_code, parse
 from gateway.errors import DiskFull
 
@@ -45,12 +44,12 @@ class Answer:
         return from_answer(self.operation, self.status, code, message)
 
     def xml(self, root: str) -> Element:
-        """The document, whose root must be so named. Raises BadResponse, and what an `Error` in a 200 means."""
+        """The document, whose root's name must begin so. Raises BadResponse, and what an `Error` in a 200 means."""
         element = parse(self.body)
         if element.name == "Error":
             # Long operations answer 200 before they know: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
             raise from_answer(self.operation, 500, element.get("Code"), element.get("Message"))
-        if element.name != root:
+        if not element.name.startswith(root):
             raise BadResponse(f"{self.operation}: the answer is a {element.name[:40]}, not a {root}")
         return element
 
@@ -58,7 +57,3 @@ class Answer:
 def etag_of(headers: dict[str, str]) -> str:
     """Without quotes; empty where there is none."""
     return headers.get("etag", "").removeprefix("W/").strip('"')
-
-
-def answer(operation: str, head: Head, body: bytes) -> Answer:
-    return Answer(operation, head.status, head.headers, body)

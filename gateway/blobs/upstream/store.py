@@ -19,9 +19,9 @@ from gateway.blobs.upstream.pack import Packer
 from gateway.blobs.upstream.put import BodyUpload, PutWriter, put_whole
 from gateway.blobs.upstream.removal import remove_object, remove_objects
 from gateway.blobs.upstream.request import Request
-from gateway.blobs.upstream.settings import S3Store
 from gateway.errors import StoreUnavailable
 from gateway.model import Segment
+from gateway.store_settings import S3Store
 
 PROBE_BODY = b"pixgate"
 
@@ -84,8 +84,7 @@ class UpstreamStore:
             )
         request = Request("PutObject", "PUT", self._bucket, key, headers=self._write_headers)
         body = BodyUpload(self._client, self.features, request, length)
-        gives_md5 = self.features.md5_etags and self.features.trailers
-        return PutWriter(self.name, name, body, length, gives_md5=gives_md5)
+        return PutWriter(self.name, name, body, length, gives_md5=self.features.md5_etags)
 
     def _new_name(self, kind: str = "") -> str:
         if self._lease is None:
@@ -205,16 +204,18 @@ class UpstreamStore:
             headers=self._write_headers,
         )
 
+    def probe_key(self) -> bytes:
+        """A key beside the blobs, for a try; new each time."""
+        return self._layout.probe(secrets.token_hex(8))
+
     async def learn(self) -> Features:
         """Try out what the service can do; until then the least is assumed. Raises UpstreamError, DiskFull."""
-        self.features = await find_features(
-            self._client, self._bucket, self._layout.probe(secrets.token_hex(8)), self._write_headers
-        )
+        self.features = await find_features(self._client, self._bucket, self.probe_key(), self._write_headers)
         return self.features
 
     async def probe(self) -> None:
         """Write, read and delete a small object. Raises UpstreamError, DiskFull."""
-        key = self._layout.probe(secrets.token_hex(8))
+        key = self.probe_key()
         await put_whole(self._client, self.features, self._bucket, key, PROBE_BODY, self._write_headers)
         try:
             found = await self._client.call(Request("GetObject", "GET", self._bucket, key))

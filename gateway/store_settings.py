@@ -163,6 +163,10 @@ class S3Store(BaseModel):
         return True
 
     @property
+    def is_loopback(self) -> bool:
+        return self.host == "localhost" or (self.is_address and ipaddress.ip_address(self.host).is_loopback)
+
+    @property
     def effective_style(self) -> Literal["path", "virtual"]:
         return self.style or ("virtual" if self.host.endswith((".amazonaws.com", ".amazonaws.com.cn")) else "path")
 
