@@ -159,7 +159,9 @@ class RedisServer:
                 "password": address.sentinel_password,
                 "driver_info": None,
             }
-            asking |= {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "protocol": 2, **tls}
+            # One sentinel after the other is asked; none of them is waited for long, or asked twice.
+            asking |= {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "retry": Retry(NoBackoff(), 0)}
+            asking |= {"protocol": 2, **tls}
             self._sentinel = Sentinel(address.hosts, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
             return self._sentinel.master_for(address.service, **common, **tls)
         (host, port) = address.hosts[0]
