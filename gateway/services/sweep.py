@@ -81,7 +81,7 @@ class Sweep:
                 break
             for row in rows:
                 if store.may_grow(row.name):
-                    await store.punch(row.name, row.offset, row.length)
+                    await store.punch(row.name, row.offset, row.stored_length)
             # The rows last: without them nobody would know of a name that the store did not remove.
             living = set(await leases.live(self._database))
             ids = {row.id for row in rows}
