@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from gateway.blobs.encryption.chunks import Sealer, stored_length
 from gateway.blobs.port import PACKED_BYTES, BlobReader, BlobWriter, Bytes, Placed, Store
-from gateway.errors import ChecksumMismatch, LengthMismatch, Md5Mismatch, Sha256Mismatch
+from gateway.errors import ChecksumMismatch, LengthMismatch, Md5Mismatch, Sha256Mismatch, StoreUnavailable
 from gateway.metadata.contents import NewBlob
 from gateway.metadata.port import Durable
 from gateway.model import Checksum, ChecksumAlgorithm, ChecksumType, Expectations, Segment
@@ -59,6 +59,13 @@ class Digests:
         self._checksum = None
         if self._algorithm is not None and not (self._algorithm is ChecksumAlgorithm.SHA256 and self._sha256):
             self._checksum = checksums.new_hasher(self._algorithm)
+
+    def leave_md5(self) -> bool:
+        """Compute none, since the store will; gives whether that may be: what the client sent is compared here."""
+        if self.expect.md5 is not None:
+            return False
+        self._md5 = None
+        return True
 
     def update(self, piece: Bytes) -> None:
         if self._md5 is not None:
@@ -176,6 +183,7 @@ async def _ingest_large(
     loop = asyncio.get_running_loop()
     expect = digests.expect
     writer = await _create(store, executor, expect.length, key)
+    stores_md5 = writer.gives_md5 and digests.leave_md5()
     working: asyncio.Future[None] | None = None
     writing: asyncio.Task[None] | None = None
     size = 0
@@ -213,6 +221,10 @@ async def _ingest_large(
             raise LengthMismatch("You did not provide the number of bytes specified by the Content-Length HTTP header")
         md5, checksum = digests.verify(body)
         placed = await writer.finish()
+        if stores_md5:
+            if placed.md5 is None:
+                raise StoreUnavailable("The store did not say what it holds.")
+            md5 = placed.md5.hex()
     except BaseException:
         if writing is not None:
             writing.cancel()
