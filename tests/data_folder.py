@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -9,13 +10,16 @@ from contextlib import asynccontextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from gateway.backends import DATABASE, embedded
+from gateway.backends import DATABASE, backends_of
 from gateway.blobs.filesystem import FilesystemStore
 from gateway.blobs.folder import Folder
+from gateway.config import load
 from gateway.model import Bucket, Expectations, Headers, PutResult, Tags, WriteConditions
 from gateway.services import RootCredentials, Services
 from gateway.services.secrets import MasterKey
+from gateway.services.services import Backends
 from migrations.run import upgrade
+from tests.services import environment_of
 
 MASTER = MasterKey(bytes(range(32)))
 
@@ -44,17 +48,32 @@ async def open_services(
     root: RootCredentials | None = None,
     min_free: int = 0,
 ) -> AsyncIterator[Services]:
-    """Services over a data folder, which is made where it is missing."""
+    """Services over a data folder, which is made where it is missing, and over what `--backends` names besides."""
     if not (data / DATABASE).exists():
         shutil.rmtree(data, ignore_errors=True)
         new_data_folder(data)
     services = await Services.open(
-        embedded(data, min_free=min_free), master=MASTER, worker=worker, grace_ms=grace_ms, root=root
+        backends_for(data, min_free=min_free), master=MASTER, worker=worker, grace_ms=grace_ms, root=root
     )
     try:
         yield services
     finally:
         await services.close()
+
+
+def backends_for(data: Path, *, min_free: int = 0) -> Backends:
+    """What the services of a data folder stand on."""
+    environment = {"PIXGATE_DATA": str(data), "PIXGATE_MIN_FREE_BYTES": str(min_free), **environment_of(data)}
+    return backends_of(load(environ=environment, env_file=Path(os.devnull)))
+
+
+async def names(services: Services) -> list[str]:
+    """The names of everything that lies in the stores."""
+    found = []
+    for store in services.stores:
+        for lease in await store.leases():
+            found += [entry.name async for page in store.entries(lease) for entry in page]
+    return found
 
 
 def folder_of(services: Services) -> Folder:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.backends import DATABASE, embedded
+from gateway.backends import DATABASE
 from gateway.errors import (
     AccountExists,
     AccountNotFound,
@@ -28,7 +28,7 @@ from gateway.model import Bucket, KeyKind, Versioning
 from gateway.services import RootCredentials, Services
 from gateway.services.buckets import check_bucket_name
 from gateway.services.secrets import MasterKey, load_master_key, parse_master_key
-from tests.data_folder import MASTER, folder_of, open_services, put, read
+from tests.data_folder import MASTER, backends_for, folder_of, open_services, put, read
 
 CHANGE = """
 import asyncio, sys
@@ -56,6 +56,7 @@ def elsewhere(folder: Path, expression: str, *, worker: bool = False) -> None:
     subprocess.run(arguments, check=True, timeout=30)
 
 
+@pytest.mark.embedded
 async def test_a_key_disabled_in_another_process_is_so_at_the_next_request(services: Services, folder: Path) -> None:
     key = await services.keys.create("ann")
     await services.directory.refresh()
@@ -72,6 +73,7 @@ async def test_a_key_disabled_in_another_process_is_so_at_the_next_request(servi
     assert await services.directory.access_key(key.access_key) is None
 
 
+@pytest.mark.embedded
 async def test_an_account_switched_off_takes_its_keys_along(services: Services, folder: Path) -> None:
     key = await services.keys.create("ann")
     await services.directory.refresh()
@@ -107,6 +109,7 @@ async def test_settings_of_a_bucket_are_seen_at_once(services: Services, bucket:
     assert (found.versioning, found.images_public, found.ladder) == (Versioning.ENABLED, True, (150, 600))
 
 
+@pytest.mark.embedded
 async def test_objects_written_in_another_process_are_seen_at_once(
     services: Services, bucket: Bucket, folder: Path
 ) -> None:
@@ -150,23 +153,26 @@ async def test_the_cache_of_unknown_names_is_bounded(services: Services, monkeyp
 
 async def test_another_master_key_is_refused(services: Services, folder: Path) -> None:
     with pytest.raises(InvalidValue, match="master key"):
-        await Services.open(embedded(folder), master=MasterKey(bytes(32)))
+        await Services.open(backends_for(folder), master=MasterKey(bytes(32)))
 
 
+@pytest.mark.embedded
 async def test_a_folder_of_another_deployment_is_refused(services: Services, folder: Path, tmp_path: Path) -> None:
     async with open_services(tmp_path / "second") as second:
         folder_of(second).root.joinpath("deployment").unlink()
         folder_of(services).root.joinpath("deployment").rename(folder_of(second).root / "deployment")
     with pytest.raises(InvalidValue, match="belongs to the deployment"):
-        await Services.open(embedded(tmp_path / "second"), master=MASTER)
+        await Services.open(backends_for(tmp_path / "second"), master=MASTER)
     folder_of(services).claim()
 
 
+@pytest.mark.embedded
 async def test_a_folder_without_a_database_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidValue, match="migrate"):
-        await Services.open(embedded(tmp_path), master=MASTER)
+        await Services.open(backends_for(tmp_path), master=MASTER)
 
 
+@pytest.mark.embedded
 async def test_secrets_are_in_no_repr_and_not_in_the_database(services: Services, folder: Path) -> None:
     key = await services.keys.create("ann")
     root = RootCredentials("ROOTKEY", "the root secret")
@@ -224,8 +230,8 @@ async def test_rotating_the_master_key_keeps_every_secret(folder: Path) -> None:
         keys = [await services.keys.create(name) for name in ("ann", "bob")]
         assert await services.keys.rotate_master(other) == 2
     with pytest.raises(InvalidValue):
-        await Services.open(embedded(folder), master=MASTER)
-    services = await Services.open(embedded(folder), master=other)
+        await Services.open(backends_for(folder), master=MASTER)
+    services = await Services.open(backends_for(folder), master=other)
     try:
         assert [await services.keys.get(key.access_key) for key in keys] == keys
     finally:

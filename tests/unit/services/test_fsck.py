@@ -58,6 +58,7 @@ def change(folder: Path, sql: str) -> None:
         ),
     ],
 )
+@pytest.mark.embedded
 async def test_each_kind_of_damage_is_found(damaged: Services, folder: Path, sql: str, finding: str) -> None:
     assert (await damaged.fsck.run()).clean
     change(folder, sql)
@@ -66,6 +67,7 @@ async def test_each_kind_of_damage_is_found(damaged: Services, folder: Path, sql
     assert any(finding in problem for problem in report.problems), report.problems
 
 
+@pytest.mark.embedded
 async def test_a_missing_and_a_short_file_are_found(damaged: Services) -> None:
     (name,) = folder_of(damaged).names(damaged.lease.id)
     path = folder_of(damaged).path(name)
@@ -75,6 +77,7 @@ async def test_a_missing_and_a_short_file_are_found(damaged: Services) -> None:
     assert any("is missing" in problem for problem in (await damaged.fsck.run()).problems)
 
 
+@pytest.mark.embedded
 async def test_counts_are_repaired(damaged: Services, folder: Path) -> None:
     change(folder, "UPDATE usage SET objects = 7, bytes = 7")
     assert not (await damaged.fsck.run(repair=True)).clean
@@ -96,6 +99,7 @@ async def test_contents_that_nobody_knows_of_are_queued_for_the_sweep(services: 
     assert (await services.fsck.run()).blobs == 0
 
 
+@pytest.mark.embedded
 async def test_leftovers_are_reported_and_removed_only_on_request(services: Services, bucket: Bucket) -> None:
     await put(services, bucket, b"key", b"x")
     writer = folder_of(services).create()

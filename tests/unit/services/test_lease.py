@@ -11,7 +11,7 @@ from gateway.metadata import leases
 from gateway.model import Bucket, Expectations, WriteConditions
 from gateway.services import Services
 from gateway.services import lease as lease_module
-from tests.data_folder import Pieces, folder_of, put, read
+from tests.data_folder import Pieces, names, put, read
 
 LARGE = bytes(200_000)
 
@@ -29,10 +29,6 @@ async def refused(services: Services, bucket: Bucket) -> None:
         )
 
 
-def names(services: Services) -> list[str]:
-    return [name for lease in folder_of(services).leases() for name in folder_of(services).names(lease)]
-
-
 async def test_what_was_refused_is_swept_while_the_process_lives(
     services: Services, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -40,11 +36,11 @@ async def test_what_was_refused_is_swept_while_the_process_lives(
     await put(services, bucket, b"kept", LARGE)
     await refused(services, bucket)
     old = services.lease.id
-    assert len(names(services)) == 2
+    assert len(await names(services)) == 2
     await services.lease.turn()
     assert services.lease.id != old
     await services.sweep.run_once()
-    assert len(names(services)) == 1
+    assert len(await names(services)) == 1
     assert await read(services, bucket, b"kept") == LARGE
     await put(services, bucket, b"after", LARGE)
     assert await read(services, bucket, b"after") == LARGE
@@ -106,7 +102,7 @@ async def test_a_write_in_flight_keeps_its_lease(
     assert old not in await leases.live(services.database)
     await services.sweep.run_once()
     assert await read(services, bucket, b"slow") == LARGE
-    assert len(names(services)) == 1
+    assert len(await names(services)) == 1
 
 
 async def test_a_condition_that_fails_costs_no_body(services: Services, bucket: Bucket) -> None:

@@ -13,6 +13,7 @@ from gateway.services.clock import now_ms
 from tests.data_folder import folder_of, open_services, put
 
 
+@pytest.mark.embedded
 async def test_a_store_that_lost_its_mark_is_not_begun_anew(folder: Path) -> None:
     async with open_services(folder) as services:
         bucket = await services.buckets.create("photos", services.directory.root_account)
@@ -27,6 +28,7 @@ async def test_a_store_that_lost_its_mark_is_not_begun_anew(folder: Path) -> Non
         assert (await services.fsck.run()).clean
 
 
+@pytest.mark.embedded
 async def test_a_store_that_was_never_used_may_be_new(folder: Path) -> None:
     async with open_services(folder):
         pass
@@ -37,6 +39,7 @@ async def test_a_store_that_was_never_used_may_be_new(folder: Path) -> None:
         pass
 
 
+@pytest.mark.embedded
 async def test_repairing_leaves_a_worker_alone_that_begins_meanwhile(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:

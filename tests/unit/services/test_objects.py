@@ -206,6 +206,7 @@ async def test_a_body_that_breaks_off_leaves_nothing(services: Services, bucket:
     assert blobs_open(services) == before
 
 
+@pytest.mark.embedded
 async def test_a_cancelled_upload_closes_its_file_and_leaves_nothing(services: Services, bucket: Bucket) -> None:
     class Endless:
         def __init__(self) -> None:
@@ -387,6 +388,7 @@ async def test_a_lease_that_is_lost_while_a_body_comes_forbids_the_commit(servic
     assert await read(services, bucket, b"key") == b"under the new lease"
 
 
+@pytest.mark.embedded
 async def test_too_little_free_space_stops_writes_and_nothing_else(folder: Path) -> None:
     async with open_services(folder) as services:
         bucket = await services.buckets.create("photos", services.directory.root_account)
@@ -438,6 +440,7 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("kind", ["new", "match"])
+@pytest.mark.embedded
 async def test_of_fifty_conditional_writers_in_two_processes_one_wins(
     services: Services, bucket: Bucket, folder: Path, kind: str
 ) -> None:
@@ -471,6 +474,7 @@ async def test_of_fifty_conditional_writers_in_two_processes_one_wins(
         assert (await read(services, bucket, b"%d" % key)).decode() == won[0]
 
 
+@pytest.mark.embedded
 async def test_what_was_acknowledged_is_in_the_database_file(services: Services, bucket: Bucket, folder: Path) -> None:
     await put(services, bucket, b"key", DATA)
     with sqlite3.connect(folder / DATABASE) as other:

@@ -19,7 +19,7 @@ from gateway.services import Services
 from gateway.services.clock import now_ms
 from gateway.services.ingest import PACKED_BYTES
 from gateway.services.sweep import Sweep
-from tests.data_folder import folder_of, open_services, put, read
+from tests.data_folder import names, open_services, put, read
 
 LARGE = os.urandom(PACKED_BYTES + 1)
 
@@ -31,8 +31,8 @@ async def copy(services: Services, bucket: Bucket, source: bytes, target: bytes)
     )
 
 
-def files(services: Services) -> int:
-    return sum(len(folder_of(services).names(lease)) for lease in folder_of(services).leases())
+async def files(services: Services) -> int:
+    return len(await names(services))
 
 
 async def segment_of(services: Services, bucket: Bucket, key: bytes) -> Segment:
@@ -44,13 +44,13 @@ async def segment_of(services: Services, bucket: Bucket, key: bytes) -> Segment:
 
 async def test_a_file_that_nothing_refers_to_goes_at_once_after_its_grace(services: Services, bucket: Bucket) -> None:
     await put(services, bucket, b"key", LARGE)
-    assert files(services) == 1
+    assert await files(services) == 1
     await services.objects.delete(bucket, b"key")
-    assert files(services) == 1, "a request never deletes bytes"
+    assert await files(services) == 1, "a request never deletes bytes"
     report = await services.sweep.run_once()
     assert report is not None
     assert (report.contents, report.blobs) == (1, 1)
-    assert files(services) == 0, "under a living lease too: nobody appends to a file of its own"
+    assert await files(services) == 0, "under a living lease too: nobody appends to a file of its own"
 
 
 async def test_bytes_outlive_their_last_row_by_the_grace_time(folder: Path) -> None:
@@ -68,7 +68,7 @@ async def test_bytes_outlive_their_last_row_by_the_grace_time(folder: Path) -> N
         report = await later.run_once()
         assert report is not None
         assert report.blobs == 1
-        assert files(services) == 0
+        assert await files(services) == 0
 
 
 async def test_an_open_read_keeps_its_bytes(services: Services, bucket: Bucket) -> None:
@@ -84,13 +84,13 @@ async def test_an_open_read_keeps_its_bytes(services: Services, bucket: Bucket) 
     assert report is not None
     assert report.blobs == 0
     assert os.pread(reader.fd, reader.length, reader.offset) == LARGE
-    assert files(services) == 1
+    assert await files(services) == 1
     reader.close()
     await services.database.write(lambda tx: leases.renew(tx, lease, now_ms(), services.lease.oldest_use()))
     report = await services.sweep.run_once()
     assert report is not None
     assert report.blobs == 1
-    assert files(services) == 0
+    assert await files(services) == 0
 
 
 async def test_a_noted_read_keeps_its_bytes_between_two_files(services: Services, bucket: Bucket) -> None:
@@ -115,7 +115,7 @@ async def test_bytes_that_a_copy_shares_stay(services: Services, bucket: Bucket)
     assert await read(services, bucket, b"b") == LARGE
     await services.objects.delete(bucket, b"b")
     await services.sweep.run_once()
-    assert files(services) == 0
+    assert await files(services) == 0
 
 
 async def test_neighbours_in_a_pack_stay(services: Services, bucket: Bucket) -> None:
@@ -132,7 +132,7 @@ async def test_neighbours_in_a_pack_stay(services: Services, bucket: Bucket) -> 
         await services.objects.delete(bucket, b"%d" % number)
     await services.sweep.run_once()
     assert await read(services, bucket, b"more") == b"appended to the same pack"
-    assert files(services) == 1
+    assert await files(services) == 1
 
 
 async def test_a_pack_goes_with_its_last_blob_once_its_process_is_gone(folder: Path) -> None:
@@ -142,24 +142,24 @@ async def test_a_pack_goes_with_its_last_blob_once_its_process_is_gone(folder: P
         await put(services, bucket, b"b", b"2")
     async with open_services(folder, grace_ms=-1000) as services:
         await services.sweep.run_once()
-        assert files(services) == 1
+        assert await files(services) == 1
         await services.objects.delete(bucket, b"a")
         await services.sweep.run_once()
         assert await read(services, bucket, b"b") == b"2"
         await services.objects.delete(bucket, b"b")
         await services.sweep.run_once()
-        assert files(services) == 0
-        assert folder_of(services).leases() == [services.lease.id]
+        assert await files(services) == 0
+        assert await services.stores.default.leases() in ([], [services.lease.id])
 
 
 async def test_what_a_dead_process_wrote_and_never_committed_goes(services: Services, bucket: Bucket) -> None:
     await put(services, bucket, b"kept", LARGE)
-    writer = folder_of(services).create()
-    writer.write([b"never committed"])
-    writer.finish()
-    placed = folder_of(services).append(b"never committed either")
+    writer = await services.stores.default.create(15)
+    await writer.write([b"never committed"])
+    await writer.finish()
+    placed = await services.stores.default.append(b"never committed either")
     await services.sweep.run_once()
-    assert files(services) == 3, "pending under a living lease"
+    assert await files(services) == 3, "pending under a living lease"
     old = services.lease.id
     await services.database.write(lambda tx: leases.end(tx, old))
     await services.lease.begin()
@@ -260,7 +260,7 @@ async def test_a_sweep_that_was_cut_off_goes_on(
         with pytest.raises(ConnectionResetError):
             await services.sweep.run_once()
     await services.sweep.run_once()
-    assert files(services) == 0
+    assert await files(services) == 0
 
 
 WRITER = """
@@ -282,6 +282,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.embedded
 async def test_nothing_acknowledged_is_lost_by_a_kill(services: Services, bucket: Bucket, folder: Path) -> None:
     for _ in range(3):
         process = subprocess.Popen([sys.executable, "-c", WRITER, str(folder)], stdout=subprocess.PIPE, text=True)
