@@ -7,7 +7,12 @@ that waits (a network engine) and one that never does (SQLite, which runs it to 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from gateway.model import WriteConditions
+
+if TYPE_CHECKING:
+    from gateway.metadata.versions import NewVersion, Written
 
 T = TypeVar("T")
 
@@ -59,6 +64,15 @@ class Database(Reader, Protocol):
 
     async def generation(self) -> int:
         """The configuration's generation as of a moment after the call began."""
+
+    async def current(self, bucket_id: int, key: bytes) -> tuple[int, Row | None]:
+        """The generation, and the row of a key's current version (for `versions.current_of`), at one moment after the call.
+
+        On a network engine callers at about the same time share a round trip.
+        """
+
+    async def put(self, new: NewVersion, conditions: WriteConditions, *, durable: Durable | None = None) -> Written:
+        """`versions.put_new` as a transaction of its own, by the shortest way that the engine has. Runs to its end."""
 
     async def maintain(self) -> None:
         """What is due now and then; called every second by every process."""

@@ -11,14 +11,18 @@ import errno
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
+
+import asyncpg
 
 from gateway.errors import DatabaseUnavailable, DiskFull, GatewayError
 from gateway.metadata.coalesced import Coalesced
 from gateway.metadata.meta import GENERATION
 from gateway.metadata.port import Durable, Parameters, Reader, Row, Transaction
+from gateway.metadata.postgres_hot import CURRENT, CURRENTS, PUT, Batches, Put, arguments, is_plain
 from gateway.metadata.postgres_pool import CALL_SECONDS, Pool, Use
 from gateway.metadata.postgres_sql import (
     LOST,
@@ -29,6 +33,8 @@ from gateway.metadata.postgres_sql import (
     translate,
     translated,
 )
+from gateway.metadata.versions import NewVersion, Written, put_new
+from gateway.model import WriteConditions
 
 T = TypeVar("T")
 
@@ -36,6 +42,9 @@ log = logging.getLogger("pixgate.metadata")
 
 RETRY_SECONDS = 0.05
 """The longest first wait before a transaction that lost to another is tried again; it doubles each time."""
+LOOK_UPS = 1
+PUTS = 2
+"""Batches of look-ups and of plain puts on their way at once: more would be smaller ones."""
 REPLICA_SECONDS = 10.0
 """How long a replica that did not answer is left alone."""
 UNKNOWN = "The write was interrupted; whether it took place is not known."
@@ -200,6 +209,8 @@ class PostgresDatabase:
             )
             self._replica = PostgresReplica(pool, self)
         self._generation = Coalesced(self._ask_generation)
+        self._currents = Batches(self._ask_currents, LOOK_UPS)
+        self._puts = Batches(self._ask_puts, PUTS)
         self._syncs: dict[Durable, Coalesced[None]] = {}
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="durable")
         self._writes: set[asyncio.Task[Any]] = set()
@@ -260,6 +271,60 @@ class PostgresDatabase:
         heavy: bool = False,
     ) -> T:
         return await self._to_its_end(self._write(operation, durable, heavy))
+
+    async def current(self, bucket_id: int, key: bytes) -> tuple[int, Row | None]:
+        return await self._currents((bucket_id, key))
+
+    async def _ask_currents(self, asked: Sequence[tuple[int, bytes]]) -> list[tuple[int, Row | None]]:
+        if len(asked) == 1:
+            row = await single(self._pool, lambda connection: connection.fetchrow(CURRENT, *asked[0]))
+            assert row is not None
+            rows = [row]
+        else:
+            columns = [bucket for bucket, _ in asked], [key for _, key in asked]
+            rows = await single(self._pool, lambda connection: connection.fetch(CURRENTS, *columns))
+        return [(row[0], None if row[2] is None else row[2:]) for row in rows]
+
+    async def put(self, new: NewVersion, conditions: WriteConditions, *, durable: Durable | None = None) -> Written:
+        if self._pgbouncer or not is_plain(new):
+            return await self.write(lambda tx: put_new(tx, new, conditions), durable=durable)
+        if self._closed:
+            raise DatabaseUnavailable("The database is closed.")
+        if durable is not None:
+            await self._sync(durable)
+        return await self._puts(Put(new, conditions))
+
+    async def _ask_puts(self, puts: Sequence[Put]) -> list[Written | GatewayError]:
+        """Write several versions in one transaction, which is one statement."""
+        use = await self._pool.acquire(time.monotonic() + CALL_SECONDS)
+        connection = use.connection
+        try:
+            rows = await connection.fetch(PUT, *arguments(puts))
+        except Exception as error:
+            if connection.is_closed() or isinstance(error, LOST):
+                self._pool.drop(use)
+                raise DatabaseUnavailable(UNKNOWN) from error
+            self._pool.release(use)
+            fact = translate(error)
+            if isinstance(fact, GatewayError) and not isinstance(error, RETRIED):
+                raise fact from error
+        except BaseException:
+            self._pool.drop(use)
+            raise
+        else:
+            self._pool.release(use)
+            return [put.written(*row) for put, row in zip(puts, rows, strict=True)]
+        # One of them was refused, or lost to others, and took all with it: each by itself.
+        answers: list[Written | GatewayError] = []
+        for put in puts:
+            try:
+                answers.append(await self._write(partial(put_new, new=put.new, conditions=put.conditions), None, False))
+            except GatewayError as fact:
+                answers.append(fact)
+            except asyncpg.PostgresError as error:
+                log.error("a version could not be written: %s", type(error).__name__)
+                answers.append(DatabaseUnavailable("The metadata database refused what was written."))
+        return answers
 
     async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
         """Run it whether or not the caller still waits."""
@@ -362,8 +427,8 @@ class PostgresDatabase:
 
     async def close(self) -> None:
         self._closed = True
-        while self._writes:
-            await asyncio.gather(*self._writes, return_exceptions=True)
+        while tasks := self._writes | self._puts.running:
+            await asyncio.gather(*tasks, return_exceptions=True)
         await self._pool.close()
         if self._replica is not None:
             await self._replica.pool.close()

@@ -22,7 +22,9 @@ from gateway.errors import DatabaseUnavailable, DiskFull, GatewayError
 from gateway.metadata.handover import Handover
 from gateway.metadata.meta import GENERATION
 from gateway.metadata.port import Durable, Parameters, Reader, Row, Transaction
+from gateway.metadata.versions import CURRENT, NewVersion, Written, put_new
 from gateway.metadata.wal_index import WalIndex
+from gateway.model import WriteConditions
 
 T = TypeVar("T")
 
@@ -176,6 +178,12 @@ class SqliteDatabase:
         row = self.one_now(GENERATION)
         assert row is not None
         return int(row[0])
+
+    async def current(self, bucket_id: int, key: bytes) -> tuple[int, Row | None]:
+        return await self.generation(), self.one_now(CURRENT, (bucket_id, key))
+
+    async def put(self, new: NewVersion, conditions: WriteConditions, *, durable: Durable | None = None) -> Written:
+        return await self.write(lambda tx: put_new(tx, new, conditions), durable=durable)
 
     async def maintain(self) -> None:
         await self.checkpoint()

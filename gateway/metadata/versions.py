@@ -19,7 +19,7 @@ from gateway.errors import (
     PreconditionFailed,
     VersionNotFound,
 )
-from gateway.metadata import contents, usage
+from gateway.metadata import contents, leases, usage
 from gateway.metadata.contents import NewContent
 from gateway.metadata.port import Reader, Row, Transaction
 from gateway.model import NULL_VERSION, DeleteResult, Headers, ObjectVersion, Tags, Versioning, WriteConditions
@@ -93,7 +93,11 @@ def version(row: Row, *, is_latest: bool) -> ObjectVersion:
 
 async def current(reader: Reader, bucket_id: int, key: bytes) -> ObjectVersion:
     """The current version. Raises ObjectNotFound, which says whether a delete marker is why."""
-    row = await reader.one(CURRENT, (bucket_id, key))
+    return await current_of(reader, bucket_id, key, await reader.one(CURRENT, (bucket_id, key)))
+
+
+async def current_of(reader: Reader, bucket_id: int, key: bytes, row: Row | None) -> ObjectVersion:
+    """`current` from the row that `Database.current` gave."""
     if row is not None:
         return version(row, is_latest=True)
     latest = await reader.one(LATEST, (bucket_id, key))
@@ -250,6 +254,13 @@ async def put(tx: Transaction, new: NewVersion, conditions: WriteConditions) -> 
     await _set_head(tx, bucket_id, key, (seq, size, etag, new.modified_ms, algorithm, kind))
     await usage.add(tx, bucket_id, 0 if head_seq is not None else 1, size - freed)
     return Written(None if versioning == "Unversioned" else public_version_id(seq, nonce), content_id)
+
+
+async def put_new(tx: Transaction, new: NewVersion, conditions: WriteConditions) -> Written:
+    """`put` of new bytes whose lease must still live. Raises LeaseLost besides."""
+    assert isinstance(new.content, NewContent)
+    await leases.check(tx, new.content.blob)
+    return await put(tx, new, conditions)
 
 
 async def _set_head(tx: Transaction, bucket_id: int, key: bytes, head: Row) -> None:

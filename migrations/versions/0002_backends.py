@@ -53,6 +53,112 @@ POSTGRESQL = (
     'ALTER TABLE uploads ADD COLUMN encryption TEXT COLLATE "C"',
     "ALTER TABLE uploads ADD COLUMN customer_key BYTEA",
     *SQLITE[11:],
+    # Heads change in place: room in their pages spares their index.
+    "ALTER TABLE heads SET (fillfactor = 85)",
+    # `metadata.leases.check` and `metadata.versions.put` for several new contents of one blob each (or none), in one round
+    # trip: the statements and what they decide are the same, and one contract suite runs on both. Each statement of a
+    # volatile function sees what was committed before it, so those behind the locks see what the locks waited for.
+    """CREATE FUNCTION pixgate_put_1 (
+        shared_locks BIGINT[], key_locks BIGINT[],
+        leases_of BIGINT[], bucket_ids BIGINT[], keys BYTEA[], nonces BYTEA[], uids BYTEA[], sizes BIGINT[], etags TEXT[],
+        algorithms TEXT[], types TEXT[], checksums TEXT[], stores TEXT[], names TEXT[], offsets BIGINT[],
+        modified BIGINT[], headers_of TEXT[], tags_of TEXT[], image_ids TEXT[], none_match BOOLEAN[], matches TEXT[]
+    ) RETURNS TABLE (n INT, outcome TEXT, versioned TEXT, new_seq BIGINT, new_content BIGINT)
+    LANGUAGE plpgsql VOLATILE AS $$
+    #variable_conflict use_column
+    DECLARE
+        versioning_now TEXT;
+        head_seq BIGINT;
+        head_etag TEXT;
+        head_size BIGINT;
+        old_seq BIGINT;
+        old_content BIGINT;
+        old_size BIGINT;
+        freed BIGINT;
+        added BIGINT;
+    BEGIN
+        PERFORM pg_advisory_xact_lock_shared(l) FROM unnest(shared_locks) l;
+        PERFORM pg_advisory_xact_lock(l) FROM unnest(key_locks) l;
+        FOR i IN 1 .. cardinality(keys) LOOP
+            n = i;
+            new_seq = NULL;
+            new_content = NULL;
+            versioned = NULL;
+            IF leases_of[i] IS NOT NULL AND NOT EXISTS (
+                SELECT 1 FROM leases WHERE id = leases_of[i] AND state = 'live'
+            ) THEN
+                outcome = 'LeaseLost';
+                RETURN NEXT;
+                CONTINUE;
+            END IF;
+            SELECT b.versioning, h.seq, h.etag, h.size INTO versioning_now, head_seq, head_etag, head_size
+                FROM buckets b LEFT JOIN heads h ON h.bucket_id = b.id AND h.key = keys[i] WHERE b.id = bucket_ids[i];
+            IF versioning_now IS NULL THEN
+                outcome = 'BucketNotFound';
+                RETURN NEXT;
+                CONTINUE;
+            ELSIF none_match[i] AND head_seq IS NOT NULL THEN
+                outcome = 'If-None-Match';
+                RETURN NEXT;
+                CONTINUE;
+            ELSIF matches[i] IS NOT NULL AND head_seq IS NULL THEN
+                outcome = 'ObjectNotFound';
+                RETURN NEXT;
+                CONTINUE;
+            ELSIF matches[i] IS NOT NULL AND matches[i] <> '*' AND matches[i] <> head_etag THEN
+                outcome = 'If-Match';
+                RETURN NEXT;
+                CONTINUE;
+            END IF;
+            freed = 0;
+            IF versioning_now = 'Suspended' OR (versioning_now = 'Unversioned' AND head_seq IS NOT NULL) THEN
+                DELETE FROM versions v WHERE v.bucket_id = bucket_ids[i] AND v.key = keys[i] AND v.nonce IS NULL
+                    RETURNING v.seq, v.content_id INTO old_seq, old_content;
+                IF old_content IS NOT NULL THEN
+                    INSERT INTO orphans (content_id) VALUES (old_content);
+                    IF old_seq = head_seq THEN
+                        freed = head_size;
+                    ELSE
+                        SELECT c.size INTO old_size FROM contents c WHERE c.id = old_content;
+                        freed = coalesce(old_size, 0);
+                    END IF;
+                END IF;
+            END IF;
+            WITH c AS (
+                INSERT INTO contents (uid, size, etag, checksum_algorithm, checksum_type, checksum_value, segment_count)
+                VALUES (uids[i], sizes[i], etags[i], algorithms[i], types[i], checksums[i],
+                    CASE WHEN names[i] IS NULL THEN 0 ELSE 1 END)
+                RETURNING id
+            ), b AS (
+                INSERT INTO blobs (store, name, "offset", length)
+                SELECT stores[i], names[i], offsets[i], sizes[i] WHERE names[i] IS NOT NULL
+                RETURNING id
+            ), s AS (
+                INSERT INTO segments (content_id, start, length, blob_id, blob_offset)
+                SELECT c.id, 0, sizes[i], b.id, 0 FROM c, b
+            )
+            INSERT INTO versions (bucket_id, key, nonce, content_id, modified_ms, headers, tags, image_id)
+                SELECT bucket_ids[i], keys[i], CASE WHEN versioning_now = 'Enabled' THEN nonces[i] END, c.id,
+                    modified[i], headers_of[i], tags_of[i], image_ids[i] FROM c
+                RETURNING seq, content_id INTO new_seq, new_content;
+            added = 0;
+            IF head_seq IS NULL THEN
+                added = 1;
+                INSERT INTO heads (bucket_id, key, seq, size, etag, modified_ms, checksum_algorithm, checksum_type)
+                    VALUES (bucket_ids[i], keys[i], new_seq, sizes[i], etags[i], modified[i], algorithms[i], types[i]);
+            ELSE
+                UPDATE heads h SET seq = new_seq, size = sizes[i], etag = etags[i], modified_ms = modified[i],
+                    checksum_algorithm = algorithms[i], checksum_type = types[i]
+                    WHERE h.bucket_id = bucket_ids[i] AND h.key = keys[i];
+            END IF;
+            IF added <> 0 OR sizes[i] <> freed THEN
+                INSERT INTO usage_deltas (bucket_id, objects, bytes) VALUES (bucket_ids[i], added, sizes[i] - freed);
+            END IF;
+            outcome = 'Written';
+            versioned = versioning_now;
+            RETURN NEXT;
+        END LOOP;
+    END $$""",
 )
 
 
