@@ -38,6 +38,7 @@ class FilesystemStore:
     """A store in a folder (see `gateway.blobs.folder`). `executor` runs what blocks on the disk."""
 
     kind = "folder"
+    source = None
 
     def __init__(
         self, root: Path, deployment: str, executor: Executor, *, name: str = "local", min_free: int = 0

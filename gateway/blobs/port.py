@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from gateway.blobs.source import Source
 from gateway.metadata.port import Durable
 from gateway.model import Segment
 
@@ -94,6 +95,10 @@ class Store(Protocol):
 
     @property
     def kind(self) -> str: ...
+
+    @property
+    def source(self) -> Source | None:
+        """What else lies in the same service, to be adopted; None where there is no service."""
 
     async def append(self, data: bytes) -> Placed:
         """Store a small blob; others may share its pack. It is durable after `durable.sync()`."""

@@ -25,6 +25,7 @@ class UpstreamError(StoreUnavailable):
     def __init__(self, detail: str, message: str = NOT_ANSWERING) -> None:
         super().__init__(message)
         self.detail = detail
+        self.add_note(detail)
 
 
 class Failed(UpstreamError):

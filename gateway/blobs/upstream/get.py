@@ -8,7 +8,7 @@ import time
 from gateway.blobs.port import Bytes
 from gateway.blobs.upstream.client import Client, Stream
 from gateway.blobs.upstream.errors import BadResponse, Refused
-from gateway.blobs.upstream.request import Headers, Request
+from gateway.blobs.upstream.request import Headers, Request, etag_of
 from gateway.errors import AdoptedChanged, StoreUnavailable
 
 _RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/(?:[0-9]{1,19}|\*)", re.ASCII)
@@ -17,7 +17,7 @@ _RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/(?:[0-9]{1,19}|\*)", re.
 class UpstreamReader:
     """A run of an object on its way. `reads` holds when each open one began, in ns since the epoch."""
 
-    __slots__ = ("_left", "_reads", "_stream", "fd", "length", "offset")
+    __slots__ = ("_left", "_reads", "_stream", "fd", "headers", "length", "offset")
 
     def __init__(self, stream: Stream | None, offset: int, length: int, reads: dict[UpstreamReader, int]) -> None:
         self.fd: int | None = None
@@ -26,6 +26,8 @@ class UpstreamReader:
         self._left = length
         self._stream = stream
         self._reads = reads
+        self.headers = {} if stream is None else stream.head.headers
+        """What the service said of the object, names in lower case."""
         reads[self] = time.time_ns()
 
     async def read(self) -> Bytes:
@@ -58,24 +60,32 @@ async def open_range(
     query: str = "",
     headers: Headers = (),
     adopted: bool = False,
+    adopted_etag: str | None = None,
 ) -> UpstreamReader:
     """Open `length` bytes at `offset`.
 
-    Raises UpstreamError; StoreUnavailable where the object is missing or shorter; where it is `adopted`, AdoptedChanged.
+    Raises UpstreamError; StoreUnavailable where the object is missing or shorter; where it is `adopted`, AdoptedChanged,
+    also for another ETag than `adopted_etag`.
     """
     if not length:
         return UpstreamReader(None, offset, 0, reads)
     last = offset + length - 1
     wanted = ("range", f"bytes={offset}-{last}")
+    if adopted_etag is not None:
+        headers = (*headers, ("if-match", f'"{adopted_etag}"'))
     try:
         stream = await client.stream(Request("GetObject", "GET", bucket, key, query, (wanted, *headers)))
     except Refused as error:
-        if adopted and error.status in (404, 412, 416):
+        if adopted and error.status in (404, 405, 412, 416):
             raise AdoptedChanged from error
         if error.status in (404, 416):
             raise StoreUnavailable("The store does not have what it should.") from error
         raise
     head = stream.head
+    if adopted_etag is not None and etag_of(head.headers) != adopted_etag:
+        # A service that knows no If-Match.
+        stream.close()
+        raise AdoptedChanged
     if head.length != length or not _matches(head.status, head.headers.get("content-range"), offset, last):
         stream.close()
         raise BadResponse(f"GetObject: {head.status}, {head.length} bytes, range {head.headers.get('content-range')}")

@@ -23,7 +23,8 @@ PAGE = 1000
 class Listed:
     """An object, or one version of it. `etag` has no quotes, `version_id` is None in a listing of objects.
 
-    `storage_class` is empty where the service names none.
+    `storage_class` is empty where the service names none. `headers` (names in lower case) and `tags` (as in a query) are
+    what MinIO tells where it is asked for metadata, None elsewhere.
     """
 
     key: bytes
@@ -34,6 +35,8 @@ class Listed:
     is_latest: bool = True
     delete_marker: bool = False
     storage_class: str = ""
+    headers: dict[str, str] | None = None
+    tags: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,14 @@ class UnfinishedUpload:
 
 
 async def list_objects(
-    client: Client, bucket: str, prefix: bytes = b"", *, after: bytes = b"", page: int = PAGE
+    client: Client, bucket: str, prefix: bytes = b"", *, after: bytes = b"", page: int = PAGE, metadata: bool = False
 ) -> AsyncIterator[list[Listed]]:
     """Objects in the order of their keys, from behind `after`. Raises UpstreamError."""
     token = ""
     while True:
         pairs: list[tuple[str, str | bytes]] = [("encoding-type", "url"), ("list-type", "2"), ("max-keys", str(page))]
+        if metadata:
+            pairs.append(("metadata", "true"))
         if prefix:
             pairs.append(("prefix", prefix))
         if token:
@@ -91,7 +96,13 @@ async def list_prefixes(client: Client, bucket: str, prefix: bytes) -> list[byte
 
 
 async def list_versions(
-    client: Client, bucket: str, prefix: bytes = b"", *, key_marker: bytes = b"", page: int = PAGE
+    client: Client,
+    bucket: str,
+    prefix: bytes = b"",
+    *,
+    key_marker: bytes = b"",
+    page: int = PAGE,
+    metadata: bool = False,
 ) -> AsyncIterator[list[Listed]]:
     """All versions and delete markers, keys in order, the newest of a key first; from behind `key_marker`.
 
@@ -100,6 +111,8 @@ async def list_versions(
     version_marker = ""
     while True:
         pairs: list[tuple[str, str | bytes]] = [("encoding-type", "url"), ("max-keys", str(page)), ("versions", "")]
+        if metadata:
+            pairs.append(("metadata", "true"))
         if prefix:
             pairs.append(("prefix", prefix))
         if key_marker:
@@ -143,6 +156,7 @@ async def _page(
 def _listed(element: Element, encoded: bool) -> Listed:
     marker = element.name == "DeleteMarker"
     version = element.get("VersionId") or None
+    told = next(element.all("UserMetadata"), None)
     return Listed(
         key=_decode(element.get("Key"), encoded),
         size=0 if marker else _number(element.get("Size")),
@@ -152,6 +166,8 @@ def _listed(element: Element, encoded: bool) -> Listed:
         is_latest=element.get("IsLatest") != "false",
         delete_marker=marker,
         storage_class=element.get("StorageClass"),
+        headers=None if told is None else {child.name.lower(): child.text for child in told.children},
+        tags=element.get("UserTags"),
     )
 
 

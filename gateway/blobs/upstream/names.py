@@ -4,54 +4,16 @@
     <prefix>/<deployment id>/<lease>/<n>    a blob of its own
     <prefix>/<deployment id>/<lease>/p<n>   several small ones
 
-Names of adopted objects are `@<attachment>/v<version id>/<key>` or `@<attachment>/e<etag>/<key>`.
+Names of adopted objects are made by `gateway.blobs.adopted`.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-
-from signing.canonical import encode
 
 NAME = re.compile(r"[0-9]+/p?[0-9]+", re.ASCII)
-_ADOPTED = re.compile(r"@([0-9]+)/([ve])([^/]*)/(.+)", re.ASCII | re.DOTALL)
 MARKER = b"deployment"
 PROBE = b"probe"
-
-
-@dataclass(frozen=True, slots=True)
-class Adopted:
-    """An object that somebody else wrote. Exactly one of `version_id` and `etag` is not None."""
-
-    attachment: int
-    key: bytes
-    version_id: str | None
-    etag: str | None
-
-    @property
-    def query(self) -> str:
-        return "" if self.version_id is None else f"versionId={encode(self.version_id)}"
-
-    @property
-    def headers(self) -> tuple[tuple[str, str], ...]:
-        return () if self.etag is None else (("if-match", f'"{self.etag}"'),)
-
-
-def parse_adopted(name: str) -> Adopted:
-    """Raises ValueError."""
-    match = _ADOPTED.fullmatch(name)
-    if match is None:
-        raise ValueError(f"not a blob's name: {name!r}")
-    key = match[4].encode("utf-8", "surrogateescape")
-    version = match[2] == "v"
-    return Adopted(int(match[1]), key, match[3] if version else None, None if version else match[3])
-
-
-def adopted_name(attachment: int, key: bytes, *, version_id: str | None = None, etag: str | None = None) -> str:
-    """The name of an adopted object, for its row."""
-    kept = f"v{version_id}" if version_id is not None else f"e{etag}"
-    return f"@{attachment}/{kept}/{key.decode('utf-8', 'surrogateescape')}"
 
 
 class Layout:
@@ -61,10 +23,15 @@ class Layout:
         root = f"{prefix}/" if prefix else ""
         self.root = root.encode()
         self.base = f"{root}{deployment}/".encode()
+        self._probe = re.compile(re.escape(self.root + PROBE) + rb"-[0-9a-f]{16}")
 
     @property
     def marker(self) -> bytes:
         return self.root + MARKER
+
+    def is_ours(self, key: bytes) -> bool:
+        """Whether it is the mark, a probe, or a blob of this deployment."""
+        return key == self.marker or key.startswith(self.base) or self._probe.fullmatch(key) is not None
 
     def probe(self, token: str) -> bytes:
         return self.root + PROBE + f"-{token}".encode()

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 
+from gateway.blobs.adopted import is_adopted, parse_adopted
 from gateway.blobs.port import Entry, Placed
 from gateway.blobs.upstream.client import Client
 from gateway.blobs.upstream.errors import Refused, UpstreamError
 from gateway.blobs.upstream.features import Features, find_features
 from gateway.blobs.upstream.get import UpstreamReader, open_range
-from gateway.blobs.upstream.listing import Listed, list_objects, list_prefixes, list_uploads, list_versions
+from gateway.blobs.upstream.listing import list_objects, list_prefixes, list_uploads
 from gateway.blobs.upstream.marker import claim
 from gateway.blobs.upstream.multipart import MULTIPART_BYTES, MultipartWriter, abort
-from gateway.blobs.upstream.names import Layout, parse_adopted
+from gateway.blobs.upstream.names import Layout
 from gateway.blobs.upstream.pack import Packer
 from gateway.blobs.upstream.put import BodyUpload, PutWriter, put_whole
 from gateway.blobs.upstream.removal import remove_object, remove_objects
 from gateway.blobs.upstream.request import Request
+from gateway.blobs.upstream.source import UpstreamSource, version_query
 from gateway.errors import StoreUnavailable
 from gateway.model import Segment
 from gateway.store_settings import S3Store
@@ -29,14 +31,12 @@ PROBE_BODY = b"pixgate"
 class UpstreamStore:
     """Made and used on one event loop; it connects when it is first asked for something.
 
-    `bucket_of` gives the bucket of an attachment, for the names of adopted objects.
+    `source` is what else lies in the service, to be adopted.
     """
 
     kind = "s3"
 
-    def __init__(
-        self, settings: S3Store, deployment: str, *, bucket_of: Callable[[int], str | None] | None = None
-    ) -> None:
+    def __init__(self, settings: S3Store, deployment: str) -> None:
         self.name = settings.name
         self.settings = settings
         self.features = Features()
@@ -44,8 +44,7 @@ class UpstreamStore:
         self._bucket = settings.bucket
         self._layout = Layout(settings.prefix, deployment)
         self._client = Client(settings)
-        self._attachments: dict[int, str] = {}
-        self._bucket_of = bucket_of or self._attachments.get
+        self.source = UpstreamSource(self._client, settings.bucket, self._layout)
         self._write_headers = () if settings.sse is None else (("x-amz-server-side-encryption", settings.sse),)
         self._lease: int | None = None
         self._next = 0
@@ -56,10 +55,6 @@ class UpstreamStore:
     @property
     def client(self) -> Client:
         return self._client
-
-    def register_attachment(self, attachment: int, bucket: str) -> None:
-        """Say in which bucket of this service the objects of an attachment lie."""
-        self._attachments[attachment] = bucket
 
     # Writing.
 
@@ -103,22 +98,19 @@ class UpstreamStore:
 
     async def open(self, segment: Segment) -> UpstreamReader:
         """Raises StoreUnavailable, and AdoptedChanged where an adopted object is no longer what its row says."""
-        if not segment.name.startswith("@"):
+        if not is_adopted(segment.name):
             key = self._layout.key(segment.name)
             return await open_range(self._client, self._bucket, key, segment.offset, segment.length, self._reads)
-        adopted = parse_adopted(segment.name)
-        bucket = self._bucket_of(adopted.attachment)
-        if bucket is None:
-            raise StoreUnavailable("The bucket that this object was adopted from is not attached.")
+        name = parse_adopted(segment.name)
         return await open_range(
             self._client,
-            bucket,
-            adopted.key,
+            name.bucket,
+            name.key,
             segment.offset,
             segment.length,
             self._reads,
-            query=adopted.query,
-            headers=adopted.headers,
+            query=version_query(name.version_id),
+            adopted_etag=name.etag,
             adopted=True,
         )
 
@@ -130,7 +122,10 @@ class UpstreamStore:
         self._client.release_idle()
 
     async def size(self, name: str) -> int | None:
-        """The length in bytes; None where there is none. Raises UpstreamError."""
+        """The length in bytes; None where there is none, or an adopted object is another now. Raises UpstreamError."""
+        if is_adopted(name):
+            found = await self.source.check(parse_adopted(name))
+            return None if found is None else found.size
         answer = await self._client.call(
             Request("HeadObject", "HEAD", self._bucket, self._layout.key(name)), accept=(404,)
         )
@@ -240,30 +235,6 @@ class UpstreamStore:
                 return False
             raise
         return True
-
-    # What other buckets of the service hold, for the adopt command.
-
-    def objects(self, bucket: str, prefix: bytes = b"", *, after: bytes = b"") -> AsyncIterator[list[Listed]]:
-        """The objects of any bucket of the service, in pages. Raises UpstreamError."""
-        return list_objects(self._client, bucket, prefix, after=after)
-
-    def versions(self, bucket: str, prefix: bytes = b"", *, after: bytes = b"") -> AsyncIterator[list[Listed]]:
-        """Versions and delete markers of any bucket of the service, in pages. Raises UpstreamError."""
-        return list_versions(self._client, bucket, prefix, key_marker=after)
-
-    async def head_object(self, bucket: str, key: bytes, *, version_id: str | None = None) -> dict[str, str] | None:
-        """The headers of an object, names in lower case; None where there is none. Raises UpstreamError."""
-        query = "" if version_id is None else parse_adopted(f"@0/v{version_id}/x").query
-        answer = await self._client.call(Request("HeadObject", "HEAD", bucket, key, query), accept=(404, 405))
-        return answer.headers if answer.ok else None
-
-    async def remove_adopted(self, name: str) -> None:
-        """Delete an adopted object (attached with `--own`). Raises UpstreamError."""
-        adopted = parse_adopted(name)
-        bucket = self._bucket_of(adopted.attachment)
-        if bucket is None:
-            raise StoreUnavailable("The bucket that this object was adopted from is not attached.")
-        await remove_object(self._client, bucket, adopted.key, adopted.version_id)
 
     def _spawn(self, work: Coroutine[object, object, None]) -> None:
         task: asyncio.Task[object] = asyncio.get_running_loop().create_task(work)
