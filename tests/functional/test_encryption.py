@@ -11,6 +11,7 @@ import secrets
 import sqlite3
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import product
 from typing import Any
 
@@ -18,8 +19,10 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
+from tests.functional.conftest import StartServer
+from tests.functional.imaging import Gallery, fetch
 from tests.images import jpeg
-from tests.services import Server
+from tests.services import Server, pixgate
 
 KEY, OTHER = bytes(range(32)), bytes(32)
 MARK = b"plaintext that must be nowhere in the store "
@@ -386,3 +389,79 @@ def test_versions_have_keys_of_their_own(s3: Any, bucket: str) -> None:
     assert s3.get_object(Bucket=bucket, Key="k", **sse_c(OTHER))["Body"].read() == b"two"
     with refused(403, "AccessDenied"):
         s3.get_object(Bucket=bucket, Key="k", **sse_c())
+
+
+@contextmanager
+def said(s3: Any, **headers: str) -> Iterator[None]:
+    """Within it every request carries these headers, as a proxy would add them."""
+
+    def add(request: Any, **_: object) -> None:
+        for name, value in headers.items():
+            request.headers[name.replace("_", "-")] = value
+
+    s3.meta.events.register_last("before-send.s3", add)
+    try:
+        yield
+    finally:
+        s3.meta.events.unregister("before-send.s3", add)
+
+
+def test_keys_come_only_over_tls(http_server: Server) -> None:
+    """This machine apart; a proxy on it that tells of http is believed."""
+    s3 = http_server.client(signature_version="s3v4")
+    bucket = "enc-" + secrets.token_hex(6)
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x", **sse_c())
+    with said(s3, X_Forwarded_Proto="http"):
+        with refused(400, "InvalidRequest"):
+            s3.put_object(Bucket=bucket, Key="k", Body=b"y", **sse_c())
+        with refused(400, "InvalidRequest"):
+            s3.get_object(Bucket=bucket, Key="k", **sse_c())
+        s3.put_object(Bucket=bucket, Key="managed", Body=b"y", **SSE_S3)
+    with said(s3, X_Forwarded_Proto="https"):
+        assert s3.get_object(Bucket=bucket, Key="k", **sse_c())["Body"].read() == b"x"
+
+
+def test_images_of_encrypted_objects(http_server: Server) -> None:
+    """Under the server's key they are images like others; what only a customer opens is none."""
+    gallery = Gallery(http_server, "enc-" + secrets.token_hex(4))
+    for key, asked, size in (("managed", SSE_S3, (640, 426)), ("small", SSE_S3, (64, 48)), ("own", sse_c(), (64, 48))):
+        gallery.client.put_object(Bucket=gallery.name, Key=f"{key}.jpg", Body=jpeg(size), **asked)
+    for key in ("managed", "small"):
+        answer = fetch(http_server, gallery.link(f"/img/{gallery.name}/{key}.jpg", "w=32&f=png"))
+        assert answer.status == 200
+        assert answer.picture.size[0] == 32
+    assert fetch(http_server, gallery.link(f"/img/{gallery.name}/own.jpg", "w=32")).status == 415
+
+
+def test_a_running_server_follows_an_exchanged_master_key(start_server: StartServer) -> None:
+    server = start_server(workers=2)
+    s3 = server.client()
+    s3.create_bucket(Bucket="bucket")
+    for number in range(6):
+        s3.put_object(Bucket="bucket", Key=f"{number}", Body=b"%d" % number * 1000, **SSE_S3)
+    s3.put_object(Bucket="bucket", Key="own", Body=b"own", **sse_c())
+    done = pixgate("keys", "rotate-master", data=server.data)
+    assert "the keys of 6 encrypted blobs wrapped anew" in done.stderr
+    for turn in range(2):
+        for number in range(6):
+            assert s3.get_object(Bucket="bucket", Key=f"{number}")["Body"].read() == b"%d" % number * 1000
+        for number in range(6):
+            s3.put_object(Bucket="bucket", Key=f"{number}", Body=b"%d" % number * 1000, **SSE_S3)
+        assert s3.get_object(Bucket="bucket", Key="own", **sse_c())["Body"].read() == b"own"
+        if not turn:
+            server.stop()
+            server.start()
+            s3 = server.client()
+    server.fsck()
+
+
+def test_the_command_line_sets_the_default(http_server: Server) -> None:
+    bucket = "enc-" + secrets.token_hex(6)
+    http_server.client().create_bucket(Bucket=bucket)
+    assert (
+        "encryption AES256" in pixgate("buckets", "set", bucket, "--encryption", "AES256", data=http_server.data).stdout
+    )
+    assert http_server.client().put_object(Bucket=bucket, Key="k", Body=b"x")["ServerSideEncryption"] == "AES256"
+    pixgate("buckets", "set", bucket, "--encryption", "none", data=http_server.data)
+    assert "ServerSideEncryption" not in http_server.client().put_object(Bucket=bucket, Key="k", Body=b"x")
