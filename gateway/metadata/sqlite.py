@@ -171,9 +171,6 @@ class SqliteDatabase:
         """48 bytes that differ whenever anybody has committed in between."""
         return self._index.header()
 
-    def data_version(self) -> bytes:
-        return self._index.header()
-
     async def generation(self) -> int:
         row = self.one_now(GENERATION)
         assert row is not None
@@ -394,6 +391,8 @@ class SqliteDatabase:
             raise translate(error) from error
 
     async def close(self) -> None:
+        if self._closed:
+            return
         self._closed = True
         while self._flushing is not None:
             await asyncio.shield(self._flushing)
