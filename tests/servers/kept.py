@@ -76,7 +76,11 @@ class Kept(ABC):
     def wait(self) -> Self:
         """Return when it answers; raises ServerFailed with its log where it does not start."""
         if self._connection and not self.details:
-            self.details = self._read()["details"]
+            try:
+                self.details = self._read()["details"]
+            except ServerFailed:
+                self.close()
+                raise
         return self
 
     def pause(self) -> None:
