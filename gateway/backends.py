@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from gateway.blobs.filesystem import FilesystemStore
+from gateway.blobs.folder import MARKER
 from gateway.blobs.port import Store
 from gateway.cache.assemble import open_cache
 from gateway.cache.folder import FolderObjects
@@ -20,10 +21,12 @@ from gateway.errors import InvalidValue
 from gateway.metadata.port import Database
 from gateway.metadata.sqlite import SqliteDatabase
 from gateway.services.services import Backends, Services
+from gateway.store_settings import S3Store
 
 DATABASE = "pixgate.sqlite"
 HANDOVER = "run/handover.sock"
 EMBEDDED_STORE = "local"
+FILE_URL = "file://"
 
 
 def embedded(data: Path, *, min_free: int = 0) -> Backends:
@@ -48,7 +51,32 @@ def backends_of(settings: Settings) -> Backends:
     backends = embedded(settings.data, min_free=settings.min_free_bytes)
     if settings.database_url is not None:
         backends = replace(backends, open_database=partial(_open_postgresql, settings))
+    if settings.all_stores:
+        backends = replace(
+            backends,
+            make_stores=partial(_make_stores, settings),
+            default_store=settings.new_store,
+            memory_bytes=settings.blob_memory_bytes,
+        )
     return backends
+
+
+async def _make_stores(settings: Settings, deployment: str, executor: Executor) -> Sequence[Store]:
+    """The stores by name. The data folder's own is one of them where it is the default or was used before."""
+    stores: list[Store] = []
+    local = settings.data / "blobs"
+    if settings.new_store == EMBEDDED_STORE or (local / MARKER).exists():
+        stores += await embedded(settings.data, min_free=settings.min_free_bytes).make_stores(deployment, executor)
+    for named in settings.all_stores:
+        if isinstance(named, S3Store):
+            from gateway.blobs.upstream.store import UpstreamStore
+
+            stores.append(UpstreamStore(named, deployment))
+        else:
+            stores.append(
+                FilesystemStore(named.path, deployment, executor, name=named.name, min_free=settings.min_free_bytes)
+            )
+    return stores
 
 
 async def _open_postgresql(settings: Settings) -> Database:
@@ -65,10 +93,7 @@ async def _open_postgresql(settings: Settings) -> Database:
 
 
 def rendition_cache(settings: Settings, services: Services, counts: CacheCounts) -> RenditionCache | None:
-    """The memory of renditions beyond this node that the settings name, begun; None where they name none.
-
-    Raises InvalidValue where they name a store that is not there.
-    """
+    """The memory of renditions beyond this node that the settings name, begun; None where they name none."""
     return open_cache(
         counts,
         secret=services.master.derive(b"renditions"),
@@ -77,17 +102,22 @@ def rendition_cache(settings: Settings, services: Services, counts: CacheCounts)
         redis_url=settings.redis_url,
         redis_item_bytes=settings.image_redis_item_bytes,
         redis_max_age=settings.image_redis_max_age,
-        objects=_cache_objects(settings, services) if settings.image_store_cache_bytes else None,
+        objects=_cache_objects(settings, services.deployment) if settings.image_store_cache_bytes else None,
         store_bytes=settings.image_store_cache_bytes,
     )
 
 
-def _cache_objects(settings: Settings, services: Services) -> CacheObjects:
-    where = settings.image_store_cache
-    if where is None:
-        folder = settings.data / "renditions"
-    elif where.startswith("file:///"):
-        folder = Path(unquote(where.removeprefix("file://"))) / services.deployment
+def _cache_objects(settings: Settings, deployment: str) -> CacheObjects:
+    where = settings.image_store_cache or settings.new_store
+    named = next((store for store in settings.all_stores if store.name == where), None)
+    if isinstance(named, S3Store):
+        from gateway.cache.upstream import UpstreamObjects
+
+        return UpstreamObjects(named, deployment)
+    if named is not None:
+        folder = named.path / "renditions" / deployment
+    elif where.startswith(FILE_URL):
+        folder = Path(unquote(where.removeprefix(FILE_URL))) / deployment
     else:
-        raise InvalidValue(f"image_store_cache: there is no store {where!r}")
+        folder = settings.data / "renditions" / deployment
     return FolderObjects(folder, min_free=settings.min_free_bytes)

@@ -298,6 +298,10 @@ class Settings(BaseModel):
         default=False,
         description="A pooler in transaction mode stands before PostgreSQL: nothing is kept in a session.",
     )
+    blob_memory_bytes: Size = Field(
+        default=32 * 1024**2,
+        description="Small blobs of remote stores that each worker keeps in memory; they never change.",
+    )
     region: Annotated[str, BeforeValidator(_parse_region)] = Field(
         default="us-east-1", description="Region that clients must name in their signatures."
     )
@@ -612,6 +616,10 @@ def _contradictions(settings: Settings) -> list[tuple[tuple[str, ...], str]]:
         )
     if settings.default_store is not None and settings.default_store not in names:
         found.append((("default_store",), f"there is no store {settings.default_store!r}, only {', '.join(names)}"))
+    cached_in = settings.image_store_cache
+    if cached_in is not None and cached_in not in names and not cached_in.startswith("file:///"):
+        message = f"{cached_in!r} is neither a folder (file:///path) nor one of the stores {', '.join(names)}"
+        found.append((("image_store_cache",), message))
     if settings.master_key is not None and settings.master_key_file is not None:
         found.append((("master_key", "master_key_file"), "set one of them, not both"))
     for name in ("tls_cert", "tls_key", "master_key_file"):

@@ -11,7 +11,7 @@ from aiohttp.web import BaseRequest
 from gateway.auth.authenticate import Authentication
 from gateway.http.incoming import Incoming
 from gateway.http.secure import is_secure
-from gateway.model import Account, Bucket
+from gateway.model import Account, Bucket, ObjectVersion
 from gateway.s3.error_document import error_document
 from gateway.s3.errors import S3Error, invalid_argument
 from gateway.telemetry.request import RequestRecord
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gateway.config import Settings
     from gateway.s3.table import Operation
     from gateway.services import Services
+    from gateway.services.objects import Ahead
 
 
 @dataclass(slots=True)
@@ -45,6 +46,7 @@ class Call:
     incoming: Incoming
     resource: str
     host_id: str
+    ahead: Ahead | None = None
 
     def error_document(self, error: S3Error) -> bytes:
         """The XML that answers with this error."""
@@ -102,6 +104,10 @@ class Call:
         if not upload.isascii():
             raise S3Error("NoSuchUpload")
         return upload
+
+    async def version(self) -> ObjectVersion:
+        """The version that the request is about. Raises ObjectNotFound, VersionNotFound, IsDeleteMarker and the like."""
+        return await self.services.objects.get(self.bucket, self.key, self.version_id(), ahead=self.ahead)
 
     def version_id(self) -> str | None:
         """The version that the query names, or None. Raises S3Error InvalidArgument where it is empty."""

@@ -32,6 +32,7 @@ from gateway.s3.render import XML_TYPE
 from gateway.s3.table import BodyKind, Level, Operation, resolve
 from gateway.services import Services
 from gateway.services.buckets import check_bucket_name
+from gateway.services.objects import Ahead
 from gateway.telemetry.request import RequestRecord
 from signing.canonical import Query, header_map
 from signing.sigv4 import PayloadMode
@@ -146,8 +147,10 @@ class S3Endpoint:
         now = time.time()
         authentication = NOBODY
         bucket: Bucket | None = None
+        ahead: Ahead | None = None
         if not operation.public:
-            await services.directory.refresh()
+            read = operation.name in _READS
+            ahead = await services.objects.refresh(address.bucket if read else None, address.key if read else None)
             authentication = await self.authenticator.authenticate(
                 method=message.method,
                 raw_path=raw_path.encode("utf-8", "surrogateescape"),
@@ -184,6 +187,7 @@ class S3Endpoint:
             incoming=incoming,
             resource=raw_path,
             host_id=self._host_id,
+            ahead=ahead,
         )
         if "x-img" in parameters and operation.name in ("GetObject", "HeadObject"):
             return await self._image(call)
@@ -221,7 +225,7 @@ class S3Endpoint:
     async def _image(self, call: Call) -> StreamResponse:
         if self._image_responder is None:
             raise S3Error("NotImplemented", "Rendering images is not available here", fields=(("Parameter", "x-img"),))
-        version = await call.services.objects.get(call.bucket, call.key, call.version_id())
+        version = await call.version()
         try:
             return await self._image_responder(
                 call.request, call.bucket, version, call.parameters["x-img"], call.record
@@ -262,6 +266,7 @@ class S3Endpoint:
 
 
 _ABOUT = {"NoSuchKey": ("Key",), "NoSuchVersion": ("Key", "VersionId"), "NoSuchUpload": ("UploadId",)}
+_READS = frozenset({"GetObject", "HeadObject"})
 _EMPTY_QUERY = Query(b"")
 
 

@@ -74,14 +74,23 @@ class Directory:
         snapshot = self._database.snapshot()
         if snapshot is not None and snapshot == self._snapshot:
             return
-        generation = await self._database.generation()
-        if generation != self._generation:
-            # Look-ups under way fill the dictionaries of the generation that they began in.
-            self._keys = {}
-            self._buckets = {}
-            self._by_id = {}
-            self._generation = generation
+        self.notice(await self._database.generation())
         self._snapshot = snapshot
+
+    def notice(self, generation: int) -> bool:
+        """Take note of the generation that the database has; whether it is the one that was known."""
+        if generation == self._generation:
+            return True
+        # Look-ups under way fill the dictionaries of the generation that they began in.
+        self._keys = {}
+        self._buckets = {}
+        self._by_id = {}
+        self._generation = generation
+        return False
+
+    def remembered_bucket(self, name: str) -> Bucket | None:
+        """The bucket of that name if it is in memory: as of the last refresh, so never to decide anything by."""
+        return self._buckets.get(name)
 
     @property
     def generation(self) -> int:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gateway.blobs.encryption.keys import salted
 from gateway.errors import GatewayError, InvalidKey, ObjectNotFound, ObjectTooLarge
 from gateway.metadata import contents, leases, versions
 from gateway.metadata.contents import NewContent
-from gateway.metadata.port import Database, Transaction
+from gateway.metadata.port import Database, Row, Transaction
 from gateway.metadata.versions import NewVersion
 from gateway.model import (
     MAX_KEY_BYTES,
@@ -92,6 +92,15 @@ def unlocked(segments: Sequence[Segment], customer_key: bytes) -> tuple[Segment,
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What a key meant when the request began: the row of its current version, None where it has none."""
+
+    bucket_id: int
+    key: bytes
+    row: Row | None
+
+
 class Objects:
     def __init__(
         self, database: Database, stores: Stores, directory: Directory, lease: Lease, executor: ThreadPoolExecutor
@@ -104,13 +113,32 @@ class Objects:
         self._snapshot = b""
         self._current: dict[tuple[int, bytes], ObjectVersion] = {}
 
-    async def get(self, bucket: Bucket, key: bytes, version_id: str | None = None) -> ObjectVersion:
+    async def refresh(self, bucket_name: str | None, key: bytes | None) -> Ahead | None:
+        """Refresh the directory for a request that most likely reads this key.
+
+        Where asking the database costs a round trip, the same one also looks the key up: pass the answer on to `get`.
+        """
+        bucket = None
+        if bucket_name is not None and key is not None and self._database.snapshot() is None:
+            bucket = self._directory.remembered_bucket(bucket_name)
+        if bucket is None or key is None:
+            await self._directory.refresh()
+            return None
+        generation, row = await self._database.current(bucket.id, key)
+        # What was changed meanwhile may have been this very bucket.
+        return Ahead(bucket.id, key, row) if self._directory.notice(generation) else None
+
+    async def get(
+        self, bucket: Bucket, key: bytes, version_id: str | None = None, *, ahead: Ahead | None = None
+    ) -> ObjectVersion:
         """The version to read. Raises ObjectNotFound, VersionNotFound, InvalidVersionId, IsDeleteMarker.
 
         Where the database can tell for nothing that nobody has committed since, what was looked up is remembered.
         """
         if version_id is not None:
             return await versions.named_readable(self._database, bucket.id, key, version_id)
+        if ahead is not None and ahead.bucket_id == bucket.id and ahead.key == key:
+            return await versions.current_of(self._database, bucket.id, key, ahead.row)
         snapshot = self._database.snapshot()
         if snapshot is None:
             return await versions.current(self._database, bucket.id, key)
@@ -210,7 +238,10 @@ class Objects:
                 settled = await self._stores.keyring.settle(tx, content)
                 return await versions.put(tx, new if settled is content else replace(new, content=settled), conditions)
 
-            written = await self._database.write(operation, durable=taken.durable)
+            if content.blob is None or content.blob.sealed_key is None:
+                written = await self._database.put(new, conditions, durable=taken.durable)
+            else:
+                written = await self._database.write(operation, durable=taken.durable)
         return PutResult(content.etag, written.version_id, taken.checksum, taken.size, image_id, content.encryption)
 
     async def delete(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gateway.blobs.port import Store
 from gateway.errors import GatewayError, Unavailable, WrongMasterKey
 from gateway.metadata import accounts as account_rows
-from gateway.metadata import meta
+from gateway.metadata import leases, meta, usage
 from gateway.metadata import sweep as blob_rows
 from gateway.metadata.port import Database, Transaction
 from gateway.model import Account
@@ -42,6 +42,9 @@ DEPLOYMENT_NAME = "deployment_id"
 MAINTAIN_SECONDS = 1.0
 PROBE_SECONDS = 2.5
 SWEEP_SECONDS = 60.0
+FOLD_SECONDS = 30.0
+FOLD_LOCK = "usage"
+FOLD_LOCK_MS = 25_000
 THREADS = 16
 
 
@@ -134,6 +137,8 @@ class Services:
                 await services.lease.begin()
                 services.lease.keep()
                 services._every(MAINTAIN_SECONDS, "maintenance", database.maintain)
+                if database.engine != "sqlite":
+                    services._every(FOLD_SECONDS, "usage", services._fold_usage)
                 services._every(SWEEP_SECONDS, "sweep", services._sweep)
         except BaseException:
             await services.close()
@@ -150,6 +155,13 @@ class Services:
                     log.warning("%s: %s", name, error)
 
         self._tasks.append(asyncio.get_running_loop().create_task(repeat(), name=name))
+
+    async def _fold_usage(self) -> None:
+        """Add up what the writes noted, if no other process is at it."""
+        owner, now = self.sweep.owner, now_ms()
+        if await self.database.write(lambda tx: leases.take_lock(tx, FOLD_LOCK, owner, now, FOLD_LOCK_MS)):
+            while await self.database.write(usage.fold, heavy=True) >= usage.FOLDED:
+                pass
 
     async def _sweep(self) -> None:
         for store in self.stores:

@@ -37,7 +37,7 @@ class Sweep:
     def __init__(self, database: Database, stores: Sequence[Store], owner: str, *, grace_ms: int = GRACE_MS) -> None:
         self._database = database
         self._stores = tuple(stores)
-        self._owner = owner
+        self.owner = owner
         self._grace_ms = grace_ms
 
     async def run_once(self) -> SweepReport | None:
@@ -66,7 +66,7 @@ class Sweep:
         return SweepReport(contents, blobs, names)
 
     async def _keep_lock(self) -> bool:
-        return await self._database.write(lambda tx: leases.take_lock(tx, LOCK, self._owner, now_ms(), LOCK_MS))
+        return await self._database.write(lambda tx: leases.take_lock(tx, LOCK, self.owner, now_ms(), LOCK_MS))
 
     async def _remove_condemned(self, store: Store) -> int:
         """Remove the bytes of blobs that were condemned long enough ago, and before every read that still goes on."""

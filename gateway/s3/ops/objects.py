@@ -35,12 +35,12 @@ def readable_content(version: ObjectVersion) -> Content:
 
 
 async def get_object(call: Call) -> Reply:
-    version = await call.services.objects.get(call.bucket, call.key, call.version_id())
+    version = await call.version()
     return await _read(call, version)
 
 
 async def head_object(call: Call) -> Reply:
-    version = await call.services.objects.get(call.bucket, call.key, call.version_id())
+    version = await call.version()
     return await _read(call, version)
 
 
