@@ -7,6 +7,9 @@ from typing import Protocol
 
 from gateway.blobs.port import Entry
 
+OBJECT_BYTES = (16 << 20) + 4096
+"""The largest object, in bytes: a rendition of 16 MiB and what sealing adds."""
+
 
 class CacheObjects(Protocol):
     """Small objects by name (`<2 hex digits>/<hex digits>`). Raises CacheUnavailable, and CacheFull where no room is left."""

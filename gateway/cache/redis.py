@@ -144,11 +144,8 @@ class RedisServer:
             }
         if address.socket is not None:
             common["db"] = address.database
-            return Redis(
-                connection_pool=ConnectionPool(
-                    connection_class=UnixDomainSocketConnection, path=address.socket, **common
-                )
-            )
+            pool = ConnectionPool(connection_class=UnixDomainSocketConnection, path=address.socket, **common)
+            return Redis.from_pool(pool)
         if address.kind == "cluster":
             nodes = [ClusterNode(host, port) for host, port in address.hosts]
             return RedisCluster(startup_nodes=nodes, **common, **tls)

@@ -17,9 +17,12 @@ from gateway.cache.port import Tier
 from gateway.cache.redis import RedisServer, RedisTier
 from gateway.cache.sealed import Sealer
 from gateway.cache.store import StoreTier
+from gateway.cache.upstream import UpstreamObjects
 from gateway.redis_address import parse_redis_url
 from gateway.render.client import Rendition
+from gateway.store_settings import S3Store, parse_store
 from tests.servers.redis import Redis
+from tests.servers.s3 import S3Server
 
 SECRET = b"s" * 32
 LARGEST = 1 << 20
@@ -81,8 +84,42 @@ def folder_place(root: Path) -> Place:
     return Place("store", tier, lies, lay)
 
 
-@pytest.fixture(params=["redis", "folder"])
+def upstream_place(server: S3Server) -> Place:
+    bucket = server.new_bucket()
+    settings = parse_store(server.store_url(bucket) + "&prefix=shared")
+    assert isinstance(settings, S3Store)
+
+    def tier(deployment: str = "one", secret: bytes = SECRET) -> Tier:
+        return StoreTier(UpstreamObjects(settings, deployment), Sealer(secret), limit=LARGEST * 4)
+
+    client = server.client()
+
+    def name(key: bytes) -> str:
+        return f"shared/cache/one/{key.hex()[:2]}/{key.hex()[2:]}"
+
+    def read(key: bytes) -> bytes | None:
+        try:
+            found: bytes = client.get_object(Bucket=bucket, Key=name(key))["Body"].read()
+        except client.exceptions.NoSuchKey:
+            return None
+        return found
+
+    async def lies(key: bytes) -> bytes | None:
+        return await asyncio.to_thread(read, key)
+
+    async def lay(key: bytes, data: bytes) -> None:
+        await asyncio.to_thread(client.put_object, Bucket=bucket, Key=name(key), Body=data)
+
+    return Place("store", tier, lies, lay)
+
+
+@pytest.fixture(params=["redis", "folder", "minio", "rclone"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Redis, and the places that a store can be."""
+    if request.param == "minio":
+        return upstream_place(request.getfixturevalue("minio"))
+    if request.param == "rclone":
+        return upstream_place(request.getfixturevalue("rclone_s3"))
     if request.param == "redis":
         server: Redis = request.getfixturevalue("redis_server")
         return redis_place(server, request.getfixturevalue("redis_url"))
@@ -195,6 +232,29 @@ async def test_many_at_once(tiers: Opener) -> None:
     assert all(await asyncio.gather(*(tier.put(key, one) for key, one in made.items())))
     found = await asyncio.gather(*(tier.get(key) for key in made))
     assert [one and one.data for one in found] == [one.data for one in made.values()]
+
+
+@pytest.mark.parametrize("place", ["folder", "minio", "rclone"], indirect=True)
+async def test_a_store_keeps_to_its_budget(place: Place, tiers: Opener) -> None:
+    tier = tiers()
+    assert isinstance(tier, StoreTier)
+    keys = [os.urandom(32) for _ in range(10)]
+    size = LARGEST // 2
+    for key in keys[:6]:
+        await tier.put(key, picture(size))
+    assert await tier.trim() == 0
+    for key in keys[6:]:
+        await tier.put(key, picture(size))
+    # Whoever writes a part of the budget trims by himself.
+    for _ in range(200):
+        kept = sum([await place.lies(key) is not None for key in keys])
+        if kept * size <= LARGEST * 4:
+            break
+        await asyncio.sleep(0.05)
+    assert LARGEST * 3 <= kept * size <= LARGEST * 4
+    await tier.trim()
+    assert await tier.trim() == 0
+    assert 0 < tier.health()["bytes"] <= tier.health()["limit"] == LARGEST * 4
 
 
 async def test_it_is_well(tiers: Opener) -> None:

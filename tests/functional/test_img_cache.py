@@ -129,7 +129,7 @@ def test_a_store_outlives_the_server_and_keeps_to_its_budget(start_server: Start
         return gallery.link("/img/img-store/x.jpg", f"w={width}&f=png")
 
     first = fetch(server, link(100))
-    until(lambda: len(list(folder.glob("??/*"))) == 1)
+    until(lambda: len(list(folder.glob("*/??/*"))) == 1)
     server.stop()
     server.start()
     again = fetch(server, link(100))
@@ -138,7 +138,7 @@ def test_a_store_outlives_the_server_and_keeps_to_its_budget(start_server: Start
     assert server.metric("pixgate_render_cache_hits_total", tier="store") == 1
 
     def used() -> int:
-        return sum(path.stat().st_size for path in folder.glob("??/*"))
+        return sum(path.stat().st_size for path in folder.glob("*/??/*"))
 
     for width in range(101, 131):
         assert fetch(server, link(width)).status == 200
@@ -155,9 +155,9 @@ def test_a_store_whose_files_are_spoilt_serves_none_of_them(start_server: StartS
     link = gallery.link("/img/img-spoilt/x.jpg", "w=100")
     first = fetch(server, link)
     folder = server.data / "renditions"
-    until(lambda: len(list(folder.glob("??/*"))) == 1)
+    until(lambda: len(list(folder.glob("*/??/*"))) == 1)
     server.stop()
-    (path,) = folder.glob("??/*")
+    (path,) = folder.glob("*/??/*")
     spoilt = bytearray(path.read_bytes())
     spoilt[len(spoilt) // 2] ^= 1
     path.write_bytes(spoilt)

@@ -1,0 +1,96 @@
+"""Cached objects in a bucket of an S3 service, below `<prefix>/cache/<deployment id>/`, apart from blobs and leases.
+
+The connections are of its own, and so is the judgement whether the service is down: renditions never cost the blobs a
+connection, or their store its good name.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from gateway.blobs.port import Entry
+from gateway.blobs.upstream.client import Client
+from gateway.blobs.upstream.errors import Refused, UpstreamError
+from gateway.blobs.upstream.features import Features
+from gateway.blobs.upstream.listing import list_objects
+from gateway.blobs.upstream.put import put_whole
+from gateway.blobs.upstream.removal import remove_objects
+from gateway.blobs.upstream.request import Request
+from gateway.cache.objects import OBJECT_BYTES
+from gateway.cache.port import CacheFull, CacheUnavailable
+from gateway.errors import DiskFull, StoreUnavailable
+from gateway.store_settings import S3Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONNECTIONS = 16
+PROBE_BODY = b"pixgate"
+_FEATURES = Features(content_md5=True)
+"""What every service has: it compares Content-MD5, or ignores it; what is read is authenticated anyway."""
+
+
+class UpstreamObjects:
+    """Objects of a deployment beside the blobs of a store. Made and used on one event loop."""
+
+    def __init__(self, settings: S3Store, deployment: str) -> None:
+        self._client = Client(settings.model_copy(update={"connections": CONNECTIONS}))
+        self._bucket = settings.bucket
+        root = f"{settings.prefix}/" if settings.prefix else ""
+        self._base = f"{root}cache/{deployment}/".encode()
+        self._headers = () if settings.sse is None else (("x-amz-server-side-encryption", settings.sse),)
+
+    async def get(self, name: str) -> bytes | None:
+        request = Request("GetObject", "GET", self._bucket, self._base + name.encode())
+        with _facts():
+            answer = await self._client.call(request, accept=(404,), limit=OBJECT_BYTES, again=False)
+            if answer.ok:
+                return answer.body
+            error = answer.error()
+            if isinstance(error, Refused) and error.code in ("NoSuchKey", ""):
+                return None
+            raise error
+
+    async def put(self, name: str, data: bytes) -> None:
+        with _facts():
+            key = self._base + name.encode()
+            await put_whole(self._client, _FEATURES, self._bucket, key, data, self._headers)
+
+    async def remove(self, names: Sequence[str]) -> None:
+        with _facts():
+            await remove_objects(self._client, self._bucket, [self._base + name.encode() for name in names])
+
+    async def entries(self) -> AsyncIterator[list[Entry]]:
+        start = len(self._base)
+        with _facts():
+            async for page in list_objects(self._client, self._bucket, self._base):
+                yield [Entry(one.key[start:].decode(), one.size, one.modified_ms) for one in page]
+
+    async def probe(self) -> None:
+        name = f"probe-{secrets.token_hex(4)}"
+        await self.put(name, PROBE_BODY)
+        try:
+            found = await self.get(name)
+        finally:
+            await self.remove([name])
+        if found != PROBE_BODY:
+            raise CacheUnavailable("gave back other bytes than it was given")
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+@contextmanager
+def _facts() -> Iterator[None]:
+    """What goes wrong with a store, as what goes wrong with a cache."""
+    try:
+        yield
+    except DiskFull as error:
+        raise CacheFull(str(error)) from error
+    except UpstreamError as error:
+        raise CacheUnavailable(f"{error} ({error.detail})") from error
+    except StoreUnavailable as error:
+        raise CacheUnavailable(str(error)) from error
