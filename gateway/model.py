@@ -172,6 +172,11 @@ class Content:
     encryption: Encryption | None = None
     customer_key: bytes | None = field(default=None, repr=False)
 
+    @property
+    def adopted(self) -> bool:
+        """Whether somebody else wrote these bytes, and may change them. They are one segment, even where they are none."""
+        return self.first is not None and self.first.name.startswith("@")
+
 
 Headers = tuple[tuple[str, str], ...]
 """Stored response headers, lower-case names: content-type, cache-control, ..., x-amz-meta-*."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.errors import BucketExists, BucketNotEmpty, BucketNotFound, BucketOwnedByYou
-from gateway.metadata import accounts, contents, meta, usage
+from gateway.metadata import accounts, attachments, contents, meta, usage
 from gateway.metadata.port import Reader, Row, Transaction
 from gateway.model import Account, Bucket, Encryption, Versioning
 
@@ -60,6 +60,7 @@ async def delete(tx: Transaction, bucket_id: int) -> None:
     for (upload,) in await tx.all("SELECT id FROM uploads WHERE bucket_id = ?", (bucket_id,)):
         await contents.orphan_parts(tx, upload)
         await tx.run("DELETE FROM uploads WHERE id = ?", (upload,))
+    await attachments.forget_ledger(tx, bucket_id)
     await usage.end(tx, bucket_id)
     if not await tx.run("DELETE FROM buckets WHERE id = ?", (bucket_id,)):
         raise BucketNotFound("The specified bucket does not exist")

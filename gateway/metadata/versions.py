@@ -263,14 +263,16 @@ async def put_new(tx: Transaction, new: NewVersion, conditions: WriteConditions)
     return await put(tx, new, conditions)
 
 
+SET_HEAD = (
+    "INSERT INTO heads (bucket_id, key, seq, size, etag, modified_ms, checksum_algorithm, checksum_type) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (bucket_id, key) DO UPDATE SET seq = excluded.seq, "
+    "size = excluded.size, etag = excluded.etag, modified_ms = excluded.modified_ms, "
+    "checksum_algorithm = excluded.checksum_algorithm, checksum_type = excluded.checksum_type"
+)
+
+
 async def _set_head(tx: Transaction, bucket_id: int, key: bytes, head: Row) -> None:
-    await tx.run(
-        "INSERT INTO heads (bucket_id, key, seq, size, etag, modified_ms, checksum_algorithm, checksum_type) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (bucket_id, key) DO UPDATE SET seq = excluded.seq, "
-        "size = excluded.size, etag = excluded.etag, modified_ms = excluded.modified_ms, "
-        "checksum_algorithm = excluded.checksum_algorithm, checksum_type = excluded.checksum_type",
-        (bucket_id, key, *head),
-    )
+    await tx.run(SET_HEAD, (bucket_id, key, *head))
 
 
 async def _remove(tx: Transaction, seq: int, content_id: int | None) -> int:
