@@ -78,7 +78,8 @@ class Store:
                         framed = b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in (answer[:9], answer[9:], b""))
                         connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + framed)
                     else:
-                        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(answer), answer))
+                        sent = b"" if head.startswith(b"HEAD") else answer
+                        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(answer), sent))
             except OSError:
                 pass
         self.ended.set()
