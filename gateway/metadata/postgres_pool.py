@@ -66,6 +66,7 @@ class Pool:
             self._settings |= {
                 "statement_timeout": str(int(statement_seconds * 1000)),
                 "idle_in_transaction_session_timeout": "20000",
+                "default_transaction_isolation": "read committed",
                 "jit": "off",
             }
         self._idle: list[tuple[Connection, float]] = []
