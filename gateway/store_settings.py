@@ -261,10 +261,10 @@ def _from_s3_url(parts: SplitResult) -> dict[str, object]:
             raise ValueError("needs key:secret before the @ (special characters percent-encoded)")
         fields |= {"access_key": unquote(access), "secret_key": unquote(secret)}
     for key, text in parse_qsl(parts.query, keep_blank_values=True):
-        if key in fields:
-            raise ValueError(f"{key}: is given twice")
         if key not in S3Store.model_fields or key in ("kind", "name", "endpoint", "bucket", "secret_key"):
             raise ValueError(f"{key}: is not a parameter of a store's URL")
+        if key in fields:
+            raise ValueError(f"{key}: is given twice")
         fields[key] = text
     if "tls" in fields:
         switch = _SWITCH.get(str(fields["tls"]).lower())

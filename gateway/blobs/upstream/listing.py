@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from urllib.parse import unquote_to_bytes
 
 from gateway.blobs.upstream.client import Client
-from gateway.blobs.upstream.errors import BadResponse
+from gateway.blobs.upstream.errors import BadResponse, Refused, ServerError
 from gateway.blobs.upstream.request import Request
 from gateway.blobs.upstream.signer import canonical_pairs
 from gateway.blobs.upstream.xml import Element
@@ -135,10 +135,16 @@ async def list_versions(
 async def list_uploads(client: Client, bucket: str, prefix: bytes) -> list[UnfinishedUpload]:
     """Unfinished multipart uploads of keys below `prefix`: one page, which is enough to abort and ask again.
 
-    Raises UpstreamError.
+    MinIO lists only those of one exact key, and ends all of them by itself after a day. Raises UpstreamError.
     """
     pairs: list[tuple[str, str | bytes]] = [("encoding-type", "url"), ("prefix", prefix), ("uploads", "")]
-    root = await _page(client, bucket, "ListMultipartUploads", pairs, "ListMultipartUploadsResult")
+    try:
+        root = await _page(client, bucket, "ListMultipartUploads", pairs, "ListMultipartUploadsResult")
+    except (Refused, ServerError) as error:
+        # Where there are none, or where they cannot be listed: then the service has to end them by itself.
+        if error.code == "NoSuchUpload" or error.status in (405, 501):
+            return []
+        raise
     encoded = root.get("EncodingType") == "url"
     return [
         UnfinishedUpload(_decode(element.get("Key"), encoded), element.get("UploadId"))

@@ -1,0 +1,276 @@
+"""What every store must do (`gateway.blobs.port.Store`): the folder, MinIO, and a service of fewer abilities."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import md5
+from pathlib import Path
+
+import pytest
+
+from gateway.blobs.filesystem import FilesystemStore
+from gateway.blobs.port import Placed, Store
+from gateway.blobs.upstream.store import UpstreamStore
+from gateway.errors import InvalidValue, StoreUnavailable
+from gateway.model import Segment
+from gateway.store_settings import S3Store, parse_store
+
+DEPLOYMENT = "d1"
+MEBIBYTE = 1024 * 1024
+
+Maker = Callable[[str], Store]
+
+
+@pytest.fixture(params=["folder", "minio", "rclone"])
+async def maker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Maker]:
+    """Makes stores of one deployment or another, all in the same place."""
+    made: list[Store] = []
+    executor = ThreadPoolExecutor(4)
+    url = ""
+    if request.param != "folder":
+        server = request.getfixturevalue("minio" if request.param == "minio" else "rclone_s3")
+        url = server.store_url(server.new_bucket()) + "&prefix=under/here"
+
+    def make(deployment: str) -> Store:
+        if url:
+            settings = parse_store(url, "s")
+            assert isinstance(settings, S3Store)
+            store: Store = UpstreamStore(settings, deployment)
+        else:
+            store = FilesystemStore(tmp_path, deployment, executor, name="s")
+        made.append(store)
+        return store
+
+    yield make
+    for store in made:
+        await store.close()
+    executor.shutdown()
+
+
+@pytest.fixture
+async def store(maker: Maker) -> Store:
+    store = maker(DEPLOYMENT)
+    await store.claim(used=False)
+    await store.begin_lease(7)
+    return store
+
+
+def segment(placed: Placed, start: int = 0, length: int | None = None) -> Segment:
+    return Segment(
+        placed.store, placed.name, placed.offset + start, 0, placed.length - start if length is None else length
+    )
+
+
+async def read(store: Store, wanted: Segment) -> bytes:
+    reader = await store.open(wanted)
+    pieces = []
+    try:
+        assert reader.length == wanted.length
+        while piece := await reader.read():
+            assert len(piece) <= MEBIBYTE
+            pieces.append(bytes(piece))
+        assert await reader.read() == b""
+    finally:
+        reader.close()
+    return b"".join(pieces)
+
+
+async def write(store: Store, data: bytes, piece: int = MEBIBYTE) -> Placed:
+    writer = await store.create(len(data))
+    for start in range(0, len(data), piece):
+        part = data[start : start + piece]
+        await writer.write([part[: piece // 3], memoryview(part)[piece // 3 :]])
+    placed = await writer.finish()
+    if placed.durable is not None:
+        await asyncio.to_thread(placed.durable.sync)
+    if writer.gives_md5:
+        assert placed.md5 == md5(data).digest()
+    return placed
+
+
+async def names(store: Store, lease: int) -> dict[str, int]:
+    return {entry.name: entry.size async for page in store.entries(lease) for entry in page}
+
+
+async def test_small_blobs_come_back_whatever_they_share(store: Store) -> None:
+    bodies = [os.urandom(1 + number * 37) for number in range(64)]
+    placed = await asyncio.gather(*(store.append(body) for body in bodies))
+    places = {(one.name, one.offset) for one in placed}
+    assert len(places) == len(bodies)
+    assert {one.store for one in placed} == {"s"}
+    assert [one.length for one in placed] == [len(body) for body in bodies]
+    assert len({one.name for one in placed}) < len(bodies), "none shares a pack"
+    for one, body in zip(placed, bodies, strict=True):
+        assert await read(store, segment(one)) == body
+    assert await read(store, segment(placed[9], 5, 7)) == bodies[9][5:12]
+
+
+@pytest.mark.parametrize("size", [1, 65_537, 3 * MEBIBYTE + 1])
+async def test_a_blob_of_its_own_comes_back_and_in_ranges(store: Store, size: int) -> None:
+    data = os.urandom(size)
+    placed = await write(store, data)
+    assert (placed.offset, placed.length) == (0, size)
+    assert await read(store, segment(placed)) == data
+    for start, length in ((0, 1), (size - 1, 1), (size // 2, min(1000, size - size // 2))):
+        assert await read(store, segment(placed, start, length)) == data[start : start + length]
+    assert await read(store, segment(placed, 0, 0)) == b""
+    assert await store.size(placed.name) == size
+
+
+async def test_a_large_blob_in_uneven_pieces(store: Store) -> None:
+    data = os.urandom(MEBIBYTE) * 66 + b"end"
+    placed = await write(store, data, piece=700_001)
+    assert await store.size(placed.name) == len(data)
+    assert await read(store, segment(placed, 16 * MEBIBYTE - 10, 20)) == data[16 * MEBIBYTE - 10 : 16 * MEBIBYTE + 10]
+    assert md5(await read(store, segment(placed))).digest() == md5(data).digest()
+
+
+async def test_blobs_are_written_side_by_side(store: Store) -> None:
+    bodies = [os.urandom(300_000 + number) for number in range(8)]
+    placed = await asyncio.gather(*(write(store, body, 50_000) for body in bodies))
+    assert len({one.name for one in placed}) == len(bodies)
+    found = await asyncio.gather(*(read(store, segment(one)) for one in placed))
+    assert found == bodies
+
+
+async def test_names_lie_under_their_lease(store: Store) -> None:
+    first = await write(store, b"first")
+    packed = await store.append(b"packed")
+    await store.begin_lease(12)
+    second = await write(store, b"second!")
+    again = await store.append(b"again")
+    assert {one.name.partition("/")[0] for one in (first, packed)} == {"7"}
+    assert {one.name.partition("/")[0] for one in (second, again)} == {"12"}
+    assert await store.leases() == [7, 12]
+    under = await names(store, 7)
+    assert under.keys() == {first.name, packed.name}
+    assert under[first.name] == 5
+    assert (await names(store, 12)).keys() == {second.name, again.name}
+    assert await names(store, 99) == {}
+    stamps = [entry.modified_ms async for page in store.entries(7) for entry in page]
+    assert all(abs(stamp - time.time() * 1000) < 60_000 for stamp in stamps)
+
+
+async def test_what_is_removed_is_gone_and_may_be_removed_again(store: Store) -> None:
+    placed = [await write(store, b"%d" % number) for number in range(5)]
+    doomed = [one.name for one in placed[:4]]
+    await store.remove(doomed)
+    await store.remove([*doomed, "7/987654"])
+    await store.remove(doomed[:1])
+    await store.remove([])
+    assert (await names(store, 7)).keys() == {placed[4].name}
+    assert await store.size(doomed[0]) is None
+    assert await read(store, segment(placed[4])) == b"4"
+    store.release_idle()
+    with pytest.raises(StoreUnavailable):
+        reader = await store.open(segment(placed[0]))
+        await reader.read()
+    await store.remove([placed[4].name])
+    await store.remove_lease(7)
+    assert await store.leases() == []
+
+
+async def test_more_than_a_page_of_names(store: Store) -> None:
+    async def one(number: int) -> str:
+        return (await write(store, b"x")).name
+
+    gate = asyncio.Semaphore(32)
+
+    async def bounded(number: int) -> str:
+        async with gate:
+            return await one(number)
+
+    made = await asyncio.gather(*(bounded(number) for number in range(1100)))
+    assert (await names(store, 7)).keys() == set(made)
+    await store.remove(made)
+    assert await names(store, 7) == {}
+
+
+async def test_a_writer_that_is_given_up_leaves_no_blob_that_anybody_named(store: Store) -> None:
+    kept = await write(store, b"kept")
+    small = await store.create(100)
+    await small.write([b"x" * 50])
+    small.abandon()
+    large = await store.create(80 * MEBIBYTE)
+    await large.write([bytes(17 * MEBIBYTE)])
+    large.abandon()
+    untouched = await store.create(5)
+    untouched.abandon()
+    assert await read(store, segment(kept)) == b"kept"
+    await asyncio.sleep(0.3)
+    left = [name for name in await names(store, 7) if name != kept.name]
+    await store.remove(left)
+    await store.remove_lease(7)
+    assert (await names(store, 7)).keys() == {kept.name}
+
+
+async def test_a_blob_that_is_shorter_than_the_run_is_an_error_not_an_end(store: Store) -> None:
+    placed = await write(store, b"0123456789")
+    with pytest.raises(StoreUnavailable):
+        await read(store, Segment(placed.store, placed.name, 5, 0, 20))
+    with pytest.raises(StoreUnavailable):
+        await read(store, Segment(placed.store, placed.name, 50, 0, 20))
+
+
+async def test_a_reader_may_stop_early_and_twice(store: Store) -> None:
+    placed = await write(store, os.urandom(5 * MEBIBYTE))
+    assert store.oldest_read_ms() is None
+    before = int(time.time() * 1000)
+    reader = await store.open(segment(placed))
+    assert await reader.read()
+    assert before - 5 <= (store.oldest_read_ms() or 0) <= time.time() * 1000 + 5
+    reader.close()
+    reader.close()
+    assert store.oldest_read_ms() is None
+    assert len(await read(store, segment(placed, 0, 100))) == 100
+
+
+async def test_without_a_lease_nothing_is_written(maker: Maker) -> None:
+    store = maker(DEPLOYMENT)
+    await store.claim(used=False)
+    with pytest.raises(StoreUnavailable):
+        await store.append(b"x")
+    with pytest.raises(StoreUnavailable):
+        await store.create(1)
+
+
+async def test_the_place_belongs_to_one_deployment(maker: Maker) -> None:
+    await maker("d1").claim(used=False)
+    await maker("d1").claim(used=True)
+    with pytest.raises(InvalidValue, match="belongs to the deployment d1"):
+        await maker("d2").claim(used=False)
+
+
+async def test_a_used_place_without_its_mark_is_refused(maker: Maker) -> None:
+    with pytest.raises(InvalidValue, match="is missing"):
+        await maker("d1").claim(used=True)
+    await maker("d1").claim(used=False)
+
+
+async def test_a_probe_leaves_nothing(store: Store) -> None:
+    await store.probe()
+    assert await store.leases() in ([], [7])
+    assert await names(store, 7) == {}
+    store.check_room()
+
+
+async def test_punching_spares_the_rest_of_a_pack(store: Store) -> None:
+    placed = await asyncio.gather(*(store.append(bytes([65 + number]) * 9000) for number in range(6)))
+    shared = [one for one in placed if [other.name for other in placed].count(one.name) > 1]
+    await store.punch(shared[0].name, shared[0].offset, shared[0].length)
+    for one in placed:
+        if one is not shared[0]:
+            assert await read(store, segment(one)) == bytes([65 + placed.index(one)]) * 9000
+    await store.punch("7/p99999", 0, 10)
+
+
+@pytest.mark.parametrize("name", ["../7/1", "7/../1", "7/1/2", "/etc/passwd", "7/", "x/1", "7/pp1", "7/1\n", ""])
+async def test_names_that_are_not_ours_are_refused(store: Store, name: str) -> None:
+    with pytest.raises(ValueError, match="not a blob's name"):
+        await store.open(Segment("s", name, 0, 0, 1))
+    with pytest.raises(ValueError, match="not a blob's name"):
+        await store.remove([name])
