@@ -62,10 +62,9 @@ def backends_of(settings: Settings) -> Backends:
 
 
 async def _make_stores(settings: Settings, deployment: str, executor: Executor) -> Sequence[Store]:
-    """The stores by name. The data folder's own is one of them where it is the default or was used before."""
+    """The stores by name. The data folder's own is one of them where it is the default or was this deployment's before."""
     stores: list[Store] = []
-    local = settings.data / "blobs"
-    if settings.new_store == EMBEDDED_STORE or (local / MARKER).exists():
+    if settings.new_store == EMBEDDED_STORE or _is_marked(settings.data / "blobs", deployment):
         stores += await embedded(settings.data, min_free=settings.min_free_bytes).make_stores(deployment, executor)
     for named in settings.all_stores:
         if isinstance(named, S3Store):
@@ -77,6 +76,13 @@ async def _make_stores(settings: Settings, deployment: str, executor: Executor) 
                 FilesystemStore(named.path, deployment, executor, name=named.name, min_free=settings.min_free_bytes)
             )
     return stores
+
+
+def _is_marked(folder: Path, deployment: str) -> bool:
+    try:
+        return (folder / MARKER).read_text(encoding="ascii").strip() == deployment
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 async def _open_postgresql(settings: Settings) -> Database:

@@ -319,6 +319,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
     assert process.wait(PATIENCE) == 0
 
 
+@pytest.mark.embedded
 def test_root_credentials_are_shown_on_a_terminal_once_and_not_in_the_log(
     tmp_path: Path, terminal: tuple[int, int]
 ) -> None:
@@ -346,6 +347,7 @@ def test_root_credentials_are_shown_on_a_terminal_once_and_not_in_the_log(
     assert pair["secret_key"] not in shown
 
 
+@pytest.mark.embedded
 def test_root_credentials_are_not_written_where_no_terminal_is(tmp_path: Path) -> None:
     data, log = tmp_path / "data", tmp_path / "log"
     with log.open("wb") as out:

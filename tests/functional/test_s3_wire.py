@@ -165,6 +165,7 @@ def descriptors(server: Server) -> int:
     return count
 
 
+@pytest.mark.embedded
 def test_an_answer_that_breaks_off_is_never_taken_for_whole(start_server: StartServer) -> None:
     server = start_server(workers=1)
     client = server.client()
