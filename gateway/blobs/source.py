@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from gateway.model import Headers, Tags, Versioning
 
@@ -26,6 +26,13 @@ class SourceObject:
     tags: Tags | None = None
     unreadable: bool = False
     """The service does not let us read it; perhaps only a key that it does not keep opens it."""
+
+
+@runtime_checkable
+class Tells(Protocol):
+    """A reader that knows what the service said of the object, header names in lower case."""
+
+    headers: dict[str, str]
 
 
 class Source(Protocol):

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--repair", is_flag=True, help="Count buckets anew, queue lost contents for the sweep.")
 @click.option(
-    "--delete-unknown", is_flag=True, help="Remove what no row names: only under this deployment's prefix in its stores."
+    "--delete-unknown",
+    is_flag=True,
+    help="Remove what no row names: only under this deployment's prefix in its stores.",
 )
 @click.option(
     "--older-than",
@@ -27,12 +29,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="With --delete-unknown: only what was written so long ago.",
 )
+@click.option("--no-adopted", is_flag=True, help="Do not ask the stores for each adopted object.")
 @json_option
 @data_options
 def fsck(
     repair: bool,
     delete_unknown: bool,
     older_than: int,
+    no_adopted: bool,
     as_json: bool,
     data: Path | None,
     config_file: Path | None,
@@ -53,6 +57,7 @@ def fsck(
             return await services.fsck.run(
                 repair=repair,
                 delete_unknown=delete_unknown,
+                check_adopted=not no_adopted,
                 older_than_ms=older_than,
                 progress=lambda done: bar.update(task, completed=done),
             )
@@ -66,6 +71,9 @@ def fsck(
                 "bytes": report.bytes,
                 "problems": report.problems,
                 "leftovers": report.leftovers,
+                "adopted": report.adopted,
+                "adopted_skipped": report.adopted_skipped,
+                "changed": report.changed,
                 "repaired": report.repaired,
             }
         )
@@ -74,6 +82,10 @@ def fsck(
             click.echo(f"problem: {problem}")
         for name in report.leftovers:
             click.echo(f"leftover: {name}")
+        for name in report.changed:
+            click.echo(f"changed behind the gateway: {name}")
+        if report.adopted_skipped:
+            click.echo(f"{report.adopted_skipped} adopted objects were not looked at")
         for text in report.repaired:
             click.echo(f"repaired: {text}")
         verdict = "nothing is wrong" if report.clean else f"{len(report.problems)} problems"

@@ -47,6 +47,7 @@ class ImageEndpoint:
     def __init__(self, services: Services, settings: Settings, telemetry: Telemetry, render: RenderClient) -> None:
         self._telemetry = telemetry
         self._directory = services.directory
+        self._adopted = services.adopted
         self._proxies = settings.trusted_proxies
         self._id_age = settings.image_max_age
         self._key_age = settings.image_key_max_age
@@ -98,8 +99,17 @@ class ImageEndpoint:
             record.access_key = key.access_key
         granted = await self._access.find(asker, target)
         record.bucket = granted.bucket.name
-        return await self._responder.answer(
-            request, granted.version, target.options, self._cache_control(target, asker, granted, now)
+        version = granted.version
+        cache_control = self._cache_control(target, asker, granted, now)
+        if version.content is None or not version.content.adopted:
+            return await self._responder.answer(request, version, target.options, cache_control)
+        by_id = isinstance(target.address, ImageById)
+        return await self._adopted.shown(
+            granted.bucket,
+            version,
+            version.version_id if by_id else None,
+            lambda seen: self._responder.answer(request, seen, target.options, cache_control),
+            image_id=version.image_id if by_id else None,
         )
 
     def _cache_control(self, target: Target, asker: Asker, granted: Granted, now: float) -> str:

@@ -168,6 +168,12 @@ async def known_between(reader: Reader, current: Attachment, after: bytes | None
     return [Known(*row) for row in rows]
 
 
+async def known_of(reader: Reader, current: Attachment, key: bytes) -> list[Known]:
+    """The ledger of one key."""
+    rows = await reader.all(f"SELECT {KNOWN} FROM adopted WHERE attachment_id = ? AND key = ?", (current.id, key))
+    return [Known(*row) for row in rows]
+
+
 def source_version(listed: SourceObject) -> str:
     """What the ledger calls a version."""
     return listed.version_id or ""

@@ -69,6 +69,7 @@ async def open_source(call: Call) -> tuple[CopySource, Bucket, ObjectVersion, by
         raise S3Error("AccessDenied")
     try:
         version = await call.services.objects.get(bucket, source.key, source.version_id)
+        version = await call.services.adopted.checked(bucket, version, source.version_id)
     except IsDeleteMarker:
         raise S3Error(
             "InvalidRequest",

@@ -226,10 +226,15 @@ class S3Endpoint:
         if self._image_responder is None:
             raise S3Error("NotImplemented", "Rendering images is not available here", fields=(("Parameter", "x-img"),))
         version = await call.version()
+        responder = self._image_responder
+
+        async def show(version: ObjectVersion) -> StreamResponse:
+            return await responder(call.request, call.bucket, version, call.parameters["x-img"], call.record)
+
         try:
-            return await self._image_responder(
-                call.request, call.bucket, version, call.parameters["x-img"], call.record
-            )
+            if version.content is None or not version.content.adopted:
+                return await show(version)
+            return await call.services.adopted.shown(call.bucket, version, call.version_id(), show)
         except (TransformError, RenderError) as error:
             raise image_error(error) from error
 

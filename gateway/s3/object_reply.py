@@ -17,7 +17,7 @@ from gateway.services.stores import Stores
 class ObjectReply(Reply):
     """Sends `length` bytes of `segments`. What fails before the head leaves is raised; after it, the line is cut."""
 
-    __slots__ = ("_segments", "_size", "_stores")
+    __slots__ = ("_reader", "_segments", "_size", "_stores")
 
     def __init__(
         self,
@@ -32,11 +32,23 @@ class ObjectReply(Reply):
         self._stores = stores
         self._segments = segments
         self._size = length
+        self._reader: BlobReader | None = None
+
+    async def open(self, request: BaseRequest) -> BlobReader | None:
+        """Open the first segment before it is sent, to see whether it can be; None where no bytes are sent.
+
+        Raises StoreUnavailable, AdoptedChanged.
+        """
+        if self._segments and request._method != "HEAD":
+            self._reader = await self._stores.open(self._segments[0])
+        return self._reader
 
     async def send(self, request: BaseRequest) -> int:
         segments = self._segments
         if not segments or request._method == "HEAD":
             return await super().send(request)
+        if self._reader is not None:
+            return await self._stream(request, self._reader, segments)
         if self._size <= SMALL and len(segments) == 1:
             try:
                 self._bytes = await self._stores.read_one(segments[0])

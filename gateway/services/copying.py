@@ -81,7 +81,8 @@ class Copying:
         if tags is None:
             tags = await versions.get_tags(self._database, source) if source.tag_count else ()
         sealing = copy_sealing(bucket, sealing, content)
-        if not same_encryption(content, sealing, source_key):
+        # What others may change or delete would take the copy with it: its bytes are copied.
+        if content.adopted or not same_encryption(content, sealing, source_key):
             return await self._rewrite(
                 source, content, bucket, key, headers, tags, checksum_algorithm, conditions, sealing, source_key
             )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from gateway.blobs.adopted import is_adopted
 from gateway.blobs.port import Entry, Store
 from gateway.errors import StoreUnavailable
 from gateway.metadata import leases, sweep, usage
@@ -14,17 +16,26 @@ from gateway.metadata.sweep import BlobRow
 from gateway.services.clock import now_ms
 
 PAGE = 1000
+ABREAST = 32
+"""Adopted objects that a store is asked for at once."""
 KEYS_NAMED = 3
 
 
 @dataclass(slots=True)
 class FsckReport:
-    """`problems` are losses or contradictions; `leftovers` are names in stores without a row, which cost only space."""
+    """`problems` are losses or contradictions; `leftovers` are names in stores without a row, which cost only space.
+
+    `changed` are adopted objects that others changed or deleted since: the next read or run of `adopt` takes that over.
+    `adopted` counts those that were looked at, `adopted_skipped` those that were not.
+    """
 
     blobs: int = 0
     bytes: int = 0
     problems: list[str] = field(default_factory=list)
     leftovers: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    adopted: int = 0
+    adopted_skipped: int = 0
     repaired: list[str] = field(default_factory=list)
 
     @property
@@ -42,6 +53,7 @@ class Fsck:
         *,
         repair: bool = False,
         delete_unknown: bool = False,
+        check_adopted: bool = True,
         older_than_ms: int = 0,
         progress: Callable[[int], None] | None = None,
     ) -> FsckReport:
@@ -49,6 +61,7 @@ class Fsck:
 
         `repair` counts the buckets again and queues lost contents; `delete_unknown` removes the leftovers that were
         written at least `older_than_ms` ago, never outside this deployment's prefix.
+        Without `check_adopted` the store is not asked for each adopted object.
         """
         report = FsckReport()
         for name, count in (await self._database.read(sweep.inconsistencies, heavy=True)).items():
@@ -56,7 +69,7 @@ class Fsck:
         await self._check_stores_of_blobs(report)
         for store in self._stores.values():
             try:
-                await self._check_store(report, store, progress)
+                await self._check_store(report, store, progress, check_adopted=check_adopted)
                 await self._check_names(report, store, delete_unknown, older_than_ms)
             except StoreUnavailable as error:
                 report.problems.append(f"the store {store.name} could not be checked to its end: {error}")
@@ -73,7 +86,9 @@ class Fsck:
             if name not in self._stores:
                 report.problems.append(f"{count} blobs lie in the store {name!r}, which is not configured")
 
-    async def _check_store(self, report: FsckReport, store: Store, progress: Callable[[int], None] | None) -> None:
+    async def _check_store(
+        self, report: FsckReport, store: Store, progress: Callable[[int], None] | None, *, check_adopted: bool
+    ) -> None:
         """Every blob's row against what lies there."""
         after = ("", -1)
         lease = ""
@@ -81,7 +96,17 @@ class Fsck:
         while rows := await self._database.read(
             partial(sweep.blobs_by_place, store=store.name, after=after, limit=PAGE)
         ):
+            adopted = [row for row in rows if is_adopted(row.name) and row.state == "live"]
+            if check_adopted:
+                for start in range(0, len(adopted), ABREAST):
+                    few = adopted[start : start + ABREAST]
+                    await asyncio.gather(*(self._check_adopted(report, store, row) for row in few))
+                report.adopted += len(adopted)
+            else:
+                report.adopted_skipped += len(adopted)
             for row in rows:
+                if is_adopted(row.name):
+                    continue
                 owner = row.name.partition("/")[0]
                 if owner != lease:
                     lease = owner
@@ -93,11 +118,16 @@ class Fsck:
             if progress is not None:
                 progress(report.blobs)
 
+    async def _check_adopted(self, report: FsckReport, store: Store, row: BlobRow) -> None:
+        if await store.size(row.name) == row.length:
+            return
+        keys = await self._database.read(partial(sweep.keys_of, blob_id=row.id, limit=1))
+        for bucket, key in keys:
+            report.changed.append(f"{bucket}/{key.decode(errors='backslashreplace')}")
+
     @staticmethod
     async def _sizes(store: Store, lease: str) -> dict[str, int]:
         """The lengths of everything under a lease; asked for once, as rows come in the order of names."""
-        if not lease.isdecimal():
-            return {}
         return {entry.name: entry.size async for page in store.entries(int(lease)) for entry in page}
 
     async def _check_blob(self, report: FsckReport, store: Store, row: BlobRow, sizes: dict[str, int]) -> None:

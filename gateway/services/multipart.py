@@ -227,7 +227,7 @@ class Multipart:
         if start < 0 or length < 0 or start + length > content.size:
             raise InvalidValue("The specified copy range is not within the source object.")
         sealing = part_sealing(upload, customer_key)
-        if not same_encryption(content, sealing, source_key):
+        if content.adopted or not same_encryption(content, sealing, source_key):
             return await self._rewrite_part(upload, number, content, start, length, customer_key, source_key)
         algorithm = upload.checksum_algorithm
         if customer_key is None:

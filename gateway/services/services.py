@@ -18,6 +18,8 @@ from gateway.metadata import sweep as blob_rows
 from gateway.metadata.port import Database, Transaction
 from gateway.model import Account
 from gateway.services.accounts import Accounts, Keys, new_canonical_id
+from gateway.services.adopt import Adoption
+from gateway.services.adopted import Adopted
 from gateway.services.buckets import Buckets
 from gateway.services.clock import now_ms
 from gateway.services.copying import Copying
@@ -86,6 +88,8 @@ class Services:
         self.accounts = Accounts(database)
         self.keys = Keys(database, self.directory, master)
         self.buckets = Buckets(database, region)
+        self.adoption = Adoption(database, self.stores, self.directory, self.buckets)
+        self.adopted = Adopted(database, self.stores, self.adoption)
         self.objects = Objects(database, self.stores, self.directory, self.lease, executor)
         self.copying = Copying(database, self.stores, self.lease, executor)
         self.listing = Listing(database)

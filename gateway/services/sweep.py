@@ -7,10 +7,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from gateway.blobs.adopted import is_adopted, parse_adopted
 from gateway.blobs.port import Store
 from gateway.errors import StoreUnavailable
-from gateway.metadata import leases, sweep, uploads
+from gateway.metadata import attachments, leases, sweep, uploads
 from gateway.metadata.port import Database
+from gateway.metadata.sweep import BlobRow
 from gateway.services.clock import now_ms
 
 log = logging.getLogger("pixgate.sweep")
@@ -79,13 +81,16 @@ class Sweep:
             rows = await self._database.read(partial(sweep.condemned, store=store.name, before_ms=before, limit=BATCH))
             if not rows:
                 break
-            for row in rows:
+            adopted = [row for row in rows if is_adopted(row.name)]
+            ours = [row for row in rows if not is_adopted(row.name)]
+            await self._release_adopted(store, adopted)
+            for row in ours:
                 if store.may_grow(row.name):
                     await store.punch(row.name, row.offset, row.stored_length)
             # The rows last: without them nobody would know of a name that the store did not remove.
             living = set(await leases.live(self._database))
             ids = {row.id for row in rows}
-            names = {row.name for row in rows}
+            names = {row.name for row in ours}
             leases_of = {name: int(name.partition("/")[0]) for name in names}
             # A file without a row is gone for good, unless its process may still append to it.
             await self._remove_unnamed(
@@ -98,6 +103,14 @@ class Sweep:
                 await store.remove_lease(lease)
             removed += len(rows)
         return removed
+
+    async def _release_adopted(self, store: Store, rows: Sequence[BlobRow]) -> None:
+        """Delete objects that were adopted as ours to keep or delete, if they still are what they were. All others stay."""
+        source = store.source
+        for row in rows:
+            released = await attachments.released(self._database, parse_adopted(row.name))
+            if released.allowed and source is not None:
+                await source.remove(row.name, released.modified_ms)
 
     async def _remove_unnamed(self, store: Store, names: list[str], *, besides: Collection[int] = ()) -> int:
         """Remove those that no row names, rows of the blobs `besides` apart."""

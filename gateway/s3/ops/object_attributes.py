@@ -29,6 +29,7 @@ async def get_object_attributes(call: Call) -> Reply:
     if "x-amz-max-parts" in call.headers:
         limit = _number(call, "x-amz-max-parts", 1000)
     version = await call.services.objects.get(call.bucket, call.key, call.version_id())
+    version = await call.services.adopted.checked(call.bucket, version, call.version_id())
     content = readable_content(version)
     reading_key(call, content)
 

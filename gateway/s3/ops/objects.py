@@ -7,6 +7,7 @@ from gateway.http.dates import http_date, parse_http_date
 from gateway.http.ranges import ByteRange, RangeNotSatisfiable, content_range, parse_range
 from gateway.http.reply import Reply
 from gateway.model import MAX_PARTS, Bucket, Content, ObjectVersion, Segment, Versioning
+from gateway.s3.adopted_read import read_adopted
 from gateway.s3.body import open_body
 from gateway.s3.call import Call, parse_number
 from gateway.s3.checksum_headers import checksum_headers
@@ -36,12 +37,14 @@ def readable_content(version: ObjectVersion) -> Content:
 
 async def get_object(call: Call) -> Reply:
     version = await call.version()
+    content = version.content
+    if content is not None and content.adopted:
+        return await read_adopted(call, version, _read)
     return await _read(call, version)
 
 
 async def head_object(call: Call) -> Reply:
-    version = await call.version()
-    return await _read(call, version)
+    return await get_object(call)
 
 
 async def _read(call: Call, version: ObjectVersion) -> Reply:
