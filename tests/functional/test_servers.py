@@ -235,3 +235,17 @@ def test_the_command_starts_them_until_a_signal() -> None:
         redis.Redis.from_url(lines["REDIS_URL"].strip("'"), retry=None) as client,
     ):
         _until(lambda: not client.ping())
+
+
+def test_who_comes_when_the_last_one_goes_gets_another_server() -> None:
+    """Several times, at other moments of the keeper's end."""
+    run = f"test-{os.getpid()}-again"
+    for turn in range(6):
+        first = Redis(run).wait()
+        before = first.pid
+        first.close()
+        time.sleep(keeper.UNUSED_SECONDS + (turn - 2) * 0.01)
+        with Redis(run).wait() as second:
+            assert second.command("PING") is True
+            assert psutil.pid_exists(second.pid)
+            assert second.pid == before or not psutil.pid_exists(before)

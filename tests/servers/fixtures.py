@@ -40,7 +40,8 @@ class RunServers:
 
     def get(self, kind: type[K]) -> K:
         """The server of a kind: the one that the environment names, or ours. All that the run will need begin at once."""
-        for each in (*KINDS.values(), kind):
+        kinds: list[type[Kept]] = [*KINDS.values(), kind]
+        for each in kinds:
             if each.kind not in self._servers and (each is kind or self._wanted & set(_NAMES[each.kind])):
                 self._servers[each.kind] = each.external() or each(self._run)
         server = self._servers[kind.kind].wait()

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.servers.process import Command, Process
-from tests.servers.run_folder import locked
+from tests.servers.run_folder import hold, locked
 
 READY_SECONDS = 60.0
 # How long it stays without a user.
@@ -113,10 +113,11 @@ class Keeper:
 
 def keep(kind: str, folder: Path, listener: socket.socket) -> None:
     """Start the server of a kind in its folder, and keep it as long as anybody is connected to `listener`."""
-    from tests.servers.kinds import KINDS
-
+    hold(folder)
     keeper = None
     try:
+        from tests.servers.kinds import KINDS
+
         launch = KINDS[kind].prepare(folder)
         keeper = Keeper(launch, folder)
         keeper.start()

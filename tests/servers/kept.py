@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -16,13 +17,17 @@ from typing import Any, ClassVar, Self
 
 from tests.servers.keeper import Launch
 from tests.servers.programs import ROOT
-from tests.servers.run_folder import locked, run_folder
+from tests.servers.run_folder import ending, locked, run_folder
 
 _ANSWER_SECONDS = 120.0
 
 
 class ServerFailed(Exception):
     """It did not start, or could not do what was asked for."""
+
+
+class KeeperGone(ServerFailed):
+    """Nobody keeps it any more, so it has ended."""
 
 
 class Kept(ABC):
@@ -38,13 +43,9 @@ class Kept(ABC):
         self.pid = 0
         self._connection: socket.socket | None = None
         self._alone = False
-        if run is None:
-            return
-        folder = run_folder(run)
-        self.folder = folder / self.kind
-        with locked(folder):
-            self._connection = _connect(self.folder / "socket") or _keep(self.kind, self.folder)
-        self._lines = self._connection.makefile("r", encoding="utf-8")
+        if run is not None:
+            self.folder = run_folder(run) / self.kind
+            self._join()
 
     @classmethod
     def own(cls) -> Self:
@@ -75,9 +76,17 @@ class Kept(ABC):
 
     def wait(self) -> Self:
         """Return when it answers; raises ServerFailed with its log where it does not start."""
-        if self._connection and not self.details:
+        for last in (False, False, True):
+            if self._connection is None or self.details:
+                break
             try:
                 self.details = self._read()["details"]
+            except KeeperGone:
+                self.close()
+                if last:
+                    raise
+                # It was about to end when we joined, as its last user had gone.
+                self._join()
             except ServerFailed:
                 self.close()
                 raise
@@ -134,6 +143,16 @@ class Kept(ABC):
         path = self.folder / "log"
         return path.read_text(errors="replace")[-4000:] if path.exists() else ""
 
+    def _join(self) -> None:
+        while self._connection is None:
+            with locked(self.folder.parent):
+                self._connection = _connect(self.folder / "socket")
+                if self._connection is None and not ending(self.folder):
+                    shutil.rmtree(self.folder, ignore_errors=True)
+                    self._connection = _keep(self.kind, self.folder)
+            time.sleep(0 if self._connection else 0.02)
+        self._lines = self._connection.makefile("r", encoding="utf-8")
+
     def _order(self, order: str) -> None:
         if self._connection is None:
             raise ServerFailed(f"{self.kind}: not ours, so there is no {order}")
@@ -147,10 +166,12 @@ class Kept(ABC):
             line = self._lines.readline()
         except ConnectionError:
             line = ""
-        answer = json.loads(line) if line else {"error": f"the keeper of {self.kind} is gone"}
+        if not line:
+            raise KeeperGone(f"the keeper of {self.kind} is gone")
+        answer = json.loads(line)
         if "error" in answer:
             raise ServerFailed(answer["error"])
-        self.pid = answer["pid"]
+        self.pid = int(answer["pid"])
         return answer
 
 

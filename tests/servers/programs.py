@@ -43,6 +43,8 @@ def find_postgresql() -> Path:
 
 
 def _postgresql_folders() -> Iterator[Path]:
+    if chosen := os.environ.get("PIXGATE_TEST_POSTGRES_BIN"):
+        yield Path(chosen)
     for server in _everywhere("postgres"):
         yield server.parent
     debian = Path("/usr/lib/postgresql")

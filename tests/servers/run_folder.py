@@ -46,3 +46,24 @@ def locked(folder: Path) -> Iterator[None]:
             return
         finally:
             os.close(descriptor)
+
+
+def hold(folder: Path) -> None:
+    """Mark a server's folder as kept, until this process ends."""
+    fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_EX)
+
+
+def ending(folder: Path) -> bool:
+    """Whether a keeper still has this folder, which nobody can join any more; not where it is missing or left behind."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)
