@@ -40,8 +40,8 @@ def _build(module: str) -> None:
         if (CACHE / name).exists():
             return
         with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-            # Neither symbols nor C: a smaller file, and no compiler needed.
-            environment = os.environ | {"GOBIN": folder, "CGO_ENABLED": "0", "GOFLAGS": "-ldflags=-s"}
+            # Plain settings: what Go has compiled for another checkout is used again.
+            environment = os.environ | {"GOBIN": folder}
             done = subprocess.run([_go(), "install", module], env=environment, stdin=subprocess.DEVNULL)
             if done.returncode:
                 raise ProgramMissing(f"{module} could not be built: go ended with {done.returncode}")
