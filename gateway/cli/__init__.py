@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "fsck": ("gateway.cli.fsck:fsck", "Check rows against rows and against the stored bytes."),
     "doctor": ("gateway.cli.doctor:doctor", "Check what the server stands on."),
 }
+    "sweep": ("gateway.cli.sweep:sweep", "Remove the bytes of what was deleted, now."),
 
 
 class Commands(click.Group):

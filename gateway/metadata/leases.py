@@ -99,3 +99,8 @@ async def take_lock(tx: Transaction, name: str, owner: str, now_ms: int, for_ms:
         (name, owner, now_ms + for_ms, now_ms),
     )
     return taken > 0
+
+
+async def give_lock(tx: Transaction, name: str, owner: str) -> None:
+    """Give the named lock back, if it is ours."""
+    await tx.run("DELETE FROM locks WHERE name = ? AND owner = ?", (name, owner))

@@ -26,11 +26,13 @@ BATCH = 200
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """What a round did; None from `run_once` means that another process sweeps."""
+    """What a round did; None from `run_once` means that another process sweeps. `waiting` is what a store was
+    away for."""
 
     contents: int
     blobs: int
     names: int
+    waiting: tuple[str, ...] = ()
 
 
 class Sweep:
@@ -42,10 +44,19 @@ class Sweep:
         self.owner = owner
         self._grace_ms = grace_ms
 
-    async def run_once(self) -> SweepReport | None:
-        """One round, if no other process is at it. A store that is away is left for a later round."""
+    async def run_once(self, grace_ms: int | None = None) -> SweepReport | None:
+        """One round, if no other process is at it. A store that is away is left for a later round.
+
+        `grace_ms` holds for this round in place of the usual.
+        """
         if not await self._keep_lock():
             return None
+        try:
+            return await self._round(self._grace_ms if grace_ms is None else grace_ms)
+        finally:
+            await self._database.write(lambda tx: leases.give_lock(tx, LOCK, self.owner))
+
+    async def _round(self, grace_ms: int) -> SweepReport:
         await self._database.write(lambda tx: leases.bury(tx, now_ms()))
         await self._database.write(lambda tx: uploads.forget_completed(tx, now_ms() - COMPLETED_KEPT_MS))
         contents = 0
@@ -54,27 +65,30 @@ class Sweep:
             if not await self._keep_lock():
                 break
         blobs = 0
+        waiting: list[str] = []
         for store in self._stores:
             try:
-                blobs += await self._remove_condemned(store)
+                blobs += await self._remove_condemned(store, grace_ms)
             except StoreUnavailable as error:
+                waiting.append(store.name)
                 log.warning("store %s: what was deleted waits: %s", store.name, error)
         names = 0
         for lease in await leases.dead(self._database):
             try:
                 names += await self._sweep_lease(lease)
             except StoreUnavailable as error:
+                waiting.append(f"lease {lease}")
                 log.warning("lease %s waits: %s", lease, error)
-        return SweepReport(contents, blobs, names)
+        return SweepReport(contents, blobs, names, tuple(waiting))
 
     async def _keep_lock(self) -> bool:
         return await self._database.write(lambda tx: leases.take_lock(tx, LOCK, self.owner, now_ms(), LOCK_MS))
 
-    async def _remove_condemned(self, store: Store) -> int:
+    async def _remove_condemned(self, store: Store, grace_ms: int) -> int:
         """Remove the bytes of blobs that were condemned long enough ago, and before every read that still goes on."""
         removed = 0
         while await self._keep_lock():
-            before = now_ms() - self._grace_ms
+            before = now_ms() - grace_ms
             oldest = await leases.oldest_read(self._database)
             if oldest is not None:
                 before = min(before, oldest)

@@ -264,6 +264,12 @@ def test_migrate_says_what_it_did(run: Run) -> None:
     run("migrate", "--check")
 
 
+def test_sweep_frees_what_was_deleted_at_once_where_it_is_told_to(run: Run) -> None:
+    run("migrate")
+    assert json.loads(run("sweep", "--json").stdout) == {"contents": 0, "blobs": 0, "names": 0, "waiting": []}
+    assert "0 blobs" in run("sweep", "--grace", "0s").stdout
+
+
 def test_fsck_of_an_empty_folder_is_clean(run: Run) -> None:
     run("migrate")
     assert "nothing is wrong" in run("fsck").stdout
