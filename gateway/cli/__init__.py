@@ -17,13 +17,15 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "keys": ("gateway.cli.keys:keys", "Access keys and link keys."),
     "accounts": ("gateway.cli.accounts:accounts", "Accounts, which own buckets and keys."),
     "buckets": ("gateway.cli.buckets:buckets", "Buckets and how they show images."),
+    "adopt": ("gateway.cli.adopt:adopt", "Show a bucket that is there already, without copying a byte."),
     "sign": ("gateway.cli.sign:sign", "Sign a link to an image."),
     "migrate": ("gateway.cli.migrate:migrate", "Bring the database's schema up to date."),
+    "metadata": ("gateway.cli.metadata:metadata", "Move metadata between SQLite and PostgreSQL."),
     "check-config": ("gateway.cli.check_config:check_config", "Check the settings and show them."),
     "fsck": ("gateway.cli.fsck:fsck", "Check rows against rows and against the stored bytes."),
+    "sweep": ("gateway.cli.sweep:sweep", "Remove the bytes of what was deleted, now."),
     "doctor": ("gateway.cli.doctor:doctor", "Check what the server stands on."),
 }
-    "sweep": ("gateway.cli.sweep:sweep", "Remove the bytes of what was deleted, now."),
 
 
 class Commands(click.Group):
