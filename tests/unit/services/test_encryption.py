@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway.backends import embedded
 from gateway.blobs.encryption.chunks import CHUNK_BYTES, SEALED_CHUNK_BYTES, stored_length
 from gateway.blobs.encryption.keys import head
 from gateway.blobs.port import PACKED_BYTES
@@ -20,7 +19,7 @@ from gateway.model import Bucket, Content, Encryption, Expectations, Sealing, Se
 from gateway.services import Services
 from gateway.services.objects import unlocked
 from gateway.services.secrets import MasterKey
-from tests.data_folder import MASTER, Pieces, folder_of, open_services, put, read
+from tests.data_folder import MASTER, Pieces, backends_for, folder_of, open_services, put, read
 
 KEY = bytes(range(32))
 OTHER_MASTER = MasterKey(bytes([7]) * 32)
@@ -60,6 +59,7 @@ def file_of(services: Services, segment: Segment) -> Path:
     return folder_of(services).path(segment.name)
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize("size", [1, SMALL, PACKED_BYTES, PACKED_BYTES + 1, LARGE, 2_500_000])
 async def test_what_lies_in_the_store(services: Services, bucket: Bucket, size: int) -> None:
     data = os.urandom(size)
@@ -84,6 +84,7 @@ async def test_packed_blobs_lie_one_behind_the_other(services: Services, bucket:
         assert await read(services, bucket, key) == data
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 async def test_damage_is_seen_and_told(
     services: Services, bucket: Bucket, size: int, caplog: pytest.LogCaptureFixture
@@ -99,6 +100,7 @@ async def test_damage_is_seen_and_told(
     assert segment.name in caplog.text
 
 
+@pytest.mark.embedded
 async def test_a_range_reads_past_damage_elsewhere(services: Services, bucket: Bucket) -> None:
     data = os.urandom(LARGE)
     content = await seal(services, bucket, b"k", data)
@@ -112,6 +114,7 @@ async def test_a_range_reads_past_damage_elsewhere(services: Services, bucket: B
         await services.stores.read(await services.objects.segments(content, CHUNK_BYTES - 1, 2))
 
 
+@pytest.mark.embedded
 async def test_files_that_change_places_are_seen(services: Services, bucket: Bucket) -> None:
     first = file_of(services, only(await seal(services, bucket, b"a", os.urandom(LARGE))))
     second = file_of(services, only(await seal(services, bucket, b"b", os.urandom(LARGE))))
@@ -127,6 +130,7 @@ async def test_files_that_change_places_are_seen(services: Services, bucket: Buc
         await read(services, bucket, b"a")
 
 
+@pytest.mark.embedded
 async def test_a_file_that_was_cut_is_seen(folder: Path) -> None:
     async with open_services(folder) as services:
         bucket = await services.buckets.create("photos", services.directory.root_account)
@@ -223,6 +227,7 @@ async def test_bytes_are_shared_where_the_same_key_opens_them(
         assert only(copy).name != only(content).name
 
 
+@pytest.mark.embedded
 async def test_deleted_ones_are_swept_whole(folder: Path) -> None:
     async with open_services(folder, grace_ms=-1000) as services:
         bucket = await services.buckets.create("photos", services.directory.root_account)
@@ -264,7 +269,7 @@ async def test_the_master_key_is_exchanged(rotating: Services, folder: Path) -> 
     assert await wrappers(rotating) == {MASTER.wrapping.id, OTHER_MASTER.wrapping.id, bytes(8)}
 
     # The exchange was cut short here. One that begins now knows only the new key, and reads everything.
-    other = await Services.open(embedded(folder), master=OTHER_MASTER)
+    other = await Services.open(backends_for(folder), master=OTHER_MASTER)
     try:
         assert [await read(other, bucket, b"%d" % number) for number in range(5)] == [
             b"body %d" % number for number in range(5)
@@ -277,7 +282,7 @@ async def test_the_master_key_is_exchanged(rotating: Services, folder: Path) -> 
     finally:
         await other.close()
     assert await read(rotating, bucket, b"3") == b"body 3"
-    fresh = await Services.open(embedded(folder), master=OTHER_MASTER)
+    fresh = await Services.open(backends_for(folder), master=OTHER_MASTER)
     try:
         assert await read(fresh, bucket, b"4") == b"body 4"
         content = await content_of(fresh, bucket, b"customer")
@@ -290,12 +295,12 @@ async def test_two_exchanges_before_the_first_is_done(rotating: Services, folder
     bucket = await rotating.directory.bucket("photos")
     assert bucket is not None
     await rotating.keys.rotate_master(OTHER_MASTER)
-    second = await Services.open(embedded(folder), master=OTHER_MASTER)
+    second = await Services.open(backends_for(folder), master=OTHER_MASTER)
     try:
         await second.keys.rotate_master(THIRD_MASTER)
     finally:
         await second.close()
-    third = await Services.open(embedded(folder), master=THIRD_MASTER)
+    third = await Services.open(backends_for(folder), master=THIRD_MASTER)
     try:
         assert await read(third, bucket, b"2") == b"body 2"
         assert await third.keyring.rewrap() == 5
@@ -308,7 +313,7 @@ async def test_a_key_that_is_nowhere_is_told(rotating: Services, folder: Path) -
     bucket = await rotating.directory.bucket("photos")
     assert bucket is not None
     await rotating.keys.rotate_master(OTHER_MASTER)
-    other = await Services.open(embedded(folder), master=OTHER_MASTER)
+    other = await Services.open(backends_for(folder), master=OTHER_MASTER)
     try:
         await other.keyring.rewrap()
     finally:
