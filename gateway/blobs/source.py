@@ -42,9 +42,12 @@ class Source(Protocol):
         """Raises BucketNotFound."""
 
     def pages(
-        self, bucket: str, prefix: bytes, after: bytes | None, *, versions: bool
+        self, bucket: str, prefix: bytes, after: bytes | None, *, versions: bool, metadata: bool
     ) -> AsyncIterator[list[SourceObject]]:
-        """What lies behind the key `after`, keys in byte order and the newest version of a key first."""
+        """What lies behind the key `after`, keys in byte order and the newest version of a key first.
+
+        `metadata`: with headers and tags, where the service has listings that tell them.
+        """
 
     async def head(self, bucket: str, key: bytes, version_id: str | None = None) -> SourceObject | None:
         """One object with all that is known of it; None where there is none, or a delete marker."""

@@ -231,7 +231,11 @@ class _Run:
         """Pages in which each key has all its versions."""
         current = self._current
         carried: State = []
-        async for page in self._source.pages(current.source, current.prefix, after, versions=current.versions):
+        # Later most are known, and asking for the few others costs the store less than telling of all.
+        metadata = current.finished_ms is None
+        async for page in self._source.pages(
+            current.source, current.prefix, after, versions=current.versions, metadata=metadata
+        ):
             entries = carried + (page if until is None else [one for one in page if one.key <= until])
             carried = []
             if current.versions and entries:

@@ -55,14 +55,13 @@ class UpstreamSource:
         return Versioning(status) if status in ("Enabled", "Suspended") else Versioning.UNVERSIONED
 
     async def pages(
-        self, bucket: str, prefix: bytes, after: bytes | None, *, versions: bool
+        self, bucket: str, prefix: bytes, after: bytes | None, *, versions: bool, metadata: bool
     ) -> AsyncIterator[list[SourceObject]]:
         """MinIO tells metadata in its listings where it is asked for that; others ignore the question, or refuse it.
 
         A page that cannot be read so (a name that XML does not take) is asked for again without, from its first key on:
         a key whose versions lie on two pages may come twice then.
         """
-        metadata = True
         last = after or b""
         while True:
             try:
