@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.errors import InvalidValue
 from gateway.metadata.port import Reader, Transaction
 
 
@@ -10,8 +11,14 @@ async def get(reader: Reader, name: str) -> bytes | None:
     return None if row is None else bytes(row[0])
 
 
+IMPORT = "import"
+"""The fact that an import is under way, or was cut off, and where it is."""
+
+
 async def put_if_absent(tx: Transaction, name: str, value: bytes) -> bytes:
-    """Set a fact that nobody has set; gives the one that stands."""
+    """Set a fact that nobody has set; gives the one that stands. Raises InvalidValue in a database half imported."""
+    if await get(tx, IMPORT) is not None:
+        raise InvalidValue("an import of metadata into this database was cut off: run it again to its end")
     await tx.run("INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (name, value))
     stored = await get(tx, name)
     assert stored is not None
