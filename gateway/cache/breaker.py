@@ -35,6 +35,7 @@ class Breaker:
         self._probe = probe
         self._budget = budget
         self._failures = 0
+        self._unwritten = 0
         self._problem: str | None = None
         self._full: str | None = None
         self._since = 0.0
@@ -62,10 +63,23 @@ class Breaker:
         return result
 
     async def write(self, operation: Callable[[], Awaitable[T]], budget: float | None = None) -> T:
-        """The same, but fails at once while it is full as well: CacheFull."""
+        """The same, but fails at once while it is full as well: CacheFull.
+
+        What can be read but fails to be written, some times in a row, counts as full.
+        """
         if self._full is not None:
             raise CacheFull(self._full)
-        return await self.call(operation, budget)
+        try:
+            result = await self.call(operation, budget)
+        except CacheFull:
+            raise
+        except CacheUnavailable as error:
+            self._unwritten += 1
+            if self._unwritten >= FAILURES and self._problem is None:
+                self._fill(str(error))
+            raise
+        self._unwritten = 0
+        return result
 
     def health(self) -> Mapping[str, Any]:
         """`status` healthy or degraded, and in `detail` what is wrong."""
@@ -129,12 +143,16 @@ class Breaker:
                 self._problem = None
                 continue
             except CacheUnavailable as error:
-                if self._problem is None:
-                    self._open(str(error))
-                self._problem = str(error)
+                if self._full is None or self._problem is not None:
+                    self._probed(str(error))
                 continue
             if self._problem is not None or self._full is not None:
                 LOG.info("%s is used again", self._name)
             self._problem = self._full = None
-            self._failures = 0
+            self._failures = self._unwritten = 0
             return
+
+    def _probed(self, problem: str) -> None:
+        if self._problem is None:
+            self._open(problem)
+        self._problem = problem

@@ -34,7 +34,13 @@ class FolderObjects:
         return await self._run(lambda: _read(self._root / name))
 
     async def put(self, name: str, data: bytes) -> None:
-        await self._run(lambda: self._write(name, data))
+        try:
+            await self._run(lambda: self._write(name, data))
+        except CacheFull:
+            raise
+        except CacheUnavailable as error:
+            # What is there can be read, or cannot: that is for `get` to find out.
+            raise CacheFull(f"cannot be written: {error}") from error
 
     async def remove(self, names: Sequence[str]) -> None:
         await self._run(lambda: _remove([self._root / name for name in names]))

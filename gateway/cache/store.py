@@ -131,8 +131,13 @@ class StoreTier:
             self._trimming = asyncio.get_running_loop().create_task(self._trim_alone())
 
     async def _trim_alone(self) -> None:
-        self._written = 0
-        self._trim_at = time.monotonic() + TRIM_SECONDS
+        while self._written > self._limit // SHARE or time.monotonic() >= self._trim_at:
+            # Again, if more came in the meantime.
+            self._written = 0
+            self._trim_at = time.monotonic() + TRIM_SECONDS
+            await self._trim_once()
+
+    async def _trim_once(self) -> None:
         try:
             held = await self._locks.take(TRIM_KEY) if self._locks is not None else None
             if isinstance(held, str):

@@ -57,7 +57,11 @@ class UpstreamObjects:
     async def put(self, name: str, data: bytes) -> None:
         with _facts():
             key = self._base + name.encode()
-            await put_whole(self._client, _FEATURES, self._bucket, key, data, self._headers)
+            try:
+                await put_whole(self._client, _FEATURES, self._bucket, key, data, self._headers)
+            except Refused as error:
+                # It may still be read.
+                raise CacheFull(f"{error} ({error.detail})") from error
 
     async def remove(self, names: Sequence[str]) -> None:
         with _facts():

@@ -169,8 +169,9 @@ async def test_with_nothing_in_common_it_is_one_render_a_node(nodes: Cluster) ->
 async def test_a_node_that_died_while_it_rendered_is_taken_over_by_one(
     nodes: Cluster, request: pytest.FixtureRequest, shared: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (redis_adapter, database_locks):
-        monkeypatch.setattr(module, "LOCK_SECONDS", 1.0)
+    for module, locks in ((redis_adapter, redis_adapter.RedisLocks), (database_locks, database_locks.DatabaseLocks)):
+        monkeypatch.setattr(module, "LOCK_SECONDS", 2.0)
+        monkeypatch.setattr(locks, "seconds", 2.0)
     three = nodes(3, redis=request.getfixturevalue("redis_url") if shared == "redis" else None, store=shared == "store")
     cache = three[0].caches[0]
     assert cache is not None
@@ -180,7 +181,7 @@ async def test_a_node_that_died_while_it_rendered_is_taken_over_by_one(
     found = await asyncio.gather(*(three[n % 3].get("w:201", worker=n // 3 % 2) for n in range(30)))
     assert len({one.data for one in found}) == 1
     assert sum([await node.renders() for node in three]) == 1
-    assert 0.5 < time.monotonic() - started < 8
+    assert time.monotonic() - started > 1
 
 
 async def test_a_broken_image_makes_no_node_wait_for_the_others(nodes: Cluster, redis_url: str) -> None:

@@ -106,13 +106,36 @@ async def test_full_is_for_writes_alone() -> None:
     await breaker.close()
 
 
+async def test_what_can_be_read_but_not_written_counts_as_full() -> None:
+    patient = Patient()
+    breaker = Breaker("it", patient.probe, budget=1)
+    for _ in range(FAILURES):
+        patient.state = "away"
+        with pytest.raises(CacheUnavailable):
+            await breaker.write(patient.work)
+        patient.state = "well"
+        assert await breaker.call(patient.work) == "answer"
+    patient.state = "away"
+    with pytest.raises(CacheFull, match="refused"):
+        await breaker.write(patient.work)
+    await asyncio.sleep(0.1)
+    # Probes write too: that they fail says nothing about reading.
+    assert patient.probes > 0
+    assert not breaker.is_open
+    assert breaker.health()["status"] == "degraded"
+    patient.state = "well"
+    await until_healthy(breaker)
+    assert await breaker.write(patient.work) == "answer"
+    await breaker.close()
+
+
 async def test_away_and_full_when_it_comes_back() -> None:
     patient = Patient()
     breaker = Breaker("it", patient.probe, budget=1)
     patient.state = "away"
     breaker.begin()
     async with asyncio.timeout(5):
-        while not breaker.is_open:
+        while breaker.health()["status"] == "healthy":
             await asyncio.sleep(0.005)
         patient.state = "full"
         while breaker.is_open:

@@ -97,8 +97,9 @@ async def test_little_free_space_keeps_nothing_and_reads_on(tmp_path: Path) -> N
 async def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     tier = StoreTier(FolderObjects(tmp_path / "file"), SEALER, limit=1 << 30)
-    with pytest.raises(CacheUnavailable):
+    with pytest.raises(CacheFull):
         await tier.put(b"k" * 32, picture(100))
+    assert tier.health()["status"] == "degraded"
     with pytest.raises(CacheUnavailable):
         await tier.get(b"k" * 32)
     await tier.close()
