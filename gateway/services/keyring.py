@@ -2,8 +2,8 @@
 
 While the master key is exchanged (`Keys.rotate_master`), keys of blobs are wrapped by the old one or the new one. The old
 one lies in the database until the last of them is wrapped anew, sealed by the new one, so that whoever has that can read
-all; a process that still has only the old one finds the new one where the settings say. No commit names a blob whose key
-an old master key wraps, so that there is a last one.
+all; a process that still has only the old one finds the new one where the settings say. Every transaction that writes a
+wrapped key looks first which master key is in force, under a lock that an exchange takes alone: so there is a last one.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class Keyring:
         """Wrap the keys of all blobs by the master key in force; gives how many were wrapped by an earlier one.
 
         Nothing but wrapped keys is read or written. What is cut short goes on with the next call; calls at the same time
-        share the work.
+        share the work. Raises Unavailable where the master key is exchanged once more meanwhile.
         """
         earlier = await sealed_keys.earlier_masters(self._database)
         if not earlier:
@@ -137,8 +137,6 @@ class Keyring:
         if master is None:
             raise StoreUnavailable("Another master key is in force than this server has.")
         self._master = master
-        # Commits under way that saw an earlier key in force are done after this: from now on there are no new ones.
-        await self._database.write(_pass_commits)
         count = after = 0
         while True:
             rows = await sealed_keys.after(self._database, after, BATCH)
@@ -148,9 +146,9 @@ class Keyring:
             # In a thread: a batch takes some 15 ms.
             new = await asyncio.to_thread(self._wrapped_anew, rows, master)
             if new:
-                await self._database.write(partial(sealed_keys.replace, keys=new), heavy=True)
+                await self._database.write(partial(_replace, master=master, keys=new), heavy=True)
                 count += len(new)
-        await self._database.write(lambda tx: sealed_keys.forget_earlier_masters(tx, [name for name, _ in earlier]))
+        await self._database.write(partial(_forget, master=master, names=[name for name, _ in earlier]))
         return count
 
     def _wrapped_anew(self, rows: Sequence[tuple[int, bytes]], master: MasterKey) -> list[tuple[int, bytes, bytes]]:
@@ -167,8 +165,21 @@ class Keyring:
         return found
 
 
-async def _pass_commits(tx: Transaction) -> None:
-    await tx.lock("master_key")
+async def _expect_in_force(tx: Transaction, master: MasterKey) -> None:
+    """Raise Unavailable where the master key was exchanged again: nothing may be wrapped by this one any more."""
+    await tx.lock("master_key", shared=True)
+    if await meta.get(tx, CHECK_NAME) != master.check_value():
+        raise Unavailable("The master key was exchanged again; the rest is wrapped by the new one.")
+
+
+async def _replace(tx: Transaction, master: MasterKey, keys: Sequence[tuple[int, bytes, bytes]]) -> None:
+    await _expect_in_force(tx, master)
+    await sealed_keys.replace(tx, keys)
+
+
+async def _forget(tx: Transaction, master: MasterKey, names: Sequence[str]) -> None:
+    await _expect_in_force(tx, master)
+    await sealed_keys.forget_earlier_masters(tx, names)
 
 
 def earlier_master(old: MasterKey, new: MasterKey) -> tuple[str, bytes]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -307,6 +309,33 @@ async def test_two_exchanges_before_the_first_is_done(rotating: Services, folder
         assert await wrappers(third) == {THIRD_MASTER.wrapping.id, bytes(8)}
     finally:
         await third.close()
+
+
+async def test_an_exchange_during_the_wrapping_stops_it(rotating: Services, folder: Path) -> None:
+    """Else a key could be wrapped by a master key that has been forgotten by then."""
+    await rotating.keys.rotate_master(OTHER_MASTER)
+    second = await Services.open(backends_for(folder), master=OTHER_MASTER)
+    third = None
+    try:
+        wrap = second.keyring._wrapped_anew
+        loop = asyncio.get_running_loop()
+
+        def exchanged_meanwhile(*arguments: Any) -> list[tuple[int, bytes, bytes]]:
+            found = wrap(*arguments)
+            asyncio.run_coroutine_threadsafe(second.keys.rotate_master(THIRD_MASTER), loop).result(30)
+            return found
+
+        second.keyring._wrapped_anew = exchanged_meanwhile  # type: ignore[method-assign]
+        with pytest.raises(Unavailable):
+            await second.keyring.rewrap()
+        assert await wrappers(second) == {MASTER.wrapping.id, bytes(8)}
+        third = await Services.open(backends_for(folder), master=THIRD_MASTER)
+        assert await third.keyring.rewrap() == 5
+        assert await wrappers(third) == {THIRD_MASTER.wrapping.id, bytes(8)}
+    finally:
+        await second.close()
+        if third is not None:
+            await third.close()
 
 
 async def test_a_key_that_is_nowhere_is_told(rotating: Services, folder: Path) -> None:
