@@ -148,6 +148,21 @@ async def test_away_and_full_when_it_comes_back() -> None:
     await breaker.close()
 
 
+async def test_a_process_that_was_busy_itself_blames_nobody() -> None:
+    patient = Patient()
+    breaker = Breaker("it", patient.probe, budget=0.1)
+
+    async def answers_in_time() -> str:
+        await asyncio.sleep(0.05)
+        return "answer"
+
+    for _ in range(FAILURES):
+        call = asyncio.create_task(breaker.call(answers_in_time))
+        await asyncio.sleep(0)
+        time.sleep(0.3)
+        assert await call == "answer"
+
+
 async def test_a_cancelled_call_is_no_failure_of_it() -> None:
     patient = Patient()
     breaker = Breaker("it", patient.probe, budget=60)
