@@ -174,6 +174,10 @@ INCONSISTENCIES = {
         "SELECT count(*) FROM segments s LEFT JOIN blobs b ON b.id = s.blob_id WHERE b.id IS NULL OR b.state != 'live' "
         "OR s.blob_offset + s.length > b.length"
     ),
+    "a content that is encrypted otherwise than its blobs": (
+        "SELECT count(*) FROM contents c JOIN segments s ON s.content_id = c.id JOIN blobs b ON b.id = s.blob_id "
+        "WHERE (c.encryption IS NULL) <> (b.sealed_key IS NULL)"
+    ),
     "a content whose segments are not its size": (
         "SELECT count(*) FROM contents c WHERE c.size != "
         "(SELECT coalesce(sum(s.length), 0) FROM segments s WHERE s.content_id = c.id)"

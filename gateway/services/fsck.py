@@ -14,6 +14,7 @@ from gateway.metadata import leases, sweep, usage
 from gateway.metadata.port import Database
 from gateway.metadata.sweep import BlobRow
 from gateway.services.clock import now_ms
+from gateway.services.keyring import Keyring
 
 PAGE = 1000
 ABREAST = 32
@@ -44,8 +45,9 @@ class FsckReport:
 
 
 class Fsck:
-    def __init__(self, database: Database, stores: Sequence[Store]) -> None:
+    def __init__(self, database: Database, stores: Sequence[Store], keyring: Keyring) -> None:
         self._database = database
+        self._keyring = keyring
         self._stores = {store.name: store for store in stores}
 
     async def run(
@@ -67,6 +69,10 @@ class Fsck:
         for name, count in (await self._database.read(sweep.inconsistencies, heavy=True)).items():
             report.problems.append(f"{name}: {count}")
         await self._check_stores_of_blobs(report)
+        closed = await self._keyring.unreadable()
+        if closed:
+            shown = ", ".join(map(str, closed[:KEYS_NAMED]))
+            report.problems.append(f"{len(closed)} encrypted blobs whose keys do not open here: {shown}")
         for store in self._stores.values():
             try:
                 await self._check_store(report, store, progress, check_adopted=check_adopted)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from gateway.blobs.encryption.keys import DataKey, Wrapper, WrappingKey, head, new_data_key
-from gateway.errors import AccessRefused, InvalidValue, StoreUnavailable, Unavailable
+from gateway.errors import AccessRefused, BlobDamaged, InvalidValue, StoreUnavailable, Unavailable
 from gateway.metadata import meta, sealed_keys
 from gateway.metadata.contents import NewContent
 from gateway.metadata.port import Database, Transaction
@@ -150,6 +150,27 @@ class Keyring:
                 count += len(new)
         await self._database.write(partial(_forget, master=master, names=[name for name, _ in earlier]))
         return count
+
+    async def unreadable(self) -> list[int]:
+        """The blobs whose keys no master key opens that is known here: their bytes are lost without the right one."""
+        await self._find_masters()
+        found: list[int] = []
+        after = 0
+        while rows := await sealed_keys.after(self._database, after, BATCH):
+            after = rows[-1][0]
+            found += await asyncio.to_thread(self._closed, rows)
+        return found
+
+    def _closed(self, rows: Sequence[tuple[int, bytes]]) -> list[int]:
+        closed = []
+        for identity, wrapped in rows:
+            try:
+                told = head(wrapped)
+                if told.wrapper is Wrapper.MASTER:
+                    self._masters[told.wrapper_id].wrapping.unwrap(wrapped)
+            except (BlobDamaged, KeyError):
+                closed.append(identity)
+        return closed
 
     def _wrapped_anew(self, rows: Sequence[tuple[int, bytes]], master: MasterKey) -> list[tuple[int, bytes, bytes]]:
         """(id, old key, new key) of those that another master key wraps. Raises StoreUnavailable, BlobDamaged."""

@@ -95,7 +95,7 @@ class Services:
         self.listing = Listing(database)
         self.uploads = Multipart(database, self.stores, self.directory, self.lease, executor)
         self.sweep = Sweep(database, stores, secrets.token_hex(8), grace_ms=grace_ms)
-        self.fsck = Fsck(database, stores)
+        self.fsck = Fsck(database, stores, self.keyring)
         self.deployment = deployment
         self.master = master
         self.render: RenderClient | None = None

@@ -351,6 +351,18 @@ async def test_a_key_that_is_nowhere_is_told(rotating: Services, folder: Path) -
         await read(rotating, bucket, b"1")
 
 
+async def test_the_audit_finds_keys_that_do_not_open(rotating: Services) -> None:
+    assert (await rotating.fsck.run()).problems == []
+    (first, wrapped), *_ = await sealed_keys.after(rotating.database, 0, 1)
+    damaged = wrapped[:-1] + bytes([wrapped[-1] ^ 1])
+    await rotating.database.write(lambda tx: sealed_keys.replace(tx, [(first, wrapped, damaged)]))
+    (problem,) = (await rotating.fsck.run()).problems
+    assert problem == f"1 encrypted blobs whose keys do not open here: {first}"
+    await rotating.database.write(lambda tx: tx.run("UPDATE blobs SET sealed_key = NULL WHERE id = ?", (first,)))
+    problems = (await rotating.fsck.run()).problems
+    assert any("encrypted otherwise than its blobs" in problem for problem in problems)
+
+
 async def test_a_wrapped_key_of_another_blob_does_not_open_this_one(services: Services, bucket: Bucket) -> None:
     first = only(await seal(services, bucket, b"a", os.urandom(LARGE)))
     second = only(await seal(services, bucket, b"b", os.urandom(LARGE)))
