@@ -10,34 +10,47 @@ from pathlib import Path
 
 import pytest
 
+from gateway.backends import DATABASE
 from gateway.cache import database_locks
 from gateway.cache import redis as redis_adapter
 from gateway.cache.database_locks import DatabaseLocks
 from gateway.cache.port import ALONE, BUSY, Held, Locks
 from gateway.cache.redis import RedisLocks, RedisServer
+from gateway.metadata.port import Database
+from gateway.metadata.postgres import PostgresDatabase
+from gateway.metadata.sqlite import SqliteDatabase
 from gateway.redis_address import parse_redis_url
-from tests.data_folder import open_services
+from tests.contract.conftest import ENGINES
+from tests.data_folder import new_data_folder
 
 Node = Callable[[], Locks]
 
 
-@pytest.fixture(params=["redis", "sqlite"])
+@pytest.fixture(params=["redis", *ENGINES])
 async def node(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Node]:
     """Gives the locks of another node on the same server."""
+    made: list[RedisServer | Database] = []
+
+    def another() -> Locks:
+        if request.param == "redis":
+            server = RedisServer(url, "one", budget=5)
+            made.append(server)
+            return RedisLocks(server)
+        database: Database = (
+            SqliteDatabase(data / DATABASE) if request.param == "sqlite" else PostgresDatabase(postgresql)
+        )
+        made.append(database)
+        return DatabaseLocks(database)
+
     if request.param == "redis":
         url = parse_redis_url(request.getfixturevalue("redis_url"))
-        servers: list[RedisServer] = []
-
-        def another() -> Locks:
-            servers.append(RedisServer(url, "one", budget=5))
-            return RedisLocks(servers[-1])
-
-        yield another
-        for server in servers:
-            await server.close()
-        return
-    async with open_services(tmp_path / "data") as services:
-        yield lambda: DatabaseLocks(services.database)
+    elif request.param == "sqlite":
+        data = new_data_folder(tmp_path / "data")
+    else:
+        postgresql: str = request.getfixturevalue("migrated_url")
+    yield another
+    for one in made:
+        await one.close()
 
 
 @pytest.fixture
@@ -106,19 +119,18 @@ async def test_one_that_is_renewed_goes_on(node: Node, short: None) -> None:
     await lock.give(shared=True)
 
 
-async def test_rows_of_the_dead_are_removed(tmp_path: Path, short: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with open_services(tmp_path / "data") as services:
-        locks = DatabaseLocks(services.database)
-        await held(locks, os.urandom(32))
+async def test_rows_of_the_dead_are_removed(database: Database, short: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    locks = DatabaseLocks(database)
+    await held(locks, os.urandom(32))
 
-        async def rows() -> int:
-            found = await services.database.one("SELECT count(*) FROM locks WHERE name LIKE 'render/%'")
-            assert found is not None
-            return int(found[0])
+    async def rows() -> int:
+        found = await database.one("SELECT count(*) FROM locks WHERE name LIKE 'render/%'")
+        assert found is not None
+        return int(found[0])
 
-        await locks.tidy()
-        assert await rows() == 1
-        monkeypatch.setattr(database_locks, "FORGET_SECONDS", 0.1)
-        await asyncio.sleep(0.5)
-        await locks.tidy()
-        assert await rows() == 0
+    await locks.tidy()
+    assert await rows() == 1
+    monkeypatch.setattr(database_locks, "FORGET_SECONDS", 0.1)
+    await asyncio.sleep(0.5)
+    await locks.tidy()
+    assert await rows() == 0
