@@ -260,7 +260,7 @@ FACTS: dict[type[facts.GatewayError], Callable[[facts.GatewayError], S3Error]] =
     facts.LeaseLost: _unavailable,
     facts.Overloaded: _unavailable,
 }
-"""Every fact of `gateway.errors` and its answer here."""
+"""Every fact of `gateway.errors` and its answer here; what is derived from one elsewhere is answered like it."""
 
 
 def translate(error: Exception) -> S3Error | None:
@@ -268,8 +268,11 @@ def translate(error: Exception) -> S3Error | None:
     if isinstance(error, S3Error):
         return error
     if isinstance(error, facts.GatewayError):
-        make = FACTS.get(type(error))
-        return make(error) if make is not None else None
+        # A store's own errors are one of these facts, told more exactly.
+        for kind in type(error).__mro__:
+            make = FACTS.get(kind)
+            if make is not None:
+                return make(error)
     if isinstance(error, (SigningError, AuthenticationError)):
         return S3Error(error.code, str(error), fields=error.fields)
     return None

@@ -6,6 +6,7 @@ import pytest
 
 from gateway import errors as facts
 from gateway.auth import errors as auth_errors
+from gateway.blobs.upstream import errors as upstream_errors
 from gateway.s3.error_document import error_document
 from gateway.s3.errors import CODES, FACTS, S3Error, too_large, translate
 from gateway.s3.xml import parse
@@ -42,6 +43,23 @@ def test_the_map_of_facts_is_total(kind: type[facts.GatewayError]) -> None:
     assert answer is not None
     assert answer.code in CODES
     assert str(answer)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        upstream_errors.TimedOut("PutObject: nothing came"),
+        upstream_errors.ServerError(503, "SlowDown", "PutObject: 503"),
+        upstream_errors.Refused(403, "AccessDenied", "PutObject: 403"),
+        upstream_errors.BreakerOpen("it failed several times"),
+    ],
+)
+def test_what_a_store_tells_more_exactly_is_unavailable_all_the_same(error: Exception) -> None:
+    answer = translate(error)
+    assert answer is not None
+    assert (answer.status, answer.code) == (503, "ServiceUnavailable")
+    assert "Retry-After" in dict(answer.headers)
+    assert "PutObject" not in str(answer), "its detail is for the log"
 
 
 @pytest.mark.parametrize(
