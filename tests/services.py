@@ -72,6 +72,16 @@ def environment_of(data: Path) -> dict[str, str]:
     return _environments[data]
 
 
+def stand_on(data: Path, environment: dict[str, str]) -> None:
+    """Say what settings those who work on a data folder share: its database, its stores, its master key."""
+    _environments[data] = environment
+
+
+def stand_on(data: Path, environment: dict[str, str]) -> None:
+    """Say what a data folder's deployment stands on, before it is first used."""
+    _environments[data] = environment
+
+
 def pixgate(*arguments: str, data: Path, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
     """Run a command of ours on a data folder, its output as text."""
     command = [sys.executable, "-m", "gateway", *arguments, "--data", str(data)]
@@ -112,9 +122,13 @@ class Server:
 
     def start(self) -> None:
         """Start and wait until it is ready; raises ServerFailed with the log where it is not."""
+        self.begin()
+        self.wait()
+
+    def begin(self) -> None:
+        """Start it, and do not wait."""
         self.data.mkdir(parents=True, exist_ok=True)
-        address = self.data / "run" / "address"
-        address.unlink(missing_ok=True)
+        (self.data / "run" / "address").unlink(missing_ok=True)
         command = [*self._wrapper, sys.executable, "-m", "gateway", "serve", "--listen", "127.0.0.1:0"]
         command += ["--data", str(self.data), "--workers", str(self.workers), "--domain", DOMAIN]
         if self.certificates:
@@ -129,7 +143,12 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + READY_SECONDS
+
+    def wait(self, seconds: float = READY_SECONDS) -> None:
+        """Wait until it is ready; raises ServerFailed with the log where it is not, or ends."""
+        assert self._process is not None
+        address = self.data / "run" / "address"
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 raise ServerFailed(f"ended with {self._process.returncode} while starting\n{self.tail()}")
@@ -139,7 +158,7 @@ class Server:
                     return
             time.sleep(0.02)
         self.kill()
-        raise ServerFailed(f"not ready within {READY_SECONDS} s\n{self.tail()}")
+        raise ServerFailed(f"not ready within {seconds} s\n{self.tail()}")
 
     def _ready(self) -> bool:
         try:
@@ -173,6 +192,24 @@ class Server:
             pass
         self._process.wait(10)
         self._process = None
+
+    def pause(self) -> None:
+        """SIGSTOP for every process of it."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGCONT)
+
+    def ended(self, seconds: float = READY_SECONDS) -> int:
+        """Wait for its end; gives its exit status."""
+        assert self._process is not None
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise ServerFailed(f"did not end within {seconds} s\n{self.tail()}") from None
 
     @property
     def pid(self) -> int:
