@@ -9,6 +9,7 @@ import os
 import random
 import secrets
 import sqlite3
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -488,3 +489,40 @@ def test_the_command_line_sets_the_default(http_server: Server) -> None:
     assert http_server.client().put_object(Bucket=bucket, Key="k", Body=b"x")["ServerSideEncryption"] == "AES256"
     pixgate("buckets", "set", bucket, "--encryption", "none", data=http_server.data)
     assert "ServerSideEncryption" not in http_server.client().put_object(Bucket=bucket, Key="k", Body=b"x")
+
+
+def test_a_presigned_url_needs_the_key_too(https_server: Server) -> None:
+    """The headers are signed with the URL, and sent by whoever uses it."""
+    s3 = https_server.client(signature_version="s3v4")
+    bucket = "enc-" + secrets.token_hex(6)
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"secret", **sse_c())
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k", **sse_c()})
+    path = url.removeprefix(https_server.url)
+    name = "x-amz-server-side-encryption-customer-"
+    headers = {
+        f"{name}algorithm": "AES256",
+        f"{name}key": base64.b64encode(KEY).decode(),
+        f"{name}key-MD5": base64.b64encode(hashlib.md5(KEY).digest()).decode(),
+    }
+    assert https_server.fetch(path, headers) == (200, b"secret")
+    assert https_server.fetch(path)[0] == 403
+    plain = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
+    assert https_server.fetch(plain.removeprefix(https_server.url))[0] == 400
+
+
+def test_keys_are_in_no_log(http_server: Server) -> None:
+    s3 = http_server.client()
+    bucket, own = "enc-" + secrets.token_hex(6), secrets.token_bytes(32)
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"secret", **sse_c(own))
+    with refused(400, "InvalidArgument"):
+        s3.put_object(Bucket=bucket, Key="k", Body=b"x", **sse_c(own + b"longer"))
+    s3.get_object(Bucket=bucket, Key="k", **sse_c(own))["Body"].read()
+    deadline = time.monotonic() + 10
+    # The last request is logged after its answer; what came before it is in the log by then.
+    while (log := http_server.log.read_bytes()).count(bucket.encode()) < 4:
+        assert time.monotonic() < deadline, "the requests are not in the log"
+        time.sleep(0.05)
+    assert base64.b64encode(own)[:40] not in log
+    assert own.hex().encode() not in log
