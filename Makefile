@@ -38,10 +38,15 @@ $(DEV): $(STAMP) requirements-dev.lock
 servers: $(DEV)
 	$(BIN)/python -m tests.servers --provide
 
-# The whole suite but the long counts, with coverage. CI sets COVERAGE_FLOOR=85.
+# The whole suite but the long counts, with coverage: on SQLite and a folder, then what talks to a server on PostgreSQL,
+# MinIO and Redis, then the halves. CI sets COVERAGE_FLOOR=85.
+COVERED := $(BIN)/python -m coverage run -m pytest -q -n $(or $(TEST_PROCESSES),2) --dist worksteal -m "not long"
 test: $(DEV) servers
 	rm -rf .cache/coverage && mkdir -p .cache/coverage
-	$(BIN)/python -m coverage run -m pytest tests -m "not long" $(ARGS)
+	$(COVERED) tests $(ARGS)
+	$(COVERED) --backends production tests/functional $(ARGS)
+	$(COVERED) --backends postgresql tests/unit/services tests/functional/test_main_job.py $(ARGS)
+	$(COVERED) --backends minio tests/functional/test_main_job.py tests/functional/test_properties.py $(ARGS)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --skip-covered --fail-under=$(or $(COVERAGE_FLOOR),0)
 
@@ -56,6 +61,7 @@ test-quick: $(DEV)
 
 test-long: $(DEV) servers
 	nice -n 5 $(BIN)/python -m pytest tests --timeout 3600 $(ARGS)
+	nice -n 5 $(BIN)/python -m pytest --backends production tests/functional --timeout 3600 $(ARGS)
 
 check: $(DEV)
 	$(BIN)/ruff format --check --quiet .

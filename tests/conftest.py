@@ -38,6 +38,23 @@ __all__ = [
     "run_servers",
 ]
 
+OWN_SERVERS = frozenset(
+    {
+        "faults",
+        "nodes",
+        "test_adopt.py",
+        "test_fault_proxies.py",
+        "test_img_cache.py",
+        "test_redis_kinds.py",
+        "test_render_broker.py",
+        "test_rendition_cache.py",
+        "test_servers.py",
+        "test_system_calls.py",
+        "test_upstream_faults.py",
+    }
+)
+"""What brings the servers that it is about: it runs once, whatever `--backends` says."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--backends", choices=KINDS, default="embedded", help="what servers under test stand on")
@@ -47,9 +64,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out what looks into the embedded default's files, where something else is under test."""
     if config.getoption("backends") == "embedded":
         return
-    left_out = [item for item in items if item.get_closest_marker("embedded")]
+    left_out = [
+        item for item in items if item.get_closest_marker("embedded") or not OWN_SERVERS.isdisjoint(item.path.parts)
+    ]
     config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if not item.get_closest_marker("embedded")]
+    items[:] = [item for item in items if item not in set(left_out)]
 
 
 @pytest.fixture(scope="session", autouse=True)
