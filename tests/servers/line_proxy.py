@@ -20,11 +20,14 @@ Side = Literal["server", "client"]
 
 @dataclass(slots=True)
 class Word:
-    """What happens to a connection on which these bytes are said: they, and what follows, do not arrive."""
+    """What happens to a connection on which these bytes are said: they, and what follows, do not arrive.
+
+    `lose`: they arrive, with what was said in the same breath, but no answer; the line ends.
+    """
 
     said: bytes
     by: Side
-    then: Literal["cut", "hang"]
+    then: Literal["cut", "hang", "lose"]
     hits: Hits = field(default_factory=Hits)
 
     def wait(self, seconds: float = 20) -> None:
@@ -48,11 +51,11 @@ class LineProxy(Relay):
         said: bytes,
         *,
         by: Side = "server",
-        then: Literal["cut", "hang"] = "cut",
+        then: Literal["cut", "hang", "lose"] = "cut",
         skip: int = 0,
         count: int | None = 1,
     ) -> Word:
-        """Cut the connection, or let it hang for ever, when one side says these bytes; `skip` times it may."""
+        """Cut the connection, let it hang for ever, or lose the answer, when one side says these bytes; `skip` times it may."""
         assert 0 < len(said) <= _LONGEST
         word = Word(said, by, then, Hits(skip=skip, count=count))
         self._words.append(word)
@@ -109,6 +112,10 @@ class LineProxy(Relay):
             for word in self._words:
                 if word.by != by or (place := _place(word, before, data)) is None:
                     continue
+                if word.then == "lose":
+                    writer.write(data)
+                    await writer.drain()
+                    return
                 writer.write(data[:place])
                 if word.then == "hang":
                     await asyncio.get_running_loop().create_future()

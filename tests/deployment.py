@@ -1,0 +1,190 @@
+"""A deployment as in production: nodes of ours in front of one PostgreSQL, one bucket and perhaps a Redis; and its audit."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from migrations.run import upgrade
+from tests.ledger import Ledger, digest_of
+from tests.servers.postgresql import PostgreSQL
+from tests.servers.ports import free_port
+from tests.servers.s3 import S3Server
+from tests.services import Server, pixgate, stand_on
+
+READERS = 8
+
+
+@dataclass
+class Deployment:
+    """`environment` is what all nodes share; `bucket` is the store's bucket, `server` the S3 server it is on."""
+
+    folder: Path
+    server: S3Server
+    bucket: str
+    database_url: str
+    environment: dict[str, str]
+    _nodes: dict[str, Server] = field(default_factory=dict)
+
+    @classmethod
+    def new(
+        cls,
+        folder: Path,
+        postgresql: PostgreSQL,
+        server: S3Server,
+        *,
+        redis_url: str = "",
+        store_endpoint: str = "",
+        database_port: int = 0,
+        migrated: bool = True,
+        **settings: str,
+    ) -> Deployment:
+        """A new database and a new bucket. `store_endpoint` and `database_port` are those of proxies in front of them;
+        `settings` are more of PIXGATE_*, in lower case."""
+        database = postgresql.new_database("migrated", upgrade) if migrated else postgresql.new_database()
+        bucket = server.new_bucket()
+        seen = database.replace(f":{postgresql.port}/", f":{database_port}/") if database_port else database
+        environment = {
+            "PIXGATE_MASTER_KEY": secrets.token_hex(32),
+            "PIXGATE_DATABASE_URL": seen,
+            "PIXGATE_DATABASE_POOL": "4",
+            "PIXGATE_STORE_URL": server.store_url(bucket, store_endpoint),
+            "PIXGATE_MIN_FREE_BYTES": "0",
+            **({"PIXGATE_REDIS_URL": redis_url} if redis_url else {}),
+            **{f"PIXGATE_{name.upper()}": value for name, value in settings.items()},
+        }
+        return cls(folder, server, bucket, database, environment)
+
+    # Nodes
+
+    def node(self, name: str = "a", *, workers: int = 1, **settings: str) -> Server:
+        """A node with a data folder of its own, not yet started; the same one for each who asks for the name."""
+        if name not in self._nodes:
+            data = self.folder / name / "data"
+            data.parent.mkdir(parents=True, exist_ok=True)
+            more = {f"PIXGATE_{key.upper()}": value for key, value in settings.items()}
+            stand_on(data, self.environment | more)
+            port = free_port()
+            self._nodes[name] = Server(data, workers=workers, arguments=("--listen", f"127.0.0.1:{port}"))
+            self._nodes[name].url = f"http://127.0.0.1:{port}"
+        return self._nodes[name]
+
+    def start(self, *names: str, workers: int = 1) -> list[Server]:
+        """Nodes, started side by side and ready."""
+        nodes = [self.node(name, workers=workers) for name in names]
+        for node in nodes:
+            node.begin()
+        for node in nodes:
+            node.wait()
+        return nodes
+
+    def stop(self) -> None:
+        """End every node in good order."""
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(lambda node: node.stop() if node.running else None, self._nodes.values()))
+
+    def kill(self) -> None:
+        """End every node at once."""
+        for node in self._nodes.values():
+            if node.running:
+                node.resume()
+                node.kill()
+
+    @contextmanager
+    def running(self, *names: str, workers: int = 1) -> Iterator[list[Server]]:
+        """Nodes that run until the block ends."""
+        try:
+            yield self.start(*names, workers=workers)
+        finally:
+            self.kill()
+
+    # The database, behind the nodes' backs
+
+    def rows(self, sql: str, *parameters: object) -> list[Any]:
+        """Run a statement."""
+
+        async def ask() -> list[Any]:
+            connection = await asyncpg.connect(self.database_url, timeout=30)
+            try:
+                return list(await connection.fetch(sql, *parameters))
+            finally:
+                await connection.close()
+
+        with ThreadPoolExecutor(1) as threads:
+            return threads.submit(asyncio.run, ask()).result()
+
+    def let_leases_end(self, *leases: int) -> None:
+        """As if more than a minute had gone by in which nobody renewed these (all where none is named)."""
+        chosen = list(leases) or [row[0] for row in self.rows("SELECT id FROM leases WHERE state = 'live'")]
+        self.rows("UPDATE leases SET renewed_ms = renewed_ms - 120000 WHERE id = ANY($1::bigint[])", chosen)
+
+    def leases(self) -> list[int]:
+        """Those that live."""
+        return [row[0] for row in self.rows("SELECT id FROM leases WHERE state = 'live' ORDER BY id")]
+
+    # The store, behind the nodes' backs
+
+    def names(self) -> set[str]:
+        """The names, as in rows, of all blobs in the bucket; nothing lies there but these and the mark."""
+        client = self.server.client()
+        found = set()
+        try:
+            for page in client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket):
+                found |= {entry["Key"] for entry in page.get("Contents", [])}
+        finally:
+            client.close()
+        (deployment,) = self.rows("SELECT value FROM meta WHERE name = 'deployment_id'")
+        prefix = f"{bytes(deployment[0]).decode()}/"
+        blobs = {name.removeprefix(prefix) for name in found if name.startswith(prefix)}
+        assert len(found - {prefix + name for name in blobs}) == 1, f"beside the mark: {sorted(found)[:5]}"
+        return blobs
+
+    # The audit
+
+    def sweep(self) -> dict[str, Any]:
+        """Remove everything that may be removed; gives the command's report."""
+        data = next(iter(self._nodes.values())).data
+        report: dict[str, Any] = json.loads(pixgate("sweep", "--grace", "0s", "--json", data=data).stdout)
+        return report
+
+    def audit(self, ledger: Ledger, bucket: str) -> None:
+        """Every acknowledged object is there byte for byte, nothing else is, and the sweep leaves no orphan.
+
+        Ends all nodes: those that were killed before have lost their leases by then.
+        """
+        node = next(node for node in self._nodes.values() if node.running)
+        ledger.check(contents(node, bucket))
+        self.stop()
+        self.let_leases_end()
+        report = self.sweep()
+        assert report["waiting"] == []
+        rows = {row[0] for row in self.rows("SELECT DISTINCT name FROM blobs WHERE state = 'live'")}
+        names = self.names()
+        assert names == rows, f"orphans {sorted(names - rows)[:5]}, lost {sorted(rows - names)[:5]}"
+        assert self.rows("SELECT 1 FROM blobs WHERE state != 'live'") == []
+        checked = json.loads(pixgate("fsck", "--json", data=node.data).stdout)
+        assert (checked["problems"], checked["leftovers"]) == ([], [])
+
+
+def contents(node: Server, bucket: str) -> dict[str, str]:
+    """The digest of every object, each read as a whole, and as long as its entry in the list says."""
+    client = node.client()
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    entries: Sequence[Any] = [entry for page in pages for entry in page.get("Contents", [])]
+
+    def read(entry: Any) -> tuple[str, str]:
+        body = client.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+        assert len(body) == entry["Size"]
+        return entry["Key"], digest_of(body)
+
+    with ThreadPoolExecutor(READERS) as threads:
+        return dict(threads.map(read, entries))
