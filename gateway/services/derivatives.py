@@ -19,7 +19,7 @@ from typing import Protocol
 from gateway.blobs.port import PACKED_BYTES, BlobReader
 from gateway.cache.tiered import RenditionCache
 from gateway.errors import StoreUnavailable
-from gateway.model import Content, ObjectVersion
+from gateway.model import Content, Encryption, ObjectVersion
 from gateway.render.client import RenderClient, RenderRequest, Rendition, Segment, memory_segment
 from gateway.render.errors import BrokerUnavailable, RenderBusy, RenderCrashed, RenderError, RenderTimeout
 from gateway.services.objects import Objects
@@ -83,7 +83,8 @@ class Derivatives:
     def plan(self, version: ObjectVersion, options: Options, accept: str | None) -> Derivative:
         """The derivative of a version. `accept` is the Accept header. Raises NotAnImage, TooLarge."""
         content = version.content
-        if content is None or version.image_id is None:
+        # What only its owner has the key of is never rendered; it has no image id either.
+        if content is None or version.image_id is None or content.encryption is Encryption.SSE_C:
             raise NotAnImage("The object is not an image of a format that is known here.")
         self._limits.check_bytes(content.size)
         canonical = _canonical(options)
@@ -179,6 +180,8 @@ class _Source:
         Called where no memory has the rendition. Raises Unavailable facts, and what failed a moment ago.
         """
         self._failures.check(self._derivative.key)
+        # On a disk that is nearly full nothing is begun that would put more on it.
+        self._stores.default.check_room()
         self.opened = True
         content = self._derivative.content
         stored = await self._objects.segments(content, 0, content.size)

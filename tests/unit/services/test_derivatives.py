@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gateway.model import Bucket, ObjectVersion
+from gateway.errors import DiskFull
+from gateway.model import Bucket, Encryption, ObjectVersion
 from gateway.render.client import RenderClient
 from gateway.render.errors import BrokerUnavailable
 from gateway.services import Services
-from gateway.services.derivatives import Derivatives
+from gateway.services.derivatives import Derivatives, _Failures, _Source
 from tests import images
-from tests.data_folder import put
+from tests.data_folder import open_services, put
 from transforms.errors import NotAnImage, TooLarge
 from transforms.limits import Limits
 from transforms.options import parse_compact
@@ -94,6 +97,31 @@ async def test_too_many_bytes_are_refused_unread(derivatives: Derivatives, servi
     await put(services, bucket, b"x", images.jpeg((64, 48)) + bytes(100_000))
     with pytest.raises(TooLarge, match="source_bytes"):
         etag(derivatives, await services.objects.get(bucket, b"x"), "w:9")
+
+
+async def test_what_only_its_owner_can_decrypt_is_never_rendered(
+    derivatives: Derivatives, version: ObjectVersion
+) -> None:
+    assert version.content is not None
+    sealed = replace(version, content=replace(version.content, encryption=Encryption.SSE_C))
+    with pytest.raises(NotAnImage):
+        derivatives.plan(sealed, parse_compact("w:9"), None)
+    kept = replace(version, content=replace(version.content, encryption=Encryption.SSE_S3))
+    assert derivatives.plan(kept, parse_compact("w:9"), None).etag == etag(derivatives, version, "w:9")
+
+
+async def test_a_disk_that_is_nearly_full_stops_renders(
+    services: Services, folder: Path, version: ObjectVersion, derivatives: Derivatives
+) -> None:
+    derivative = derivatives.plan(version, parse_compact("w:9"), None)
+    async with open_services(folder, worker=False, min_free=1 << 62) as full:
+        source = _Source(full.objects, full.stores, derivative, _Failures())
+        with pytest.raises(DiskFull):
+            await source.open()
+        assert not source.opened
+    (segment,) = await _Source(services.objects, services.stores, derivative, _Failures()).open()
+    assert isinstance(segment.file, int)
+    os.close(segment.file)
 
 
 async def test_without_a_broker_a_render_fails(
