@@ -279,7 +279,7 @@ async def test_copies_deletions_and_the_sweep_lose_no_byte(database: Database, o
                 raise ObjectNotFound
             what: NewContent | int = content
             if part:
-                references = await contents.references(tx, content, 1, 2)
+                references = await contents.references(tx, content, 0, 2)
                 what = NewContent(secrets.token_bytes(16), 2, "part", references=references)
             await versions.put(tx, NewVersion(bucket, target, what, (), (), None, 1), NO_CONDITIONS)
 
