@@ -73,11 +73,6 @@ def environment_of(data: Path) -> dict[str, str]:
 
 
 def stand_on(data: Path, environment: dict[str, str]) -> None:
-    """Say what settings those who work on a data folder share: its database, its stores, its master key."""
-    _environments[data] = environment
-
-
-def stand_on(data: Path, environment: dict[str, str]) -> None:
     """Say what a data folder's deployment stands on, before it is first used."""
     _environments[data] = environment
 
