@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--as", "name", metavar="NAME", help="What it is called here. Unset: as there.")
 @click.option("--prefix", default="", help="Only keys that begin so; they keep their whole names.")
 @click.option(
-    "--own/--not-own", "own", default=False, help="Whether what is deleted here is deleted there as well, a day later."
+    "--own/--not-own", "own", default=None, help="Whether what is deleted here is deleted there as well, a day later."
 )
 @click.option("--watch", is_flag=True, help="Look again and again, until stopped.")
 @click.option(
@@ -40,7 +40,7 @@ def adopt(
     source: str,
     name: str | None,
     prefix: str,
-    own: bool,
+    own: bool | None,
     watch: bool,
     every: int,
     account: str,
@@ -81,7 +81,7 @@ def adopt(
 
 
 async def _attach(
-    services: Services, store: str, source: str, name: str, prefix: str, account: str, *, own: bool
+    services: Services, store: str, source: str, name: str, prefix: str, account: str, *, own: bool | None
 ) -> Attachment:
     owner = await services.accounts.get(account)
     try:

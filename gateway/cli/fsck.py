@@ -89,5 +89,6 @@ def fsck(
         for text in report.repaired:
             click.echo(f"repaired: {text}")
         verdict = "nothing is wrong" if report.clean else f"{len(report.problems)} problems"
-        click.echo(f"{report.blobs} blobs, {report.bytes} bytes: {verdict}")
+        adopted = f"{report.adopted} adopted objects, " if report.adopted else ""
+        click.echo(f"{adopted}{report.blobs} blobs, {report.bytes} bytes: {verdict}")
     raise SystemExit(0 if report.clean else 1)

@@ -77,10 +77,10 @@ async def attach(
     source: str,
     prefix: bytes,
     *,
-    own: bool,
+    own: bool | None,
     now_ms: int,
 ) -> Attachment:
-    """The attachment of that place to the bucket, made where there is none.
+    """The attachment of that place to the bucket, made where there is none. `own` is None to leave that as it is.
 
     Raises InvalidValue where the bucket holds something else, and where the place is shown elsewhere and one of the two
     would delete there what the other shows.
@@ -89,32 +89,38 @@ async def attach(
     await tx.lock("bucket", bucket_id)
     if await tx.one("SELECT 1 FROM buckets WHERE id = ?", (bucket_id,)) is None:
         raise BucketNotFound("The specified bucket does not exist")
-    of_bucket = False
-    for other in await all_of(tx):
-        same_place = (other.store, other.source) == (store, source)
-        overlaps = same_place and (other.prefix.startswith(prefix) or prefix.startswith(other.prefix))
-        if other.bucket_id == bucket_id:
-            of_bucket = True
-            if not same_place:
-                raise InvalidValue(f"the bucket shows {other.source!r} of the store {other.store!r} already")
-            if other.prefix == prefix:
-                if other.own != own:
-                    await tx.run("UPDATE attachments SET own = ? WHERE id = ?", (int(own), other.id))
-                found = await get(tx, other.id)
-                assert found is not None
-                return found
-            if overlaps:
-                raise InvalidValue(f"the bucket shows the prefix {other.prefix.decode(errors='replace')!r} already")
-        elif overlaps and (own or other.own):
-            raise InvalidValue(
-                "another bucket shows the same objects: only one may, where deleting them here deletes them there"
-            )
-    if not of_bucket and await tx.one("SELECT 1 FROM versions WHERE bucket_id = ? LIMIT 1", (bucket_id,)) is not None:
-        raise InvalidValue("the bucket has objects of its own: choose another name with --as")
-    identity = await tx.insert(
-        "INSERT INTO attachments (bucket_id, store, source, prefix, own, versions, created_ms) VALUES (?, ?, ?, ?, ?, 0, ?)",
-        (bucket_id, store, source, prefix, int(own), now_ms),
-    )
+    rows = await tx.all(f"SELECT {COLUMNS} FROM attachments WHERE bucket_id IN (SELECT id FROM buckets) ORDER BY id")
+    others = [attachment(row) for row in rows]
+    here = [one for one in others if one.bucket_id == bucket_id]
+    same = next((one for one in here if (one.store, one.source, one.prefix) == (store, source, prefix)), None)
+    overlapping = [
+        one
+        for one in others
+        if one is not same
+        and (one.store, one.source) == (store, source)
+        and (one.prefix.startswith(prefix) or prefix.startswith(one.prefix))
+    ]
+    wants = own if own is not None else same is not None and same.own
+    if any(wants or one.own for one in overlapping if one.bucket_id != bucket_id):
+        raise InvalidValue(
+            "another bucket shows the same objects: only one may, where deleting them here deletes them there"
+        )
+    if same is not None:
+        await tx.run("UPDATE attachments SET own = ? WHERE id = ?", (int(wants), same.id))
+        identity = same.id
+    else:
+        for one in here:
+            if (one.store, one.source) != (store, source):
+                raise InvalidValue(f"the bucket shows {one.source!r} of the store {one.store!r} already")
+            if one in overlapping:
+                raise InvalidValue(f"the bucket shows the prefix {one.prefix.decode(errors='replace')!r} already")
+        if not here and await tx.one("SELECT 1 FROM versions WHERE bucket_id = ? LIMIT 1", (bucket_id,)) is not None:
+            raise InvalidValue("the bucket has objects of its own: choose another name with --as")
+        identity = await tx.insert(
+            "INSERT INTO attachments (bucket_id, store, source, prefix, own, versions, created_ms) "
+            "VALUES (?, ?, ?, ?, ?, 0, ?)",
+            (bucket_id, store, source, prefix, int(wants), now_ms),
+        )
     found = await get(tx, identity)
     assert found is not None
     return found

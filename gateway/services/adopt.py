@@ -72,11 +72,11 @@ class Adoption:
         return source
 
     async def attach(
-        self, store: str, source: str, *, name: str, prefix: bytes, own: bool, account: Account
+        self, store: str, source: str, *, name: str, prefix: bytes, own: bool | None, account: Account
     ) -> tuple[Bucket, Attachment]:
         """Show a bucket of a store as the bucket `name`, which is made for `account` where there is none.
 
-        The same again gives what there is. Raises InvalidValue, InvalidBucketName, BucketNotFound (the source),
+        The same again gives what there is; `own` is None to leave that as it is. Raises InvalidValue, InvalidBucketName, BucketNotFound (the source),
         StoreUnavailable.
         """
         await self._source(store).versioning(source)
