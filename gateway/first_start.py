@@ -9,6 +9,7 @@ from gateway import data_folder
 from gateway.config import Address, Settings
 from gateway.errors import GatewayError, Unavailable
 from gateway.model import AccessKey
+from gateway.store_settings import S3Store
 from gateway.supervisor import AWAY
 from gateway.web.connect import aws_cli, rclone
 
@@ -20,6 +21,8 @@ def prepare(settings: Settings, address: Address, *, again: bool = False) -> int
     """
     try:
         data_folder.migrate(settings)
+        if not again:
+            asyncio.run(_look_at_stores(settings))
         made = asyncio.run(_ensure_root(settings))
     except Unavailable as error:
         if not again:
@@ -31,6 +34,20 @@ def prepare(settings: Settings, address: Address, *, again: bool = False) -> int
     if made is not None:
         print(root_message(settings, address, made, terminal=sys.stderr.isatty()), file=sys.stderr, flush=True)
     return 0
+
+
+async def _look_at_stores(settings: Settings) -> None:
+    """Say what is wrong with a store, and what it lacks. Whether the server can go on shows when it opens them."""
+    remote = [store for store in settings.all_stores if isinstance(store, S3Store)]
+    if not remote:
+        return
+    from gateway.blobs.upstream.check import check_store
+
+    for found in await asyncio.gather(*(check_store(store) for store in remote)):
+        for text in (*found.problems, *found.warnings):
+            print(f"Store {found.name}: {text}", file=sys.stderr)
+        if found.missing:
+            print(f"Store {found.name} lacks: {', '.join(found.missing)}", file=sys.stderr, flush=True)
 
 
 async def _ensure_root(settings: Settings) -> AccessKey | None:

@@ -22,7 +22,7 @@ def buckets() -> None:
     """Buckets, who owns them and how they show images."""
 
 
-def described(bucket: Bucket) -> dict[str, Any]:
+def described(bucket: Bucket, usage: tuple[int, int]) -> dict[str, Any]:
     """A bucket, for programs."""
     return {
         "bucket": bucket.name,
@@ -32,6 +32,9 @@ def described(bucket: Bucket) -> dict[str, Any]:
         "images": "public" if bucket.images_public else "private",
         "ladder": list(bucket.ladder),
         "encryption": None if bucket.encryption is None else bucket.encryption.value,
+        "store": bucket.store,
+        "objects": usage[0],
+        "bytes": usage[1],
         "created": utc(bucket.created_ms),
     }
 
@@ -40,26 +43,34 @@ def described(bucket: Bucket) -> dict[str, Any]:
 @json_option
 @data_options
 def list_buckets(as_json: bool, data: Path | None, config_file: Path | None) -> None:
-    """List all buckets."""
-    found = with_services(settings_of(config_file, data=data), lambda services: services.buckets.list())
+    """List all buckets, with their objects and the bytes of all versions of these."""
+
+    async def work(services: Services) -> list[tuple[Bucket, tuple[int, int]]]:
+        usage = await services.buckets.usage()
+        return [(bucket, usage.get(bucket.id, (0, 0))) for bucket in await services.buckets.list()]
+
+    found = with_services(settings_of(config_file, data=data), work)
     if as_json:
-        print_json([described(bucket) for bucket in found])
+        print_json([described(bucket, usage) for bucket, usage in found])
         return
     from gateway.cli.table import print_table
 
     print_table(
-        ("BUCKET", "ACCOUNT", "VERSIONING", "IMAGES", "LADDER", "ENCRYPTION", "CREATED"),
+        ("BUCKET", "ACCOUNT", "OBJECTS", "BYTES", "VERSIONING", "IMAGES", "LADDER", "ENCRYPTION", "STORE", "CREATED"),
         [
             (
                 bucket.name,
                 bucket.owner.name,
+                str(objects),
+                str(size),
                 bucket.versioning.value,
                 "public" if bucket.images_public else "private",
                 ",".join(map(str, bucket.ladder)),
                 "none" if bucket.encryption is None else bucket.encryption.value,
+                bucket.store or "",
                 utc(bucket.created_ms),
             )
-            for bucket in found
+            for bucket, (objects, size) in found
         ],
     )
 
@@ -100,21 +111,25 @@ def create(name: str, account: str, data: Path | None, config_file: Path | None)
     type=click.Choice(["AES256", "none"], case_sensitive=False),
     help="Whether what is stored from now on is encrypted where a request does not say.",
 )
+@click.option("--store", metavar="STORE", help="Where its new bytes go; `default`: where the settings of the node say.")
 @data_options
 def set_bucket(
     name: str,
     images: str | None,
     ladder: str | None,
     encryption: str | None,
+    store: str | None,
     data: Path | None,
     config_file: Path | None,
 ) -> None:
-    """Open a bucket for unsigned links to its images, or close it; encrypt what it stores.
+    """Open a bucket for unsigned links to its images, or close it; encrypt what it stores, and choose where.
+
+    Neither encryption nor the store changes anything that is stored already.
 
     Unsigned links may ask for a width of the ladder and a format only, so that their variants can be counted.
     """
-    if images is None and ladder is None and encryption is None:
-        raise click.UsageError("say what to set: --images, --ladder, --encryption")
+    if images is None and ladder is None and encryption is None and store is None:
+        raise click.UsageError("say what to set: --images, --ladder, --encryption, --store")
     widths = _widths(ladder)
 
     async def work(services: Services) -> Bucket:
@@ -125,6 +140,8 @@ def set_bucket(
         if encryption is not None:
             wanted = None if encryption.lower() == "none" else Encryption.SSE_S3
             await services.buckets.set_encryption(bucket, wanted)
+        if store is not None:
+            await services.buckets.set_store(bucket, None if store == "default" else store)
         await services.directory.refresh()
         return await services.directory.bucket(name) or bucket
 
@@ -134,7 +151,7 @@ def set_bucket(
     shown = "public" if bucket.images_public else "private"
     click.echo(
         f"{name}: images {shown}, ladder {','.join(map(str, ladder_of(bucket.ladder)))}, "
-        f"encryption {'none' if bucket.encryption is None else bucket.encryption.value}"
+        f"encryption {'none' if bucket.encryption is None else bucket.encryption.value}, store {bucket.store or 'default'}"
     )
 
 

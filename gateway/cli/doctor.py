@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import resource
@@ -15,12 +16,16 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from gateway.cli.context import data_options, json_option, print_json, settings_of
 from gateway.config import Settings
+from gateway.store_settings import S3Store
+
+if TYPE_CHECKING:
+    from gateway.blobs.upstream.check import StoreCheck
 
 Verdict = Literal["ok", "warning", "failed"]
 LEAST_VIPS = (8, 18, 3)
@@ -72,6 +77,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
             yield check(settings)
         except (OSError, ValueError, RuntimeError, sqlite3.Error, subprocess.SubprocessError) as error:
             yield Finding("failed", check.__name__.strip("_").replace("_", " "), str(error))
+    yield from _stores(settings)
 
 
 def _libvips(_settings: Settings) -> Finding:
@@ -184,6 +190,30 @@ def _database(settings: Settings) -> Finding:
     with closing(sqlite3.connect(f"file:{place}?mode=ro", uri=True, timeout=10)) as connection:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     return Finding("ok" if found == "ok" else "failed", "database", f"schema {revision}, quick check: {found}")
+
+
+def _stores(settings: Settings) -> Iterator[Finding]:
+    """Whether each store that the settings name can be used, and what it lacks."""
+    for store in settings.all_stores:
+        subject = f"store {store.name}"
+        if not isinstance(store, S3Store):
+            there = store.path.is_dir() and os.access(store.path, os.R_OK | os.W_OK | os.X_OK)
+            yield Finding(
+                "ok" if there else "failed", subject, f"{store.path}" + ("" if there else " cannot be written")
+            )
+            continue
+        found = asyncio.run(_check_store(store))
+        if not found.ok:
+            yield Finding("failed", subject, "; ".join(found.problems))
+            continue
+        lacks = f"it lacks: {', '.join(found.missing)}" if found.missing else "it can do everything that is made use of"
+        yield Finding("warning" if found.warnings else "ok", subject, "; ".join((*found.warnings, lacks)))
+
+
+async def _check_store(store: S3Store) -> StoreCheck:
+    from gateway.blobs.upstream.check import check_store
+
+    return await check_store(store)
 
 
 def _server(settings: Settings) -> Finding:

@@ -88,3 +88,9 @@ async def of_bucket(reader: Reader, bucket_id: int) -> tuple[int, int]:
     )
     assert row is not None
     return int(row[0]), int(row[1])
+
+
+async def by_bucket(reader: Reader) -> dict[int, tuple[int, int]]:
+    """Current objects and bytes of all versions of each bucket, by its id."""
+    rows = await reader.all(f"SELECT bucket_id, sum(objects), sum(bytes) FROM ({SUMS}) u GROUP BY bucket_id")
+    return {int(bucket): (int(objects), int(size)) for bucket, objects, size in rows}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Collection
 
 from gateway.errors import InvalidBucketName, InvalidValue
-from gateway.metadata import buckets
+from gateway.metadata import buckets, usage
 from gateway.metadata.port import Database, Transaction
 from gateway.model import Account, Bucket, Encryption, Versioning
 from gateway.services.clock import now_ms
@@ -47,9 +48,11 @@ def _is_address(name: str) -> bool:
 
 
 class Buckets:
-    def __init__(self, database: Database, region: str) -> None:
+    def __init__(self, database: Database, region: str, stores: Collection[str] = ()) -> None:
+        """`stores` are the names of those that new blobs may go to."""
         self._database = database
         self._region = region
+        self._stores = frozenset(stores)
 
     async def create(self, name: str, account: Account, *, region: str | None = None) -> Bucket:
         """Raises InvalidBucketName, BucketExists, BucketOwnedByYou."""
@@ -93,6 +96,19 @@ class Buckets:
                 await buckets.set_ladder(tx, bucket.id, tuple(sorted(set(ladder))))
 
         await self._database.write(operation)
+
+    async def set_store(self, bucket: Bucket, store: str | None) -> None:
+        """Where its new blobs go, None: where the settings of each node say. What is stored stays where it is.
+
+        Raises BucketNotFound, InvalidValue for a store that these settings do not name.
+        """
+        if store is not None and store not in self._stores:
+            raise InvalidValue(f"There is no store {store!r}, only {', '.join(sorted(self._stores))}.")
+        await self._database.write(lambda tx: buckets.set_store(tx, bucket.id, store))
+
+    async def usage(self) -> dict[int, tuple[int, int]]:
+        """Current objects, and the bytes of all versions, of each bucket by its id: exact, not only what was folded."""
+        return await self._database.read(usage.by_bucket)
 
     async def totals(self) -> tuple[int, int]:
         """Current objects, and the bytes of all versions, over all buckets."""

@@ -87,7 +87,7 @@ class Services:
         )
         self.accounts = Accounts(database)
         self.keys = Keys(database, self.directory, master)
-        self.buckets = Buckets(database, region)
+        self.buckets = Buckets(database, region, [store.name for store in stores])
         self.adoption = Adoption(database, self.stores, self.directory, self.buckets)
         self.adopted = Adopted(database, self.stores, self.adoption)
         self.objects = Objects(database, self.stores, self.directory, self.lease, executor)
