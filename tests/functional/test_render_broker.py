@@ -596,7 +596,9 @@ async def test_what_is_found_beyond_is_looked_for_once_and_opens_no_source(node:
     answers = await asyncio.gather(
         *(clients[n % 3].render(beyond(photo_file, shelf, source=nowhere)) for n in range(60))
     )
-    assert set(answers) == {FOUND}
+    # Who connects late finds it in the broker.
+    assert {answer.tier for answer in answers} <= {"store", "broker"}
+    assert {answer.data for answer in answers} == {FOUND.data}
     assert shelf.looks == 1
     assert shelf.outcomes == [FOUND]
     assert (await clients[0].render(beyond(photo_file, shelf))).tier == "worker"

@@ -155,7 +155,8 @@ async def test_two_hundred_at_once_on_three_nodes_are_one_render(
         found = await asyncio.gather(*wanted)
         assert len({one.data for one in found}) == 1
         assert sum([await node.renders() for node in three]) == round_ + 1
-        assert {one.tier for one in found} == {None, shared}
+        # Who comes late finds it nearer.
+        assert {None} <= {one.tier for one in found} <= {None, shared, "broker", "worker"}
 
 
 async def test_with_nothing_in_common_it_is_one_render_a_node(nodes: Cluster) -> None:
@@ -246,7 +247,7 @@ async def test_large_renditions_travel_from_redis_to_all_workers(nodes: Cluster,
     await settled(one)
     found = await asyncio.gather(*(other.get("f:png", worker=n % 2) for n in range(20)))
     assert {answer.data for answer in found} == {made.data}
-    assert {answer.tier for answer in found} == {"redis"}
+    assert {"redis"} <= {answer.tier for answer in found} <= {"redis", "broker", "worker"}
     other.forget()
     assert (await other.get("f:png")).tier == "broker"
 
