@@ -7,7 +7,6 @@ import contextlib
 import gzip
 import os
 import sys
-import time
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from pathlib import Path
@@ -18,8 +17,9 @@ import click
 from gateway.cli.context import data_options, settings_of
 from gateway.config import Settings
 from gateway.errors import GatewayError
-from gateway.metadata import transfer
+from gateway.metadata import leases, transfer
 from gateway.metadata.port import Database
+from gateway.services.clock import now_ms
 
 T = TypeVar("T")
 
@@ -49,10 +49,8 @@ def export_metadata(file: Path, force: bool, data: Path | None, config_file: Pat
     settings = settings_of(config_file, data=data)
 
     async def work(database: Database) -> dict[str, int]:
-        if not force and await _in_use(database):
+        if not force and await leases.renewed_since(database, now_ms() - LIVE_MS):
             raise click.ClickException("a server uses this database; stop it first, or give --force")
-        row = await database.one("SELECT count(*) FROM blobs")
-        assert row is not None
         with _writing(file) as out, _bar() as advance:
             return await database.read(
                 partial(transfer.export, schema=HEAD, write=out.write, progress=advance), heavy=True
@@ -85,13 +83,6 @@ def import_metadata(file: Path, data: Path | None, config_file: Path | None) -> 
 
     counts = _with_database(settings, work)
     click.echo(f"{sum(counts.values())} rows of {len(counts)} tables, read back and compared", err=True)
-
-
-async def _in_use(database: Database) -> bool:
-    row = await database.one(
-        "SELECT 1 FROM leases WHERE state = 'live' AND renewed_ms > ? LIMIT 1", (time.time_ns() // 1_000_000 - LIVE_MS,)
-    )
-    return row is not None
 
 
 @contextlib.contextmanager

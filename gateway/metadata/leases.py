@@ -104,3 +104,9 @@ async def take_lock(tx: Transaction, name: str, owner: str, now_ms: int, for_ms:
 async def give_lock(tx: Transaction, name: str, owner: str) -> None:
     """Give the named lock back, if it is ours."""
     await tx.run("DELETE FROM locks WHERE name = ? AND owner = ?", (name, owner))
+
+
+async def renewed_since(reader: Reader, moment_ms: int) -> bool:
+    """Whether any process has renewed its lease since then."""
+    row = await reader.one("SELECT 1 FROM leases WHERE state = 'live' AND renewed_ms > ? LIMIT 1", (moment_ms,))
+    return row is not None
