@@ -135,7 +135,8 @@ class Client:
         self._tls: ssl.SSLContext | None = None
         self._pools: dict[str, Pool] = {}
         self._asks = False
-        self._host_suffix = _host_header(settings)
+        self._host = settings.host
+        self._host_header = _host_header(settings)
         self.breaker = Breaker(time.monotonic)
 
     async def call(
@@ -284,15 +285,15 @@ class Client:
         pair = self._credentials.current() or await self._keys()
         path = encode_path(request.key)
         if self._virtual and request.bucket:
-            host, path = f"{request.bucket}.{self._host_suffix}", f"/{path}"
+            host, path = f"{request.bucket}.{self._host_header}", f"/{path}"
         else:
-            host, path = self._host_suffix, f"/{request.bucket}/{path}" if path else f"/{request.bucket}"
+            host, path = self._host_header, f"/{request.bucket}/{path}" if path else f"/{request.bucket}"
         return self._signer.request(
             pair, request.method, host, path, request.query, headers, payload=request.payload, length=length
         )
 
     def _pool(self, bucket: str) -> Pool:
-        host = f"{bucket}.{self._settings.host}" if self._virtual and bucket else self._settings.host
+        host = f"{bucket}.{self._host}" if self._virtual and bucket else self._host
         pool = self._pools.get(host)
         if pool is None:
             if self._settings.tls and self._tls is None:

@@ -31,14 +31,16 @@ class Packer:
         self._pack_bytes = pack_bytes
         self._waiting: deque[Waiting] = deque()
         self._running: set[asyncio.Task[None]] = set()
+        self._working = 0
 
     async def add(self, data: bytes) -> tuple[str, int]:
         """Store a body; gives the object's name and the offset in it. Raises what `send` raises."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[tuple[str, int]] = loop.create_future()
         self._waiting.append((data, done))
-        if len(self._running) < self._uploads:
+        if self._working < self._uploads:
             # The task takes what waits when it runs: bodies of the same turn of the loop go together.
+            self._working += 1
             task = loop.create_task(self._work())
             self._running.add(task)
             task.add_done_callback(self._running.discard)
@@ -56,23 +58,30 @@ class Packer:
         return batch
 
     async def _work(self) -> None:
-        while batch := self._gather():
-            data = batch[0][0] if len(batch) == 1 else b"".join([one[0] for one in batch])
-            try:
-                name = await self._send(data, len(batch) > 1)
-            except BaseException as error:
-                fact = error if isinstance(error, Exception) else StoreUnavailable("The store was closed.")
-                for _, done in batch:
-                    if not done.done():
-                        done.set_exception(fact)
-                if isinstance(error, Exception):
-                    continue
-                raise
-            offset = 0
-            for body, done in batch:
+        try:
+            while batch := self._gather():
+                await self._store(batch)
+        finally:
+            # In the same turn in which nothing waited: what comes from now on begins anew.
+            self._working -= 1
+
+    async def _store(self, batch: list[Waiting]) -> None:
+        data = batch[0][0] if len(batch) == 1 else b"".join([one[0] for one in batch])
+        try:
+            name = await self._send(data, len(batch) > 1)
+        except BaseException as error:
+            fact = error if isinstance(error, Exception) else StoreUnavailable("The store was closed.")
+            for _, done in batch:
                 if not done.done():
-                    done.set_result((name, offset))
-                offset += len(body)
+                    done.set_exception(fact)
+            if isinstance(error, Exception):
+                return
+            raise
+        offset = 0
+        for body, done in batch:
+            if not done.done():
+                done.set_result((name, offset))
+            offset += len(body)
 
     async def close(self) -> None:
         """Wait for what is on its way."""

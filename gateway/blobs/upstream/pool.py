@@ -9,7 +9,7 @@ from collections import deque
 from gateway.blobs.upstream.connection import Connection
 from gateway.blobs.upstream.errors import Broken, TimedOut
 
-CONNECT_SECONDS = 3.0
+CONNECT_SECONDS = 4.0
 IDLE_SECONDS = 10.0
 """A connection that was idle for longer is not used again: the service may be closing it this moment."""
 TICK_SECONDS = 0.1

@@ -49,6 +49,14 @@ async def test_one_alone_leaves_at_once_and_those_that_come_meanwhile_go_togethe
     assert service.shared == [False, True]
 
 
+async def test_one_after_the_other_each_leaves_at_once() -> None:
+    service = Service()
+    packer = Packer(service.send, uploads=1)
+    for number in range(50):
+        service.gate.release()
+        assert await asyncio.wait_for(packer.add(b"x"), 1) == (f"n{number}", 0)
+
+
 async def test_a_pack_has_a_size() -> None:
     service = Service()
     for _ in range(9):
