@@ -49,6 +49,7 @@ OWN_SERVERS = frozenset(
         "test_render_broker.py",
         "test_rendition_cache.py",
         "test_servers.py",
+        "test_several_stores.py",
         "test_system_calls.py",
         "test_upstream_faults.py",
     }
