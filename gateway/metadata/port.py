@@ -55,6 +55,9 @@ class Transaction(Reader, Protocol):
 class Database(Reader, Protocol):
     """A `Reader` for look-ups by primary key, and the two ways to do more. Raises `DatabaseUnavailable`, `DiskFull`."""
 
+    keys_at_once: int
+    """How many keys one transaction may write: where each is locked by itself, locks are finite."""
+
     @property
     def replica(self) -> Reader:
         """Where to read what may be some seconds old; the database itself where there is no replica or it is away."""

@@ -189,6 +189,7 @@ class PostgresDatabase:
     """
 
     engine = "postgresql"
+    keys_at_once = 100
 
     def __init__(
         self,

@@ -146,6 +146,7 @@ class SqliteDatabase:
     """
 
     engine = "sqlite"
+    keys_at_once = 1000
 
     def __init__(self, path: Path, handover: Path | None = None) -> None:
         self.path = path

@@ -101,6 +101,7 @@ class Keys:
         access_key, secret = new_access_key(kind), new_secret()
 
         async def operation(tx: Transaction) -> Account:
+            await tx.lock("config")
             account = await accounts.by_name(tx, account_name)
             if account is None:
                 account = await accounts.create(tx, account_name, new_canonical_id(), now_ms())
@@ -174,6 +175,7 @@ class Keys:
         root = self._directory.root_account
 
         async def operation(tx: Transaction) -> bool:
+            await tx.lock("config")
             if await keys.generated_root(tx) is not None:
                 return False
             await keys.insert(

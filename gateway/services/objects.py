@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 from gateway.blobs.encryption.keys import salted
 from gateway.errors import GatewayError, InvalidKey, ObjectNotFound, ObjectTooLarge
@@ -261,7 +262,10 @@ class Objects:
     ) -> list[DeleteResult | GatewayError]:
         """Delete each; what fails for one is its entry in the answer."""
 
-        async def operation(tx: Transaction) -> list[DeleteResult | GatewayError]:
+        async def operation(
+            tx: Transaction, entries: Sequence[tuple[bytes, str | None]]
+        ) -> list[DeleteResult | GatewayError]:
+            await versions.hold(tx, bucket.id, {key for key, _ in entries})
             results: list[DeleteResult | GatewayError] = []
             for key, version_id in entries:
                 try:
@@ -272,7 +276,12 @@ class Objects:
                     results.append(error)
             return results
 
-        return await self._database.write(operation, heavy=len(entries) > 10)
+        results: list[DeleteResult | GatewayError] = []
+        at_once = self._database.keys_at_once
+        for start in range(0, len(entries), at_once):
+            some = entries[start : start + at_once]
+            results += await self._database.write(partial(operation, entries=some), heavy=len(some) > 10)
+        return results
 
     async def get_tags(self, bucket: Bucket, key: bytes, version_id: str | None = None) -> tuple[str, Tags]:
         """The version's id and its tags. Raises as `get` does."""
