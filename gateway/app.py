@@ -48,6 +48,8 @@ HEADER_COUNT = 256
 LINGER_SECONDS = 2.0
 """How long the rest of a refused body is read, so that the client sees the answer and not a reset."""
 DRAIN_STEP = 0.05
+OPEN_SECONDS = 1.0
+"""After which connections are answered although the database and the stores are still being opened."""
 OPEN_AGAIN_SECONDS = 1.0
 """Between two tries to reach the database and the stores at the start."""
 REQUEST_WEIGHT = 16 * 1024
@@ -258,12 +260,15 @@ async def _open(settings: Settings, stop: asyncio.Event, waiting: Waiting, liste
 
     Raises InvalidValue for what no waiting will mend.
     """
+    answering = asyncio.get_running_loop().call_later(OPEN_SECONDS, listener.start)
     while not stop.is_set():
         try:
             return await open_services(settings, worker=True)
         except Unavailable as error:
             waiting.because(error)
             listener.start()
+        finally:
+            answering.cancel()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), OPEN_AGAIN_SECONDS)
     return None

@@ -129,7 +129,7 @@ async def open_services(settings: Settings, *, worker: bool = False) -> Services
         return services
 
     # Before the master key, which would be made: a mistyped path stays empty.
-    await _check_schema(settings)
+    await _check_schema(settings, worker=worker)
     path = master_key_path(settings)
     missing = settings.master_key is None and not path.exists()
     try:
@@ -147,10 +147,12 @@ async def open_services(settings: Settings, *, worker: bool = False) -> Services
         return services
 
 
-async def _check_schema(settings: Settings) -> None:
-    """Raises InvalidValue, and DatabaseUnavailable where waiting for another node to migrate may help."""
+async def _check_schema(settings: Settings, *, worker: bool) -> None:
+    """Raises InvalidValue, and DatabaseUnavailable where waiting for whoever migrates may help."""
     place = database_place(settings)
     if isinstance(place, Path) and not place.exists():
+        if worker:
+            raise DatabaseUnavailable("the database is not made yet")
         raise InvalidValue(f"there is no database in {settings.data}: run `pixgate migrate` or `pixgate serve` first")
     try:
         with _waiting():

@@ -43,6 +43,9 @@ GIVE_UP_AFTER = 5
 AWAY = os.EX_TEMPFAIL
 """Exit status of a preparation that has to wait."""
 PREPARE_AGAIN_SECONDS = 2.0
+PREPARE_PATIENCE = 1.5
+"""Seconds after which workers start although the first preparation goes on: with what it stands on away, someone has to
+answer 503."""
 BROKER_GRACE = 3.0
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
@@ -134,6 +137,8 @@ class Supervisor:
             gc.collect()
             gc.freeze()
             self._handover = HandoverServer(run_folder / "handover.sock", self._selector)
+            if self.settings.database_url is not None or self.settings.all_stores:
+                self._later(PREPARE_PATIENCE, self._start_workers)
             self._loop()
         finally:
             self._kill_all()
@@ -283,6 +288,9 @@ class Supervisor:
             self._preparing = self._fork(lambda: self.roles.prepare(self.settings, self._address, again))
 
     def _prepared(self, status: int) -> None:
+        if self._stopping:
+            # Ended because it was told to, or too late to matter.
+            return
         if status not in (0, AWAY):
             self._status = status
             if self._workers:
@@ -292,6 +300,9 @@ class Supervisor:
         if status == AWAY:
             # The workers answer 503 meanwhile, and open what they need as soon as it is there and prepared.
             self._later(PREPARE_AGAIN_SECONDS, lambda: self._prepare(again=True))
+        self._start_workers()
+
+    def _start_workers(self) -> None:
         if not self._slots:
             for slot in range(self.settings.workers):
                 self._start_worker(slot)

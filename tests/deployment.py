@@ -16,8 +16,8 @@ import asyncpg
 
 from migrations.run import upgrade
 from tests.ledger import Ledger, digest_of
-from tests.servers.postgresql import PostgreSQL
 from tests.servers.ports import free_port
+from tests.servers.postgresql import PostgreSQL
 from tests.servers.s3 import S3Server
 from tests.services import Server, pixgate, stand_on
 
