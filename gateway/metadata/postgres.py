@@ -80,6 +80,9 @@ class PostgresReader:
         return rows
 
 
+CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+
+
 class PostgresTransaction(PostgresReader):
     def __init__(self, connection: Connection, begin: str) -> None:
         super().__init__(connection, begin)
@@ -92,6 +95,11 @@ class PostgresTransaction(PostgresReader):
         # Such as "UPDATE 3", "INSERT 0 1".
         count = status.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
+
+    async def now_ms(self) -> int:
+        row = await self.one(CLOCK)
+        assert row is not None
+        return int(row[0])
 
     async def insert(self, sql: str, parameters: Parameters = ()) -> int:
         if self._due:

@@ -12,6 +12,7 @@ import errno
 import logging
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -103,6 +104,9 @@ class SqliteTransaction(SqliteReader):
 
     async def many(self, sql: str, rows: Iterable[Parameters]) -> None:
         self._connection.executemany(sql, rows)
+
+    async def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
 
     async def lock(self, kind: str, *identity: int | bytes | str, shared: bool = False) -> None:
         """Nothing to do: there is one writer at a time."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from gateway.blobs.port import PACKED_BYTES, Store
 from gateway.errors import GatewayError, LeaseLost
 from gateway.metadata import leases
-from gateway.metadata.port import Database
+from gateway.metadata.port import Database, Transaction
 from gateway.services.clock import now_ms
 
 log = logging.getLogger("pixgate.lease")
@@ -48,7 +48,12 @@ class Lease:
     async def begin(self) -> None:
         """Take a lease and write under it from now on."""
         owner = f"{socket.gethostname()}:{os.getpid()}"
-        lease = await self._database.write(lambda tx: leases.create(tx, owner, now_ms()))
+
+        async def create(tx: Transaction) -> int:
+            # By the database's clock: a node whose own is ahead must not take the others for dead.
+            return await leases.create(tx, owner, await tx.now_ms())
+
+        lease = await self._database.write(create)
         for store in self._stores:
             await store.begin_lease(lease)
         self._id = lease
@@ -118,7 +123,10 @@ class Lease:
                 log.warning("the lease could not be renewed: %s", error)
 
     async def _renew(self, lease: int) -> None:
-        await self._database.write(lambda tx: leases.renew(tx, lease, now_ms(), self.oldest_use()))
+        async def renew(tx: Transaction) -> None:
+            await leases.renew(tx, lease, await tx.now_ms(), self.oldest_use())
+
+        await self._database.write(renew)
 
     async def _renew_retired(self) -> None:
         for lease in tuple(self._retired):

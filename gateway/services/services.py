@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gateway.blobs.port import Store
 from gateway.errors import GatewayError, Unavailable, WrongMasterKey
 from gateway.metadata import accounts as account_rows
-from gateway.metadata import leases, meta, usage
+from gateway.metadata import meta, usage
 from gateway.metadata import sweep as blob_rows
 from gateway.metadata.port import Database, Transaction
 from gateway.model import Account
@@ -32,7 +32,7 @@ from gateway.services.multipart import Multipart
 from gateway.services.objects import Objects
 from gateway.services.secrets import CHECK_NAME, MasterKey
 from gateway.services.stores import Stores
-from gateway.services.sweep import GRACE_MS, Sweep
+from gateway.services.sweep import GRACE_MS, Sweep, take_turn
 
 if TYPE_CHECKING:
     from gateway.cache.tiered import RenditionCache
@@ -162,8 +162,7 @@ class Services:
 
     async def _fold_usage(self) -> None:
         """Add up what the writes noted, if no other process is at it."""
-        owner, now = self.sweep.owner, now_ms()
-        if await self.database.write(lambda tx: leases.take_lock(tx, FOLD_LOCK, owner, now, FOLD_LOCK_MS)):
+        if await take_turn(self.database, FOLD_LOCK, self.sweep.owner, FOLD_LOCK_MS):
             while await self.database.write(usage.fold, heavy=True) >= usage.FOLDED:
                 pass
 

@@ -11,7 +11,7 @@ from gateway.blobs.adopted import is_adopted, parse_adopted
 from gateway.blobs.port import Store
 from gateway.errors import StoreUnavailable
 from gateway.metadata import attachments, leases, sweep, uploads
-from gateway.metadata.port import Database
+from gateway.metadata.port import Database, Transaction
 from gateway.metadata.sweep import BlobRow
 from gateway.services.clock import now_ms
 
@@ -57,7 +57,7 @@ class Sweep:
             await self._database.write(lambda tx: leases.give_lock(tx, LOCK, self.owner))
 
     async def _round(self, grace_ms: int) -> SweepReport:
-        await self._database.write(lambda tx: leases.bury(tx, now_ms()))
+        await self._database.write(_bury)
         await self._database.write(lambda tx: uploads.forget_completed(tx, now_ms() - COMPLETED_KEPT_MS))
         contents = 0
         while done := await self._database.write(lambda tx: sweep.collect_orphans(tx, now_ms(), BATCH), heavy=True):
@@ -82,7 +82,7 @@ class Sweep:
         return SweepReport(contents, blobs, names, tuple(waiting))
 
     async def _keep_lock(self) -> bool:
-        return await self._database.write(lambda tx: leases.take_lock(tx, LOCK, self.owner, now_ms(), LOCK_MS))
+        return await take_turn(self._database, LOCK, self.owner, LOCK_MS)
 
     async def _remove_condemned(self, store: Store, grace_ms: int) -> int:
         """Remove the bytes of blobs that were condemned long enough ago, and before every read that still goes on."""
@@ -148,3 +148,16 @@ class Sweep:
             await store.remove_lease(lease)
         await self._database.write(lambda tx: leases.swept(tx, lease))
         return removed
+
+
+async def _bury(tx: Transaction) -> None:
+    await leases.bury(tx, await tx.now_ms())
+
+
+async def take_turn(database: Database, name: str, owner: str, for_ms: int) -> bool:
+    """Take or keep the named lock for so long; whether it is ours. Background work that one process does at a time."""
+
+    async def take(tx: Transaction) -> bool:
+        return await leases.take_lock(tx, name, owner, await tx.now_ms(), for_ms)
+
+    return await database.write(take)
