@@ -111,5 +111,5 @@ class Buckets:
         return await self._database.read(usage.by_bucket)
 
     async def totals(self) -> tuple[int, int]:
-        """Current objects, and the bytes of all versions, over all buckets."""
-        return await buckets.totals(self._database)
+        """Current objects, and the bytes of all versions, over all buckets; some seconds old where a replica is read."""
+        return await buckets.totals(self._database.replica)
