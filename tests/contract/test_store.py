@@ -15,8 +15,9 @@ import pytest
 from gateway.blobs.filesystem import FilesystemStore
 from gateway.blobs.port import Placed, Store
 from gateway.blobs.upstream.store import UpstreamStore
-from gateway.errors import InvalidValue, StoreUnavailable
-from gateway.model import Segment
+from gateway.errors import InvalidValue, Md5Mismatch, StoreUnavailable
+from gateway.model import Expectations, Segment
+from gateway.services.ingest import ingest
 from gateway.store_settings import S3Store, parse_store
 
 DEPLOYMENT = "d1"
@@ -265,6 +266,37 @@ async def test_punching_spares_the_rest_of_a_pack(store: Store) -> None:
         if one is not shared[0]:
             assert await read(store, segment(one)) == bytes([65 + placed.index(one)]) * 9000
     await store.punch("7/p99999", 0, 10)
+
+
+class Given:
+    """A request's body."""
+
+    def __init__(self, data: bytes) -> None:
+        self._pieces = [data[start : start + 100_000] for start in range(0, len(data), 100_000)]
+
+    async def read(self) -> bytes:
+        return self._pieces.pop(0) if self._pieces else b""
+
+    def trailer(self, _name: str) -> str | None:
+        return None
+
+
+@pytest.mark.parametrize("size", [10, 1_500_000])
+async def test_what_is_ingested_has_its_md5_whoever_computed_it(store: Store, size: int) -> None:
+    data = os.urandom(size)
+    executor = ThreadPoolExecutor(2)
+    try:
+        digest = md5(data).digest()
+        for told in (None, digest):
+            taken = await ingest(store, executor, Expectations(size, md5=told), Given(data))
+            assert taken.md5 == digest.hex()
+            assert taken.blob is not None
+            wanted = Segment(taken.blob.store, taken.blob.name, taken.blob.offset, 0, size)
+            assert await read(store, wanted) == data
+        with pytest.raises(Md5Mismatch):
+            await ingest(store, executor, Expectations(size, md5=md5(b"other").digest()), Given(data))
+    finally:
+        executor.shutdown()
 
 
 @pytest.mark.parametrize("name", ["../7/1", "7/../1", "7/1/2", "/etc/passwd", "7/", "x/1", "7/pp1", "7/1\n", ""])

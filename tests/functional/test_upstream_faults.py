@@ -22,6 +22,7 @@ from gateway.blobs.upstream.store import UpstreamStore
 from gateway.errors import DiskFull, StoreUnavailable
 from gateway.model import Segment
 from gateway.store_settings import S3Store, parse_store
+from tests.servers.minio import Minio
 
 MEBIBYTE = 1024 * 1024
 
@@ -592,3 +593,48 @@ async def test_encryption_at_the_service_is_asked_for_with_every_write(service: 
         await read(store)
     wanted = [one.headers.get("x-amz-server-side-encryption") for one in service.requests]
     assert wanted == ["AES256", "AES256", None]
+
+
+async def test_a_real_service_that_stands_still_dies_and_comes_back(own_minio: Minio) -> None:
+    settings = parse_store(own_minio.store_url(own_minio.new_bucket()))
+    assert isinstance(settings, S3Store)
+    store = UpstreamStore(settings, "d1")
+    await store.claim(used=False)
+    await store.begin_lease(1)
+    kept = await store.append(BODY[:4096])
+
+    async def get() -> bytes:
+        reader = await store.open(Segment("main", kept.name, 0, 0, 4096))
+        try:
+            return bytes(await reader.read())
+        finally:
+            reader.close()
+
+    async def back() -> None:
+        for _ in range(200):
+            with contextlib.suppress(StoreUnavailable):
+                assert await get() == BODY[:4096]
+                return
+            await asyncio.sleep(0.1)
+        raise AssertionError("it is not used again")
+
+    own_minio.pause()
+    began = time.monotonic()
+    outcomes = await asyncio.gather(get(), store.append(b"x"), put(store, 500_000), return_exceptions=True)
+    assert time.monotonic() - began < 5
+    assert all(isinstance(one, StoreUnavailable) for one in outcomes), outcomes
+    own_minio.resume()
+    await back()
+
+    upload = asyncio.ensure_future(put(store, 400 * MEBIBYTE))
+    await asyncio.sleep(0.3)
+    own_minio.kill()
+    with pytest.raises(StoreUnavailable):
+        await upload
+    with pytest.raises(StoreUnavailable):
+        await get()
+    own_minio.start()
+    await back()
+    placed = await store.append(b"again")
+    assert await store.size(placed.name) == 5
+    await store.close()

@@ -60,7 +60,12 @@ async def find_features(client: Client, bucket: str, key: bytes, extra: Headers 
     async def stored() -> bytes:
         return (await client.call(Request("GetObject", "GET", bucket, key), accept=(404,))).body
 
-    written = await client.call(Request("PutObject", "PUT", bucket, key, headers=extra, body=PROBE))
+    # Streamed, so that the client learns whether the service asks for bodies (Expect: 100-continue).
+    upload = await client.upload(Request("PutObject", "PUT", bucket, key, headers=extra), len(PROBE))
+    await upload.write([PROBE], last=True)
+    written = await upload.finish()
+    if not written.ok:
+        raise written.error()
     wrong, right = encode_crc32c(1), encode_crc32c(crc32c(PROBE))
     try:
         ranged = await client.call(Request("GetObject", "GET", bucket, key, headers=(("range", "bytes=3-9"),)))

@@ -23,6 +23,8 @@ class Layout:
         root = f"{prefix}/" if prefix else ""
         self.root = root.encode()
         self.base = f"{root}{deployment}/".encode()
+        # Where `gateway.cache.upstream` keeps renditions.
+        self._cache = f"{root}cache/{deployment}/".encode()
         self._probe = re.compile(re.escape(self.root + PROBE) + rb"-[0-9a-f]{16}")
 
     @property
@@ -30,8 +32,10 @@ class Layout:
         return self.root + MARKER
 
     def is_ours(self, key: bytes) -> bool:
-        """Whether it is the mark, a probe, or a blob of this deployment."""
-        return key == self.marker or key.startswith(self.base) or self._probe.fullmatch(key) is not None
+        """Whether it is the mark, a probe, or a blob or rendition of this deployment."""
+        if key == self.marker or key.startswith((self.base, self._cache)):
+            return True
+        return self._probe.fullmatch(key) is not None
 
     def probe(self, token: str) -> bytes:
         return self.root + PROBE + f"-{token}".encode()

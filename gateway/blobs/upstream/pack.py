@@ -84,6 +84,12 @@ class Packer:
             offset += len(body)
 
     async def close(self) -> None:
-        """Wait for what is on its way."""
-        while self._running:
-            await asyncio.gather(*self._running, return_exceptions=True)
+        """Wait for what is on its way; what still waits when that is cancelled is refused."""
+        try:
+            while self._running:
+                await asyncio.gather(*self._running, return_exceptions=True)
+        finally:
+            while self._waiting:
+                _, done = self._waiting.popleft()
+                if not done.done():
+                    done.set_exception(StoreUnavailable("The store was closed."))

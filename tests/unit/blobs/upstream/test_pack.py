@@ -97,3 +97,17 @@ async def test_who_gives_up_hurts_nobody() -> None:
         await gone
     await packer.close()
     assert list(service.objects.values()) == [b"keptgone"], "what nobody waits for is not stored"
+
+
+async def test_closing_waits_and_leaves_nobody_waiting_for_ever() -> None:
+    service = Service()
+    packer = Packer(service.send, uploads=1)
+    under_way = asyncio.ensure_future(packer.add(b"under way"))
+    await asyncio.sleep(0.01)
+    waiting = asyncio.ensure_future(packer.add(b"waiting"))
+    await asyncio.sleep(0)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(packer.close(), 0.05)
+    for one in (under_way, waiting):
+        with pytest.raises(StoreUnavailable):
+            await asyncio.wait_for(one, 1)
