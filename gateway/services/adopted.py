@@ -6,6 +6,7 @@ brought up to that, with a new content, and the read begins anew.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -26,6 +27,8 @@ ATTEMPTS = 4
 """How often a read begins anew where its object changes under it each time."""
 IMAGE_SECONDS = 1.0
 """How old the answer may be that an image, whose renditions need no store, still is what it was."""
+PATIENCE_SECONDS = 0.5
+"""How long an image waits for that answer."""
 REMEMBERED = 10_000
 
 T = TypeVar("T")
@@ -38,6 +41,7 @@ class Adopted:
         self._adoption = adoption
         self._looked: OrderedDict[bytes, float] = OrderedDict()
         self._no_images: OrderedDict[bytes, None] = OrderedDict()
+        self._asking: set[asyncio.Task[ObjectVersion]] = set()
 
     async def refresh(self, bucket: Bucket, version: ObjectVersion, version_id: str | None) -> ObjectVersion:
         """What a read of this key (of `version_id`, where it named one) means after the store was asked.
@@ -81,8 +85,8 @@ class Adopted:
     ) -> T:
         """What `show` makes of an adopted version, which is to be rendered, or of what took its place meanwhile.
 
-        The store was asked less than `IMAGE_SECONDS` ago whether the version still is what it was; while the store is
-        away it is taken for that. It comes with an image id if its bytes are an image's. `image_id` is how it was asked
+        The store was asked less than `IMAGE_SECONDS` ago whether the version still is what it was; where it does not
+        answer within `PATIENCE_SECONDS` that is taken for granted. It comes with an image id if its bytes are an image's. `image_id` is how it was asked
         for: then ObjectNotFound is raised where another one took its place. Raises as `refresh` does, and what `show`
         raises.
         """
@@ -103,12 +107,24 @@ class Adopted:
             return version
         # Those who come while this one asks take what is known.
         _remember(self._looked, content.uid, now)
+        asking = asyncio.get_running_loop().create_task(self.checked(bucket, version, version_id))
+        self._asking.add(asking)
+        asking.add_done_callback(self._asked)
+        await asyncio.wait((asking,), timeout=PATIENCE_SECONDS)
+        if not asking.done():
+            return version
         try:
-            return await self.checked(bucket, version, version_id)
+            return asking.result()
         except AdoptedChanged:
             raise
         except StoreUnavailable:
             return version
+
+    def _asked(self, asking: asyncio.Task[ObjectVersion]) -> None:
+        self._asking.discard(asking)
+        if not asking.cancelled():
+            # Nobody may wait for it any more; what it found is in the rows.
+            asking.exception()
 
     async def _with_image_id(self, version: ObjectVersion) -> ObjectVersion:
         content = _content(version)

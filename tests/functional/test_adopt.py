@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -727,3 +729,62 @@ def test_another_kind_of_store(tmp_path: Path, rclone_s3: Rclone) -> None:
         assert changes(adopt(server, bucket)) == (1, 0, 0)
         command(server, "fsck")
     upstream.close()
+
+
+def test_the_guide(gateway: Server, minio: Minio, upstream: Any) -> None:
+    guide = (Path(__file__).parents[2] / "docs/guides/adopt.md").read_text(encoding="utf-8")
+    bucket = minio.new_bucket()
+    put(upstream, bucket, a=b"1", b=b"2", c=b"3")
+    printed = ""
+    compared = 0
+    for kind, text in re.findall(r"```(sh|text)\n(.*?)```", guide.replace("holidays", bucket), re.DOTALL):
+        if kind == "sh":
+            (line,) = text.splitlines()
+            printed = command(gateway, *shlex.split(line)[1:])
+        else:
+            assert printed == text
+            compared += 1
+    assert compared == 2
+    assert keys(gateway.client(), bucket) == ["a", "b", "c"]
+
+
+def test_while_the_store_is_away(tmp_path: Path, own_minio: Minio) -> None:
+    """Nothing is said of an object whose store cannot be asked, but that its picture is in a memory."""
+    data = tmp_path / "data"
+    stand_on(data, {"PIXGATE_STORE_URL": own_minio.store_url(own_minio.new_bucket())})
+    bucket = own_minio.new_bucket()
+    upstream = own_minio.client()
+    upstream.put_object(Bucket=bucket, Key="p.jpg", Body=images.jpeg((200, 100)))
+    put(upstream, bucket, k=b"k")
+    with running(Server(data, workers=1)) as server:
+        adopt(server, bucket)
+        client = server.client(read_timeout=20)
+        assert _rendered(server, bucket, "p.jpg").size == (50, 25)
+        own_minio.pause()
+        try:
+            time.sleep(1.1)
+            began = time.monotonic()
+            assert _rendered(server, bucket, "p.jpg").size == (50, 25)
+            assert time.monotonic() - began < 3
+            for ask in (client.get_object, client.head_object):
+                began = time.monotonic()
+                with pytest.raises(ClientError) as raised:
+                    ask(Bucket=bucket, Key="k")
+                assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+                assert time.monotonic() - began < 7
+            assert keys(client, bucket) == ["k", "p.jpg"]
+            client.delete_object(Bucket=bucket, Key="p.jpg")
+        finally:
+            own_minio.resume()
+        _wait_for(lambda: _status(client, bucket, "k") == 200)
+        assert body(client, bucket, "k") == b"k"
+        assert keys(upstream, bucket) == ["k", "p.jpg"]
+    upstream.close()
+
+
+def _status(client: Any, bucket: str, key: str) -> int:
+    try:
+        client.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        return int(error.response["ResponseMetadata"]["HTTPStatusCode"])
+    return 200
