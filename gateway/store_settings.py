@@ -59,7 +59,7 @@ class S3Store(BaseModel):
     kind: Literal["s3"] = "s3"
     name: str = Field(description="What the rows call it: never change it once something is stored.")
     endpoint: str = Field(description="Host of the service, with `:port` where it is not 443 (80 without TLS).")
-    bucket: str = Field(description="Bucket that holds the blobs. It must exist.")
+    bucket: str = Field(description="Bucket that holds the blobs; the first start makes it where it is missing.")
     prefix: str = Field(default="", description="Put before every name in the bucket, so that several may share it.")
     tls: bool = Field(default=True, description="Whether to speak HTTPS.")
     ca: Path | None = Field(default=None, description="Certificates (PEM) to trust instead of the system's.")

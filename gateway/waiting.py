@@ -30,9 +30,11 @@ class Waiting:
         self._reason = ""
 
     def because(self, error: GatewayError) -> None:
-        if str(error) != self._reason:
-            self._reason = str(error)
-            LOG.warning("not ready: %s", error)
+        # What a client may not see, such as the host of a store, stands in its notes.
+        reason = " ".join([str(error), *(f"({note})" for note in getattr(error, "__notes__", ()))])
+        if reason != self._reason:
+            self._reason = reason
+            LOG.warning("not ready: %s", reason)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         record = RequestRecord(method=request.method)

@@ -60,7 +60,7 @@ def explain(error: UpstreamError, settings: S3Store) -> str:
     """What is wrong, for who looks after the store: it may name hosts, but never a secret."""
     if isinstance(error, Refused):
         if error.code == "NoSuchBucket" or (error.status == 404 and not error.code):
-            return f"the bucket {settings.bucket} does not exist"
+            return f"the bucket {settings.bucket} does not exist (where nothing was ever stored in it, the server makes it)"
         if error.code in ("InvalidAccessKeyId", "SignatureDoesNotMatch"):
             return f"the keys are wrong: {error.detail}"
         if error.code == "RequestTimeTooSkewed":

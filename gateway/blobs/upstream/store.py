@@ -184,11 +184,17 @@ class UpstreamStore:
     # Where it stands.
 
     async def claim(self, *, used: bool) -> None:
-        """Find out what the service can do, and mark the place as this deployment's.
+        """Find out what the service can do, and mark the place as this deployment's; make the bucket where it is missing.
 
         Raises InvalidValue where it is another's or has no mark although it was `used`; UpstreamError, DiskFull.
         """
-        await self.learn()
+        try:
+            await self.learn()
+        except Refused as error:
+            if used or error.code != "NoSuchBucket":
+                raise
+            await self.create_bucket()
+            await self.learn()
         await claim(
             self._client,
             self.features,
