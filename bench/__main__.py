@@ -8,17 +8,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from bench import production
+from bench.figure import Line, median, rates
 from bench.fill import fill
+from bench.production import Counts
 from bench.requests import plain, presigned
 from bench.server import Endpoint, bare, cli, pixgate
+from bench.without_bytes import timed, without_bytes
 from conformance.load import Figures, run
 
 KIB = 1024
@@ -27,42 +29,8 @@ SMALL = os.urandom(4 * KIB)
 BUCKET = "bench"
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One figure: `value` in `unit`; `aim` with a sign says which side is better."""
-
-    name: str
-    value: float
-    unit: str
-    aim: str
-    ratio: float | None = None
-    note: str = ""
-
-    def text(self) -> str:
-        ratio = "" if self.ratio is None else f"  {self.ratio:5.2f} x bare"
-        return f"{self.name:44} {self.value:10,.1f} {self.unit:7} aim {self.aim:9}{ratio}  {self.note}".rstrip()
-
-
 def put(endpoint: Endpoint, key: str, body: bytes, **headers: str) -> None:
     run(endpoint.address, [presigned(endpoint, "PUT", BUCKET, key, body=body, headers=headers)])
-
-
-def rates(
-    rounds: int, ours: Callable[[], Figures], theirs: Callable[[], Figures] | None = None
-) -> tuple[list[Figures], float | None]:
-    """Our rounds, and the median of the ratios to what ran beside each."""
-    figures, ratios = [], []
-    for _ in range(rounds):
-        if theirs is not None:
-            limit = theirs().rate
-        figures.append(ours())
-        if theirs is not None:
-            ratios.append(figures[-1].rate / limit)
-    return figures, statistics.median(ratios) if ratios else None
-
-
-def median(values: list[float]) -> float:
-    return statistics.median(values)
 
 
 def small_requests(endpoint: Endpoint, limit: Endpoint, rounds: int, count: int) -> list[Line]:
@@ -114,11 +82,6 @@ def large_requests(endpoint: Endpoint, rounds: int, count: int) -> list[Line]:
     return lines
 
 
-def timed(rounds: int, request: Callable[[], bytes], endpoint: Endpoint) -> float:
-    """The median latency of single requests, in ms."""
-    return median([run(endpoint.address, [request()]).latencies[0] * 1000 for _ in range(rounds)])
-
-
 def listings(endpoint: Endpoint, count: int, rounds: int) -> list[Line]:
     """Pages of a thousand in buckets of `count` keys."""
     fill(endpoint.data, count)
@@ -133,65 +96,6 @@ def listings(endpoint: Endpoint, count: int, rounds: int) -> list[Line]:
     value = timed(rounds, lambda: presigned(endpoint, "GET", "bench-nested", query=query), endpoint)
     lines.append(Line(f"ListObjectsV2, {min(1000, count // 1000):,} prefixes of 1,000 keys", value, "ms", "<= 40"))
     return lines
-
-
-def completion(endpoint: Endpoint, key: str, upload_id: str, etags: list[str]) -> bytes:
-    """The request that completes an upload of parts 1, 2, ... with these ETags (in quotes)."""
-    parts = "".join(
-        f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>" for number, etag in enumerate(etags, 1)
-    )
-    body = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
-    return presigned(endpoint, "POST", BUCKET, key, query=f"uploadId={upload_id}", body=body)
-
-
-def without_bytes(endpoint: Endpoint, rounds: int, parts: int, part_bytes: int) -> list[Line]:
-    """CopyObject of a large object, and completing an upload of many parts."""
-    import boto3
-    from botocore.config import Config
-
-    client = boto3.client(
-        "s3",
-        endpoint_url=endpoint.url,
-        aws_access_key_id=endpoint.access_key,
-        aws_secret_access_key=endpoint.secret_key,
-        region_name="us-east-1",
-        config=Config(retries={"max_attempts": 1}, read_timeout=300),
-    )
-
-    upload_id = client.create_multipart_upload(Bucket=BUCKET, Key="copied")["UploadId"]
-    body = os.urandom(64 * MIB)
-    done = [
-        client.upload_part(Bucket=BUCKET, Key="copied", UploadId=upload_id, PartNumber=number, Body=body)["ETag"]
-        for number in range(1, 17)
-    ]
-    run(endpoint.address, [completion(endpoint, "copied", upload_id, done)])
-    source = {"x-amz-copy-source": f"/{BUCKET}/copied"}
-    numbers = iter(range(rounds))
-    copies = timed(
-        rounds, lambda: presigned(endpoint, "PUT", BUCKET, f"copy/{next(numbers)}", headers=source), endpoint
-    )
-    # Parts of the smallest size: what counts is their number.
-    client.put_object(Bucket=BUCKET, Key="part", Body=os.urandom(part_bytes))
-    completions = []
-    for number in range(max(1, rounds // 3)):
-        key = f"parts/{number}"
-        upload_id = client.create_multipart_upload(Bucket=BUCKET, Key=key)["UploadId"]
-        done = [
-            client.upload_part_copy(
-                Bucket=BUCKET,
-                Key=key,
-                UploadId=upload_id,
-                PartNumber=part,
-                CopySource={"Bucket": BUCKET, "Key": "part"},
-            )["CopyPartResult"]["ETag"]
-            for part in range(1, parts + 1)
-        ]
-        figures = run(endpoint.address, [completion(endpoint, key, upload_id, done)])
-        completions.append(figures.latencies[0] * 1000)
-    return [
-        Line("CopyObject of 1 GiB", copies, "ms", "<= 30"),
-        Line(f"CompleteMultipartUpload of {parts:,} parts", median(completions), "ms", "<= 30"),
-    ]
 
 
 def image_hits(endpoint: Endpoint, limit: Endpoint, rounds: int, count: int) -> list[Line]:
@@ -216,18 +120,51 @@ def worker_memory(endpoint: Endpoint) -> float:
     return max((child.memory_info().rss for child in children), default=0) / 1e6
 
 
+EMBEDDED = ("small", "large", "list", "nobytes", "img", "memory")
+GROUPS = (*EMBEDDED, "production", *(f"production.{case}" for case in production.CASES))
+
+
+def embedded(folder: Path, options: argparse.Namespace, groups: set[str], show: Callable[[list[Line]], None]) -> None:
+    """The embedded default: SQLite and a folder."""
+    with pixgate(folder / "data") as endpoint, bare(SMALL) as limit:
+        run(endpoint.address, [presigned(endpoint, "PUT", BUCKET)])
+        show([Line("start to ready", endpoint.ready_seconds, "s", "<= 1.5")])
+        show([Line("memory of a worker at rest", worker_memory(endpoint), "MB", "<= 150")])
+        if "small" in groups:
+            show(small_requests(endpoint, limit, options.rounds, options.requests))
+        if "large" in groups:
+            show(large_requests(endpoint, options.rounds, max(200, options.requests // 8)))
+        if "img" in groups:
+            show(image_hits(endpoint, limit, options.rounds, options.requests))
+        if "nobytes" in groups:
+            show(without_bytes(endpoint, BUCKET, options.rounds * 3, 1000, 5 * MIB))
+        if "memory" in groups:
+            requests = [presigned(endpoint, "GET", BUCKET, "small/1")] * 50_000
+            run(endpoint.address, [presigned(endpoint, "PUT", BUCKET, "small/1", body=SMALL)])
+            run(endpoint.address, requests[:5000])
+            before = worker_memory(endpoint)
+            run(endpoint.address, requests)
+            run(endpoint.address, requests)
+            show([Line("growth of a worker over 100,000 requests", worker_memory(endpoint) - before, "MB", "none")])
+        if "list" in groups:
+            show(listings(endpoint, options.keys, options.rounds * 3))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--requests", type=int, default=8_000, help="requests a round")
     parser.add_argument("--keys", type=int, default=1_000_000, help="keys a bucket for the listings")
     parser.add_argument(
-        "--only", default="", help="names of groups, comma-separated: small,large,list,nobytes,img,memory"
+        "--only", default="", help=f"names of groups, comma-separated: {','.join(GROUPS)} (by default all)"
     )
+    parser.add_argument("--adopted", type=int, default=20_000, help="objects to adopt, in the group production")
     parser.add_argument("--folder", type=Path, help="where the data goes (default: a temporary folder)")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    groups = set(options.only.split(",")) if options.only else {"small", "large", "list", "nobytes", "img", "memory"}
+    groups = set(options.only.split(",")) if options.only else {*EMBEDDED, "production"}
+    if unknown := groups.difference(GROUPS):
+        parser.error(f"no such group: {', '.join(sorted(unknown))}")
     lines: list[Line] = []
 
     def show(found: list[Line]) -> None:
@@ -236,29 +173,13 @@ def main() -> None:
             print(line.text(), flush=True)
 
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="pixgate-bench-") as folder:
-        with pixgate(Path(folder) / "data") as endpoint, bare(SMALL) as limit:
-            run(endpoint.address, [presigned(endpoint, "PUT", BUCKET)])
-            show([Line("start to ready", endpoint.ready_seconds, "s", "<= 1.5")])
-            at_rest = worker_memory(endpoint)
-            show([Line("memory of a worker at rest", at_rest, "MB", "<= 150")])
-            if "small" in groups:
-                show(small_requests(endpoint, limit, options.rounds, options.requests))
-            if "large" in groups:
-                show(large_requests(endpoint, options.rounds, max(200, options.requests // 8)))
-            if "img" in groups:
-                show(image_hits(endpoint, limit, options.rounds, options.requests))
-            if "nobytes" in groups:
-                show(without_bytes(endpoint, options.rounds * 3, 1000, 5 * MIB))
-            if "memory" in groups:
-                requests = [presigned(endpoint, "GET", BUCKET, "small/1")] * 50_000
-                run(endpoint.address, [presigned(endpoint, "PUT", BUCKET, "small/1", body=SMALL)])
-                run(endpoint.address, requests[:5000])
-                before = worker_memory(endpoint)
-                run(endpoint.address, requests)
-                run(endpoint.address, requests)
-                show([Line("growth of a worker over 100,000 requests", worker_memory(endpoint) - before, "MB", "none")])
-            if "list" in groups:
-                show(listings(endpoint, options.keys, options.rounds * 3))
+        if groups & set(EMBEDDED):
+            embedded(Path(folder), options, groups, show)
+        cases = [case for case in production.CASES if groups & {"production", f"production.{case}"}]
+        if cases:
+            counts = Counts(options.rounds, options.requests // 2, options.adopted)
+            for line in production.measure(Path(folder), counts, cases):
+                show([line])
     if options.json:
         print(
             json.dumps([{"name": line.name, "value": line.value, "unit": line.unit, "aim": line.aim} for line in lines])

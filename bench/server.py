@@ -50,10 +50,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def cli(data: Path, *arguments: str) -> str:
+def cli(data: Path, *arguments: str, environment: dict[str, str] | None = None) -> str:
     """What a command of ours printed."""
     return subprocess.run(
-        [sys.executable, "-m", "gateway", *arguments, "--data", str(data)], check=True, capture_output=True, text=True
+        [sys.executable, "-m", "gateway", *arguments, "--data", str(data)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=os.environ | (environment or {}),
     ).stdout
 
 
@@ -75,7 +79,7 @@ def pixgate(data: Path, *, workers: int = 2, environment: dict[str, str] | None 
     try:
         _wait_ready(port, process)
         ready = time.perf_counter() - began
-        key = json.loads(cli(data, "keys", "create", "--account", "bench", "--json"))
+        key = json.loads(cli(data, "keys", "create", "--account", "bench", "--json", environment=environment))
         yield Endpoint("127.0.0.1", port, key["access_key"], key["secret_key"], process.pid, data, ready)
     finally:
         process.send_signal(signal.SIGTERM)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import select
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 RECEIVE = 1 << 20
+Request = bytes | Sequence[bytes]
+"""A request in one piece or in several, which may be shared among many."""
 
 
 class LoadError(Exception):
@@ -39,20 +41,22 @@ class Figures:
 
 
 class _Connection:
-    __slots__ = ("began", "buffer", "expected", "position", "request", "sock")
+    __slots__ = ("began", "buffer", "expected", "pieces", "position", "request", "sock")
 
     def __init__(self, address: tuple[str, int]) -> None:
         self.sock = socket.create_connection(address)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock.setblocking(False)
         self.request: memoryview = memoryview(b"")
+        self.pieces: Iterator[bytes] = iter(())
         self.position = 0
         self.buffer = b""
         self.expected = -1
         self.began = 0.0
 
-    def begin(self, request: bytes) -> None:
-        self.request = memoryview(request)
+    def begin(self, request: Request) -> None:
+        self.pieces = iter((request,) if isinstance(request, bytes) else request)
+        self.request = memoryview(next(self.pieces))
         self.position = 0
         self.buffer = b""
         self.expected = -1
@@ -61,16 +65,21 @@ class _Connection:
     def send(self) -> bool:
         """Send what the socket takes; whether all is sent."""
         try:
-            while self.position < len(self.request):
-                self.position += self.sock.send(self.request[self.position : self.position + RECEIVE])
+            while True:
+                while self.position < len(self.request):
+                    self.position += self.sock.send(self.request[self.position : self.position + RECEIVE])
+                piece = next(self.pieces, None)
+                if piece is None:
+                    return True
+                self.request = memoryview(piece)
+                self.position = 0
         except BlockingIOError:
             return False
-        return True
 
 
 def run(
     address: tuple[str, int],
-    requests: Sequence[bytes],
+    requests: Sequence[Request],
     *,
     connections: int = 16,
     status: bytes = b"200",
