@@ -20,6 +20,9 @@ PROBE_SECONDS = 1.0
 PROBE_BUDGET = 2.0
 """Seconds that a probe may take; it may have to connect first."""
 
+CHECK_BUDGET = 1.0
+"""Seconds that somebody who asks how it is may have to wait."""
+
 GRACE = 0.02
 """The last part of a budget, in seconds, during which the loop must have turned."""
 
@@ -83,6 +86,17 @@ class Breaker:
             raise
         self._unwritten = 0
         return result
+
+    async def check(self) -> None:
+        """Find out how it is at the moment, so that `health` tells that; who does not answer is left alone at once."""
+        if self._problem is not None or self._full is not None:
+            return  # a probe every second finds out
+        try:
+            await self._within(self._probe, CHECK_BUDGET)
+        except CacheFull as error:
+            self._fill(str(error))
+        except CacheUnavailable as error:
+            self._probed(str(error))
 
     def health(self) -> Mapping[str, Any]:
         """`status` healthy or degraded, and in `detail` what is wrong."""

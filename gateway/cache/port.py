@@ -38,6 +38,9 @@ class Tier(Protocol):
     async def tidy(self) -> None:
         """What is due now and then; called every minute by every worker. Raises CacheUnavailable."""
 
+    async def check(self) -> None:
+        """Find out how it is now, within about a second; `health` tells."""
+
     def health(self) -> Mapping[str, Any]:
         """Facts for /health beyond whether it works: `detail`, sizes."""
 

@@ -193,6 +193,9 @@ class RedisTier:
     async def tidy(self) -> None:
         """Redis forgets by itself."""
 
+    async def check(self) -> None:
+        await self._server.breaker.check()
+
     def health(self) -> Mapping[str, Any]:
         return self._server.breaker.health()
 

@@ -73,6 +73,9 @@ class StoreTier:
         if time.monotonic() >= self._trim_at:
             self._begin_trim()
 
+    async def check(self) -> None:
+        await self.breaker.check()
+
     def health(self) -> Mapping[str, Any]:
         known = {} if self._size is None else {"bytes": self._size}
         return {**self.breaker.health(), **known, "limit": self._limit}

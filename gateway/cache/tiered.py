@@ -93,6 +93,10 @@ class RenditionCache:
         if held is not None:
             self._sharing.submit(0, partial(_give, held, shared=shared))
 
+    async def check(self) -> None:
+        """Find out how each tier is at the moment; `health` tells."""
+        await asyncio.gather(*(tier.check() for tier in self._tiers))
+
     def health(self) -> dict[str, dict[str, Any]]:
         """An entry for each tier, as /health has them."""
         entries: dict[str, dict[str, Any]] = {}

@@ -187,9 +187,10 @@ class Services:
         names = ["database", *("store" if s is self.stores.default else f"store {s.name}" for s in self.stores)]
         checks = [_state("unhealthy", self.check()), *(_state("degraded", self._check_store(s)) for s in self.stores)]
         kinds = [("engine", self.database.engine), *(("kind", s.kind) for s in self.stores)]
-        states = await asyncio.gather(*checks)
+        cache = self.cache
+        states, _ = await asyncio.gather(asyncio.gather(*checks), asyncio.sleep(0) if cache is None else cache.check())
         entries = {name: {**state, what: kind} for name, state, (what, kind) in zip(names, states, kinds, strict=True)}
-        return entries if self.cache is None else {**entries, **self.cache.health()}
+        return entries if cache is None else {**entries, **cache.health()}
 
     @staticmethod
     async def _check_store(store: Store) -> None:
