@@ -68,6 +68,8 @@ class Pool:
                 "idle_in_transaction_session_timeout": "20000",
                 "default_transaction_isolation": "read committed",
                 "jit": "off",
+                # Every statement of ours is led by an index, whatever its parameters: planning anew would cost more than running.
+                "plan_cache_mode": "force_generic_plan",
             }
         self._idle: list[tuple[Connection, float]] = []
         self._uses: set[Use] = set()
