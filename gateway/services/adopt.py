@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from gateway.blobs.source import Source, SourceObject
-from gateway.errors import GatewayError, InvalidValue, StoreUnavailable
+from gateway.errors import BucketNotFound, GatewayError, InvalidValue, StoreUnavailable
 from gateway.metadata import attachments
 from gateway.metadata.attachments import Attachment, Changes, Known, is_same, source_version
 from gateway.metadata.port import Database, Transaction
@@ -25,7 +25,7 @@ from gateway.services.clock import now_ms
 from gateway.services.directory import Directory
 from gateway.services.stores import Stores
 
-BATCH = 250
+BATCH = 128
 """Objects that one transaction writes, about: it keeps other writers waiting for that long."""
 ABREAST = 64
 """Questions to the store at once."""
@@ -130,7 +130,9 @@ class Adoption:
         has_versions = versioning is not Versioning.UNVERSIONED
         await self._directory.refresh()
         bucket = await self._directory.bucket_by_id(current.bucket_id)
-        if has_versions and bucket is not None and bucket.versioning is Versioning.UNVERSIONED:
+        if bucket is None:
+            raise BucketNotFound("The bucket was deleted.")
+        if has_versions and bucket.versioning is Versioning.UNVERSIONED:
             await self._buckets.set_versioning(bucket, versioning)
         if has_versions == current.versions:
             return current
@@ -212,20 +214,28 @@ class _Run:
     async def over(self, after: bytes | None, until: bytes | None) -> None:
         """Everything behind the key `after`, up to and with `until`."""
         pages: asyncio.Queue[State | None] = asyncio.Queue(2)
-
-        async def list_ahead() -> None:
-            async with aclosing(self._whole_keys(after, until)) as found:
-                async for page in found:
-                    await pages.put(page)
-            await pages.put(None)
-
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(list_ahead())
+        listing = asyncio.get_running_loop().create_task(self._list_ahead(pages, after, until))
+        try:
             position = after
             while (page := await pages.get()) is not None:
                 await self._window(page, position, page[-1].key)
                 position = page[-1].key
+            await listing
             await self._window([], position, until)
+        finally:
+            listing.cancel()
+            await asyncio.gather(listing, return_exceptions=True)
+
+    async def _list_ahead(self, pages: asyncio.Queue[State | None], after: bytes | None, until: bytes | None) -> None:
+        """Ask for the next pages while one is worked on; None says that there are no more, or that it failed."""
+        try:
+            async with aclosing(self._whole_keys(after, until)) as found:
+                async for page in found:
+                    await pages.put(page)
+        except GatewayError:
+            await pages.put(None)
+            raise
+        await pages.put(None)
 
     async def _whole_keys(self, after: bytes | None, until: bytes | None) -> AsyncGenerator[State, None]:
         """Pages in which each key has all its versions."""
