@@ -17,7 +17,7 @@ _RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/(?:[0-9]{1,19}|\*)", re.
 class UpstreamReader:
     """A run of an object on its way. `reads` holds when each open one began, in ns since the epoch."""
 
-    __slots__ = ("_left", "_reads", "_stream", "fd", "headers", "length", "offset")
+    __slots__ = ("_head", "_left", "_reads", "_stream", "fd", "length", "offset")
 
     def __init__(self, stream: Stream | None, offset: int, length: int, reads: dict[UpstreamReader, int]) -> None:
         self.fd: int | None = None
@@ -26,9 +26,13 @@ class UpstreamReader:
         self._left = length
         self._stream = stream
         self._reads = reads
-        self.headers = {} if stream is None else stream.head.headers
-        """What the service said of the object, names in lower case."""
+        self._head = None if stream is None else stream.head
         reads[self] = time.time_ns()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the service said of the object, names in lower case."""
+        return {} if self._head is None else self._head.headers
 
     async def read(self) -> Bytes:
         if not self._left or self._stream is None:
@@ -86,7 +90,7 @@ async def open_range(
         # A service that knows no If-Match.
         stream.close()
         raise AdoptedChanged
-    if head.length != length or not _matches(head.status, head.headers.get("content-range"), offset, last):
+    if head.length != length or not _matches(head.status, head.first(b"content-range"), offset, last):
         stream.close()
         raise BadResponse(f"GetObject: {head.status}, {head.length} bytes, range {head.headers.get('content-range')}")
     return UpstreamReader(stream, offset, length, reads)

@@ -14,6 +14,9 @@ def test_a_plain_head() -> None:
     head = parse_head(b'HTTP/1.1 206 Partial Content\r\nContent-Length: 12\r\nETag:  "a b" \r\nX-A: 1\r\nx-a: 2', "GET")
     assert (head.status, head.length, head.keep_alive) == (206, 12, True)
     assert head.headers == {"content-length": "12", "etag": '"a b"', "x-a": "1, 2"}
+    assert (head.first(b"etag"), head.first(b"length"), head.first(b"content-length")) == ('"a b"', None, "12")
+    with pytest.raises(BadResponse):
+        head.first(b"x-a")
 
 
 def test_a_status_line_without_a_reason() -> None:
@@ -41,6 +44,7 @@ def test_how_long_the_body_is(raw: bytes, method: str, length: int | None) -> No
     [
         (b"HTTP/1.1 204 x\r\nConnection: close", False),
         (b"HTTP/1.1 204 x\r\nConnection: Keep-Alive", True),
+        (b"HTTP/1.1 204 x\r\nConnection: x\r\nConnection: Close", False),
         (b"HTTP/1.0 204 x", False),
         (b"HTTP/1.0 204 x\r\nconnection: keep-alive", True),
     ],
