@@ -17,7 +17,7 @@ import trustme
 
 from gateway.blobs.upstream import client as client_module
 from gateway.blobs.upstream.breaker import FAILURES
-from gateway.blobs.upstream.errors import BreakerOpen, UpstreamError
+from gateway.blobs.upstream.errors import BreakerOpen, Busy, UpstreamError
 from gateway.blobs.upstream.store import UpstreamStore
 from gateway.errors import DiskFull, StoreUnavailable
 from gateway.model import Segment
@@ -505,6 +505,35 @@ async def test_connections_are_bounded_and_waiting_for_one_ends(service: Service
         done = await asyncio.gather(*waiting, return_exceptions=True)
         assert [one for one in done if one == BODY] == [BODY] * 8
         assert service.connections == 4
+
+
+async def test_connections_that_are_all_in_use_are_no_fault_of_the_service(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "PATIENCE", 0.3)
+    size = 64 * MEBIBYTE
+    sending = asyncio.Event()
+
+    async def slow(exchange: Exchange) -> None:
+        if sending.is_set():
+            await well(exchange)
+            return
+        exchange.answer(206, b"", Content_Range=f"bytes 0-{size - 1}/{size}", Content_Length=size)
+        exchange.writer.write(bytes(1000))
+        await hang(exchange)
+
+    service.behave = slow
+    async with opened(service, "&connections=4") as store:
+        readers = [await store.open(Segment("main", "1/1", 0, 0, size)) for _ in range(4)]
+        for _ in range(2 * FAILURES):
+            with pytest.raises(Busy):
+                await read(store)
+        assert not store.client.breaker.open
+        sending.set()
+        readers[0].close()
+        assert await read(store) == BODY
+        for reader in readers:
+            reader.close()
 
 
 async def test_a_reader_that_is_cancelled_gives_its_connection_up(store: UpstreamStore, service: Service) -> None:

@@ -4,6 +4,7 @@ StoreUnavailable
 ├── Failed: a fault of the way or of the service, counted by the circuit breaker
 │   ├── Broken        no connection, or it ended early
 │   ├── TimedOut      nothing came in time
+│   ├── Busy          all our connections are in use: no fault, and not counted
 │   ├── BadResponse   what came is no HTTP/1.1, or not what was asked for
 │   └── ServerError   5xx
 ├── Refused           any other answer that is an error: it names the status and S3's code
@@ -41,6 +42,10 @@ class Broken(Failed):
 
 
 class TimedOut(Failed):
+    pass
+
+
+class Busy(Failed):
     pass
 
 

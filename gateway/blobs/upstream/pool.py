@@ -7,7 +7,7 @@ import ssl
 from collections import deque
 
 from gateway.blobs.upstream.connection import Connection
-from gateway.blobs.upstream.errors import Broken, TimedOut
+from gateway.blobs.upstream.errors import Broken, Busy, TimedOut
 
 CONNECT_SECONDS = 4.0
 IDLE_SECONDS = 10.0
@@ -38,7 +38,7 @@ class Pool:
     async def take(self, timeout: float, *, fresh: bool = False) -> Connection:
         """A connection of one's own; give it back. `fresh`: one that served nobody yet.
 
-        Raises Broken, TimedOut after `timeout` seconds.
+        Raises Broken, and TimedOut or Busy after `timeout` seconds.
         """
         give_up = self._loop.time() + timeout
         while True:
@@ -103,7 +103,7 @@ class Pool:
                 # It was this one's turn, but it does not want it any more.
                 self._pass_on()
             if isinstance(error, TimeoutError):
-                raise TimedOut("all connections are in use") from error
+                raise Busy("all connections are in use") from error
             raise
 
     def _pass_on(self) -> None:

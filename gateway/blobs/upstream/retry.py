@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-from gateway.blobs.upstream.errors import Broken, Failed, ServerError, TimedOut
+from gateway.blobs.upstream.errors import Broken, Busy, Failed, ServerError, TimedOut
 
 ATTEMPTS = 3
 FIRST_DELAY = 0.05
@@ -31,7 +31,7 @@ def pause(error: Failed, attempt: int, remaining: float) -> float | None:
     """
     if isinstance(error, Broken) and error.reused:
         return 0.0 if remaining > 0 else None
-    if attempt >= ATTEMPTS or isinstance(error, TimedOut):
+    if attempt >= ATTEMPTS or isinstance(error, (TimedOut, Busy)):
         return None
     if isinstance(error, ServerError) and error.status in LASTING_STATUSES:
         return None
@@ -40,7 +40,12 @@ def pause(error: Failed, attempt: int, remaining: float) -> float | None:
 
 
 def is_fault(error: Failed) -> bool:
-    """Whether it says that the service is down: not an idle connection that it closed, nor that it asks for patience."""
+    """Whether it says that the service is down.
+
+    Not an idle connection that it closed, nor that it asks for patience, nor that our own connections are all in use.
+    """
     if isinstance(error, Broken):
         return not error.reused
+    if isinstance(error, Busy):
+        return False
     return not (isinstance(error, ServerError) and error.code in BUSY_CODES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.blobs.upstream.errors import BadResponse, Broken, Failed, ServerError, TimedOut
+from gateway.blobs.upstream.errors import BadResponse, Broken, Busy, Failed, ServerError, TimedOut
 from gateway.blobs.upstream.retry import ATTEMPTS, LONGEST_DELAY, delay, is_fault, pause
 
 
@@ -18,7 +18,9 @@ def test_a_failure_is_tried_again_a_few_times(error: Failed) -> None:
     assert pause(error, 1, 0.001) is None
 
 
-@pytest.mark.parametrize("error", [TimedOut("x"), ServerError(501, "NotImplemented", "x"), ServerError(505, "", "x")])
+@pytest.mark.parametrize(
+    "error", [TimedOut("x"), Busy("x"), ServerError(501, "NotImplemented", "x"), ServerError(505, "", "x")]
+)
 def test_what_would_only_happen_again_is_not(error: Failed) -> None:
     assert pause(error, 1, 4.0) is None
 
@@ -41,3 +43,4 @@ def test_what_counts_as_the_service_being_down() -> None:
     assert is_fault(ServerError(503, "", "x"))
     assert not is_fault(ServerError(503, "SlowDown", "x"))
     assert not is_fault(Broken("x", reused=True))
+    assert not is_fault(Busy("x"))
