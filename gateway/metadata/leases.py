@@ -75,8 +75,25 @@ async def dead(reader: Reader) -> list[int]:
     return [int(row[0]) for row in await reader.all("SELECT id FROM leases WHERE state = 'dead' ORDER BY id")]
 
 
-async def swept(tx: Transaction, lease: int) -> None:
-    await tx.run("UPDATE leases SET state = 'swept' WHERE id = ? AND state = 'dead'", (lease,))
+async def used_until(reader: Reader, lease: int) -> int:
+    """When a lease was last said to be in use, in ms; what `swept` wants to know from before the sweep."""
+    row = await reader.one("SELECT renewed_ms FROM leases WHERE id = ?", (lease,))
+    return 0 if row is None else int(row[0])
+
+
+async def swept(tx: Transaction, lease: int, used_ms: int) -> None:
+    """Nothing is left under a dead lease, unless it was used since (`used_ms` from `used_until`)."""
+    await tx.run(
+        "UPDATE leases SET state = 'swept' WHERE id = ? AND state = 'dead' AND renewed_ms = ?", (lease, used_ms)
+    )
+
+
+async def sweep_again(tx: Transaction, lease: int, now_ms: int) -> None:
+    """A process that did not know yet that its lease was dead wrote under it: what it wrote is to be swept, too."""
+    await tx.run(
+        "UPDATE leases SET state = 'dead', renewed_ms = ? WHERE id = ? AND state IN ('dead', 'swept')",
+        (await _clock(tx, now_ms), lease),
+    )
 
 
 async def live(reader: Reader) -> list[int]:

@@ -45,9 +45,6 @@ class Transaction(Reader, Protocol):
 
     async def many(self, sql: str, rows: Iterable[Parameters]) -> None: ...
 
-    async def now_ms(self) -> int:
-        """The time, in ms since the epoch, by the clock that all processes on this database share."""
-
     async def lock(self, kind: str, *identity: int | bytes | str, shared: bool = False) -> None:
         """Hold a lock of that name to the end of the transaction; the statements after it see what earlier holders did.
 

@@ -80,9 +80,6 @@ class PostgresReader:
         return rows
 
 
-CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
-
-
 class PostgresTransaction(PostgresReader):
     def __init__(self, connection: Connection, begin: str) -> None:
         super().__init__(connection, begin)
@@ -95,11 +92,6 @@ class PostgresTransaction(PostgresReader):
         # Such as "UPDATE 3", "INSERT 0 1".
         count = status.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
-
-    async def now_ms(self) -> int:
-        row = await self.one(CLOCK)
-        assert row is not None
-        return int(row[0])
 
     async def insert(self, sql: str, parameters: Parameters = ()) -> int:
         if self._due:
@@ -143,6 +135,11 @@ async def single(pool: Pool, statement: Callable[[Connection], Awaitable[T]]) ->
         else:
             pool.release(use)
             return result
+
+
+async def _fetch_row(connection: Connection, sql: str, parameters: Parameters) -> Row | None:
+    row: Row | None = await connection.fetchrow(sql, *parameters)
+    return row
 
 
 async def one(pool: Pool, sql: str, parameters: Parameters) -> Row | None:
@@ -285,10 +282,13 @@ class PostgresDatabase:
         return await self._currents((bucket_id, key))
 
     async def _ask_currents(self, asked: Sequence[tuple[int, bytes]]) -> list[tuple[int, Row | None]]:
-        if len(asked) == 1:
-            row = await single(self._pool, lambda connection: connection.fetchrow(CURRENT, *asked[0]))
-            assert row is not None
-            rows = [row]
+        if len(asked) == 1 or self._pgbouncer:
+            # The driver asks a server what arrays are, once a connection; over a pooler that may take seconds.
+            rows = []
+            for each in asked:
+                row = await single(self._pool, partial(_fetch_row, sql=CURRENT, parameters=each))
+                assert row is not None
+                rows.append(row)
         else:
             columns = [bucket for bucket, _ in asked], [key for _, key in asked]
             rows = await single(self._pool, lambda connection: connection.fetch(CURRENTS, *columns))

@@ -105,9 +105,6 @@ class SqliteTransaction(SqliteReader):
     async def many(self, sql: str, rows: Iterable[Parameters]) -> None:
         self._connection.executemany(sql, rows)
 
-    async def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
-
     async def lock(self, kind: str, *identity: int | bytes | str, shared: bool = False) -> None:
         """Nothing to do: there is one writer at a time."""
 

@@ -38,6 +38,8 @@ class Lease:
         self._abandoned = 0
         self._began_ms = 0
         self._retired: dict[int, int] = {}
+        self._lost: dict[int, int] = {}
+        self._look = asyncio.Event()
 
     @property
     def id(self) -> int:
@@ -50,8 +52,7 @@ class Lease:
         owner = f"{socket.gethostname()}:{os.getpid()}"
 
         async def create(tx: Transaction) -> int:
-            # By the database's clock: a node whose own is ahead must not take the others for dead.
-            return await leases.create(tx, owner, await tx.now_ms())
+            return await leases.create(tx, owner, now_ms())
 
         lease = await self._database.write(create)
         for store in self._stores:
@@ -66,17 +67,38 @@ class Lease:
 
         What ends in an exception counts as abandoned. Raises LeaseLost.
         """
-        self.id  # noqa: B018 - it raises where there is none
+        lease = self.id
         self._next_write += 1
         ticket = self._next_write
         self._writes[ticket] = now_ms() if size <= PACKED_BYTES else None
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             self._abandoned += size
+            if isinstance(error, LeaseLost):
+                self._lose(lease)
             raise
         finally:
             del self._writes[ticket]
+
+    def _lose(self, lease: int) -> None:
+        """Write no more under a lease that the sweep may have had already: another is taken at once."""
+        if self._id == lease:
+            self._id = None
+            log.warning("lease %s was lost, taking another", lease)
+        self._retired.pop(lease, None)
+        self._lost.setdefault(lease, self._next_write)
+        self._look.set()
+
+    async def _give_up_lost(self) -> None:
+        """What was on its way when a lease was lost is stored by now, after the sweep may have looked there."""
+        oldest = next(iter(self._writes), self._next_write + 1)
+        for lease in [lease for lease, last in self._lost.items() if last < oldest]:
+            await self._sweep_again(lease)
+
+    async def _sweep_again(self, lease: int) -> None:
+        await self._database.write(lambda tx: leases.sweep_again(tx, lease, now_ms()))
+        del self._lost[lease]
 
     async def turn(self) -> None:
         """Write under a new lease where enough was abandoned under this one, and give back old ones that nobody uses.
@@ -102,29 +124,31 @@ class Lease:
 
     async def _keep(self) -> None:
         while True:
-            await asyncio.sleep(leases.RENEW_SECONDS)
-            lease = self._id
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._look.wait(), leases.RENEW_SECONDS)
+            self._look.clear()
             try:
-                if lease is None:
-                    await self.begin()
-                else:
-                    await self._renew(lease)
-                    await self._renew_retired()
-                    await self.turn()
-            except LeaseLost:
-                # What was written under it may be swept from now on: begin anew, under other names.
-                self._id = None
-                log.warning("lease %s was lost, taking another", lease)
-                try:
-                    await self.begin()
-                except GatewayError as error:
-                    log.warning("no new lease yet: %s", error)
+                await self._look_after()
             except GatewayError as error:
                 log.warning("the lease could not be renewed: %s", error)
 
+    async def _look_after(self) -> None:
+        lease = self._id
+        if lease is not None:
+            try:
+                await self._renew(lease)
+            except LeaseLost:
+                # What was written under it may be swept from now on: begin anew, under other names.
+                self._lose(lease)
+        if self._id is None:
+            await self.begin()
+        await self._renew_retired()
+        await self.turn()
+        await self._give_up_lost()
+
     async def _renew(self, lease: int) -> None:
         async def renew(tx: Transaction) -> None:
-            await leases.renew(tx, lease, await tx.now_ms(), self.oldest_use())
+            await leases.renew(tx, lease, now_ms(), self.oldest_use())
 
         await self._database.write(renew)
 
@@ -133,7 +157,7 @@ class Lease:
             try:
                 await self._renew(lease)
             except LeaseLost:
-                del self._retired[lease]
+                self._lose(lease)
 
     def begin_read(self) -> int:
         """Note a read that may last: the sweep leaves alone what was condemned after it began. Gives its ticket."""
@@ -163,6 +187,8 @@ class Lease:
         self._retired.clear()
         for lease in held:
             await self._end(lease)
+        for lease in tuple(self._lost):
+            await self._sweep_again(lease)
 
     async def _end(self, lease: int) -> None:
         await self._database.write(lambda tx: leases.end(tx, lease))

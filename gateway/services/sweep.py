@@ -138,6 +138,7 @@ class Sweep:
     async def _sweep_lease(self, lease: int) -> int:
         """Remove what a dead lease's process wrote and never committed. It cannot commit any more."""
         removed = 0
+        used_ms = await leases.used_until(self._database, lease)
         for store in self._stores:
             async for page in store.entries(lease):
                 if not await self._keep_lock():
@@ -146,18 +147,18 @@ class Sweep:
                 for start in range(0, len(names), BATCH):
                     removed += await self._remove_unnamed(store, names[start : start + BATCH])
             await store.remove_lease(lease)
-        await self._database.write(lambda tx: leases.swept(tx, lease))
+        await self._database.write(lambda tx: leases.swept(tx, lease, used_ms))
         return removed
 
 
 async def _bury(tx: Transaction) -> None:
-    await leases.bury(tx, await tx.now_ms())
+    await leases.bury(tx, now_ms())
 
 
 async def take_turn(database: Database, name: str, owner: str, for_ms: int) -> bool:
     """Take or keep the named lock for so long; whether it is ours. Background work that one process does at a time."""
 
     async def take(tx: Transaction) -> bool:
-        return await leases.take_lock(tx, name, owner, await tx.now_ms(), for_ms)
+        return await leases.take_lock(tx, name, owner, now_ms(), for_ms)
 
     return await database.write(take)
