@@ -31,6 +31,7 @@ Verdict = Literal["ok", "warning", "failed"]
 LEAST_VIPS = (8, 18, 3)
 LEAST_DESCRIPTORS = 4096
 SLOW_SYNC_MS = 30.0
+REDIS_SECONDS = 3.0
 _MARKS = {"ok": "ok     ", "warning": "warning", "failed": "FAILED "}
 
 
@@ -78,6 +79,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
         except (OSError, ValueError, RuntimeError, sqlite3.Error, subprocess.SubprocessError) as error:
             yield Finding("failed", check.__name__.strip("_").replace("_", " "), str(error))
     yield from _stores(settings)
+    if settings.redis_url is not None:
+        yield _redis(settings.redis_url)
 
 
 def _libvips(_settings: Settings) -> Finding:
@@ -214,6 +217,29 @@ async def _check_store(store: S3Store) -> StoreCheck:
     from gateway.blobs.upstream.check import check_store
 
     return await check_store(store)
+
+
+def _redis(url: str) -> Finding:
+    """Whether Redis takes and gives; the server works without it."""
+    from gateway.cache.port import CacheUnavailable
+    from gateway.cache.redis import RedisServer
+    from gateway.redis_address import parse_redis_url
+
+    address = parse_redis_url(url)
+
+    async def probe() -> None:
+        server = RedisServer(address, "doctor")
+        try:
+            async with asyncio.timeout(REDIS_SECONDS):
+                await server.probe()
+        finally:
+            await server.close()
+
+    try:
+        asyncio.run(probe())
+    except (CacheUnavailable, TimeoutError) as error:
+        return Finding("warning", "Redis", f"{address}: {str(error) or 'it does not answer'}; renditions are not shared")
+    return Finding("ok", "Redis", f"{address} answers")
 
 
 def _server(settings: Settings) -> Finding:
