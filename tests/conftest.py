@@ -43,6 +43,7 @@ OWN_SERVERS = frozenset(
         "faults",
         "nodes",
         "test_adopt.py",
+        "test_doctor.py",
         "test_fault_proxies.py",
         "test_img_cache.py",
         "test_redis_kinds.py",

@@ -1,0 +1,52 @@
+"""`pixgate doctor` with the servers of production: what it says of each, there and away."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.servers.minio import Minio
+from tests.servers.postgresql import PostgreSQL
+from tests.servers.redis import Redis
+from tests.services import environment_of, pixgate
+
+
+def findings(data: Path) -> dict[str, tuple[str, str]]:
+    """Verdict and words for each subject."""
+    found = json.loads(pixgate("doctor", "--json", data=data, check=False).stdout)
+    return {one["subject"]: (one["verdict"], one["detail"]) for one in found}
+
+
+def test_each_server_is_asked(tmp_path: Path, postgresql: PostgreSQL, own_minio: Minio, own_redis: Redis) -> None:
+    data = tmp_path / "data"
+    environment = environment_of(data)
+    environment["PIXGATE_DATABASE_URL"] = postgresql.new_database()
+    environment["PIXGATE_STORE_URL"] = own_minio.store_url(own_minio.new_bucket())
+    environment["PIXGATE_REDIS_URL"] = own_redis.url
+    found = findings(data)
+    assert found["database"][0] == "warning"
+    assert "the first start makes it" in found["database"][1]
+    assert found["store main"][0] == "ok"
+    assert found["Redis"][0] == "ok"
+    pixgate("migrate", data=data)
+    assert found.keys() == findings(data).keys()
+    assert findings(data)["database"] == ("ok", "PostgreSQL answers, schema 0002")
+
+    own_redis.pause()
+    own_minio.kill()
+    try:
+        found = findings(data)
+    finally:
+        own_redis.resume()
+    assert found["Redis"][0] == "warning"
+    assert found["store main"][0] == "failed"
+    password = own_minio.secret_key
+    assert password not in json.dumps(found)
+
+
+def test_a_bucket_that_is_not_there_is_named(tmp_path: Path, minio: Minio) -> None:
+    data = tmp_path / "data"
+    environment_of(data)["PIXGATE_STORE_URL"] = minio.store_url("not-made-by-anyone")
+    verdict, detail = findings(data)["store main"]
+    assert verdict == "failed"
+    assert "not-made-by-anyone" in detail
