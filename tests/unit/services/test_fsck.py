@@ -110,7 +110,8 @@ async def test_leftovers_are_reported_and_removed_only_on_request(services: Serv
     await services.database.write(lambda tx: leases.end(tx, old))
     await services.lease.begin()
     assert (await services.fsck.run(delete_unknown=True)).leftovers == [], "the sweep will do it"
-    await services.database.write(lambda tx: leases.swept(tx, old))
+    used_ms = await leases.used_until(services.database, old)
+    await services.database.write(lambda tx: leases.swept(tx, old, used_ms))
     report = await services.fsck.run()
     assert (report.leftovers, report.problems) == ([f"local: {name} (9 bytes)"], [])
     await services.fsck.run(repair=True)

@@ -184,6 +184,38 @@ async def test_a_process_that_was_away_for_too_long_is_buried_and_may_not_commit
     await put(services, bucket, b"key", b"x")
 
 
+async def test_what_was_written_under_a_lease_after_its_sweep_is_swept_too(services: Services, bucket: Bucket) -> None:
+    """A process that slept past its lease does not know: it writes on, until the database refuses the commit."""
+    lease = services.lease.id
+    await put(services, bucket, b"kept", LARGE)
+    await services.database.write(lambda tx: leases.renew(tx, lease, now_ms() - leases.DEAD_AFTER_MS - 1, None))
+    await services.sweep.run_once()
+    with pytest.raises(LeaseLost):
+        await put(services, bucket, b"key", LARGE)
+    with pytest.raises(LeaseLost):
+        services.lease.id  # noqa: B018 - it raises where there is none
+    assert len(await names(services)) == 2
+    # Without waiting for the next renewal.
+    for _ in range(500):
+        await asyncio.sleep(0.01)
+        if await leases.dead(services.database) == [lease]:
+            break
+    await put(services, bucket, b"key", LARGE)
+    await services.sweep.run_once()
+    assert len(await names(services)) == 2, "two that are kept, and no third"
+    assert await leases.dead(services.database) == []
+    assert await read(services, bucket, b"kept") == LARGE
+
+
+async def test_a_sweep_that_did_not_see_the_last_write_does_not_count(services: Services) -> None:
+    lease = services.lease.id
+    await services.database.write(lambda tx: leases.end(tx, lease))
+    used_ms = await leases.used_until(services.database, lease)
+    await services.database.write(lambda tx: leases.sweep_again(tx, lease, now_ms() + 1))
+    await services.database.write(lambda tx: leases.swept(tx, lease, used_ms))
+    assert await leases.dead(services.database) == [lease]
+
+
 async def test_one_process_sweeps_at_a_time(services: Services) -> None:
     other = Sweep(services.database, tuple(services.stores), "another process")
     # It died, or is at it: the others wait for the end of its lock.
