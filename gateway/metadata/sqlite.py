@@ -12,7 +12,6 @@ import errno
 import logging
 import sqlite3
 import threading
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
