@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 
+from gateway.config import load
+from gateway.data_folder import open_services
+from gateway.services import Services
+from gateway.services.sweep import SweepReport
 from migrations.run import upgrade
 from tests.ledger import Ledger, digest_of
 from tests.servers.ports import free_port
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.s3 import S3Server
-from tests.services import Server, pixgate, stand_on
+from tests.services import Server, stand_on
 
 READERS = 8
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -151,11 +157,31 @@ class Deployment:
 
     # The audit
 
-    def sweep(self) -> dict[str, Any]:
-        """Remove everything that may be removed; gives the command's report."""
-        data = next(iter(self._nodes.values())).data
-        report: dict[str, Any] = json.loads(pixgate("sweep", "--grace", "0s", "--json", data=data).stdout)
-        return report
+    def with_services(self, work: Callable[[Services], Awaitable[T]]) -> T:
+        """What a command does beside the nodes."""
+        data, environment = self.folder / "audit", self.environment
+        settings = load(environ={**environment, "PIXGATE_DATA": str(data)}, env_file=Path(os.devnull))
+
+        async def run() -> T:
+            services = await open_services(settings)
+            try:
+                return await work(services)
+            finally:
+                await services.close()
+
+        with ThreadPoolExecutor(1) as threads:
+            return threads.submit(asyncio.run, run()).result()
+
+    def sweep(self) -> SweepReport:
+        """Remove everything that may be removed, as `pixgate sweep --grace 0s` does."""
+
+        async def work(services: Services) -> SweepReport:
+            # One of the nodes may be at it.
+            while (report := await services.sweep.run_once(0)) is None:
+                await asyncio.sleep(0.1)
+            return report
+
+        return self.with_services(work)
 
     def audit(self, ledger: Ledger, bucket: str) -> None:
         """Every acknowledged object is there byte for byte, nothing else is, and the sweep leaves no orphan.
@@ -169,14 +195,13 @@ class Deployment:
         """End all nodes and their leases, and compare the store, after a sweep, with the rows."""
         self.stop()
         self.let_leases_end()
-        report = self.sweep()
-        assert report["waiting"] == []
+        assert self.sweep().waiting == ()
         rows = {row[0] for row in self.rows("SELECT DISTINCT name FROM blobs WHERE state = 'live'")}
         names = self.names()
         assert names == rows, f"orphans {sorted(names - rows)[:5]}, lost {sorted(rows - names)[:5]}"
         assert self.rows("SELECT 1 FROM blobs WHERE state != 'live'") == []
-        checked = json.loads(pixgate("fsck", "--json", data=next(iter(self._nodes.values())).data).stdout)
-        assert (checked["problems"], checked["leftovers"]) == ([], [])
+        checked = self.with_services(lambda services: services.fsck.run())
+        assert (checked.problems, checked.leftovers) == ([], [])
 
 
 def contents(node: Server, bucket: str) -> dict[str, str]:

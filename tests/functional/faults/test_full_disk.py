@@ -46,7 +46,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     place.mkdir()
     libc = ctypes.CDLL(ctypes.util.find_library("c"), use_errno=True)
     if libc.mount(b"tmpfs", os.fsencode(place), b"tmpfs", 0, f"size={SIZE}".encode()):
-        with tempfile.TemporaryDirectory(dir="/dev/shm") as shared:  # noqa: S108 -- a name of its own in there
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as shared:
             yield Disk(Path(shared), _free(Path(shared)) - SIZE + RESERVE, False)
         return
     try:

@@ -56,10 +56,10 @@ def test_a_node_killed_between_the_store_and_the_commit(tmp_path: Path, postgres
             orphans = {name for name in deployment.names() if name.startswith(f"{lease}/")}
             assert len(orphans) == 1
             ledger = Ledger()
-            assert deployment.sweep()["names"] == 0, "its lease has not ended: it might still commit"
+            assert deployment.sweep().names == 0, "its lease has not ended: it might still commit"
             assert deployment.names() >= orphans
             deployment.let_leases_end(lease)
-            assert deployment.sweep()["names"] == 1
+            assert deployment.sweep().names == 1
             assert not deployment.names() & orphans
             assert ask(other, "GET", "kept", "doomed").status == 404
             deployment.audit(ledger, "kept")
