@@ -17,6 +17,7 @@ from gateway.blobs.adopted import NULL_VERSION, AdoptedName, adopted_name
 from gateway.blobs.source import SourceObject
 from gateway.errors import BucketNotFound, InvalidValue
 from gateway.metadata import usage, versions
+from gateway.metadata.bulk import insert_many
 from gateway.metadata.listing import END_OF_KEYS, successor
 from gateway.metadata.lists import batches
 from gateway.metadata.port import Reader, Row, Transaction
@@ -246,6 +247,9 @@ async def reconcile(
     keys = sorted(states)
     await versions.hold(tx, bucket_id, keys)
     await versions.versioning_of(tx, bucket_id)
+    if tx.engine == "postgresql":
+        # A plan that was made while the tables were empty would read them from end to end for ever after.
+        await tx.run("SET LOCAL enable_seqscan = off")
     known: dict[bytes, list[Known]] = {}
     standing: dict[bytes, list[_Standing]] = {}
     for marks, batch in batches(keys):
@@ -352,29 +356,38 @@ async def _insert(tx: Transaction, current: Attachment, plan: _Plan) -> dict[byt
     bytes_of = [at for at, one in enumerate(new) if not one.delete_marker]
     content_of = dict(zip(bytes_of, await reserve(tx, "contents", "id", len(bytes_of)), strict=True))
     blob_of = dict(zip(bytes_of, await reserve(tx, "blobs", "id", len(bytes_of)), strict=True))
-    await tx.many(
-        "INSERT INTO contents (id, uid, size, etag, segment_count) VALUES (?, ?, ?, ?, 1)",
-        [(content_of[at], secrets.token_bytes(UID_BYTES), new[at].size, new[at].etag) for at in bytes_of],
+    await insert_many(
+        tx,
+        "contents",
+        "id bigint, uid bytea, size bigint, etag text, segment_count bigint",
+        [(content_of[at], secrets.token_bytes(UID_BYTES), new[at].size, new[at].etag, 1) for at in bytes_of],
     )
-    await tx.many(
-        'INSERT INTO blobs (id, store, name, "offset", length) VALUES (?, ?, ?, 0, ?)',
+    await insert_many(
+        tx,
+        "blobs",
+        'id bigint, store text, name text, "offset" bigint, length bigint',
         [
             (
                 blob_of[at],
                 current.store,
                 adopted_name(current.id, blob_of[at], current.source, new[at].key, new[at].version_id, new[at].etag),
+                0,
                 new[at].size,
             )
             for at in bytes_of
         ],
     )
-    await tx.many(
-        "INSERT INTO segments (content_id, start, length, blob_id, blob_offset) VALUES (?, 0, ?, ?, 0)",
-        [(content_of[at], new[at].size, blob_of[at]) for at in bytes_of],
+    await insert_many(
+        tx,
+        "segments",
+        "content_id bigint, start bigint, length bigint, blob_id bigint, blob_offset bigint",
+        [(content_of[at], 0, new[at].size, blob_of[at], 0) for at in bytes_of],
     )
-    await tx.many(
-        "INSERT INTO versions (seq, bucket_id, key, nonce, content_id, modified_ms, headers, tags) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    await insert_many(
+        tx,
+        "versions",
+        "seq bigint, bucket_id bigint, key bytea, nonce bytea, content_id bigint, modified_ms bigint, headers text, "
+        "tags text",
         [
             (
                 seq,
@@ -389,14 +402,16 @@ async def _insert(tx: Transaction, current: Attachment, plan: _Plan) -> dict[byt
             for at, (seq, one) in enumerate(zip(seqs, new, strict=True))
         ],
     )
-    await tx.many(
-        "INSERT INTO adopted (attachment_id, key, source_version, etag, modified_ms, seq) VALUES (?, ?, ?, ?, ?, ?) "
-        "ON CONFLICT (attachment_id, key, source_version) DO UPDATE SET etag = excluded.etag, "
-        "modified_ms = excluded.modified_ms, seq = excluded.seq",
+    await insert_many(
+        tx,
+        "adopted",
+        "attachment_id bigint, key bytea, source_version text, etag text, modified_ms bigint, seq bigint",
         [
             (current.id, one.key, source_version(one), one.etag, one.modified_ms, seq)
             for seq, one in zip(seqs, new, strict=True)
         ],
+        "ON CONFLICT (attachment_id, key, source_version) DO UPDATE SET etag = excluded.etag, "
+        "modified_ms = excluded.modified_ms, seq = excluded.seq",
     )
     return {one.key: seq for seq, one in zip(seqs, new, strict=True)}
 
@@ -428,8 +443,14 @@ async def _set_heads(
             heads.append((bucket_id, key, *row))
     if over:
         await tx.many("DELETE FROM heads WHERE bucket_id = ? AND key = ?", [(bucket_id, key) for key in over])
-    if heads:
-        await tx.many(versions.SET_HEAD, heads)
+    await insert_many(
+        tx,
+        "heads",
+        "bucket_id bigint, key bytea, seq bigint, size bigint, etag text, modified_ms bigint, checksum_algorithm text, "
+        "checksum_type text",
+        heads,
+        versions.MOVE_HEAD,
+    )
 
 
 async def reserve(tx: Transaction, table: str, column: str, count: int) -> Sequence[int]:

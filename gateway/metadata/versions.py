@@ -263,11 +263,14 @@ async def put_new(tx: Transaction, new: NewVersion, conditions: WriteConditions)
     return await put(tx, new, conditions)
 
 
-SET_HEAD = (
-    "INSERT INTO heads (bucket_id, key, seq, size, etag, modified_ms, checksum_algorithm, checksum_type) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (bucket_id, key) DO UPDATE SET seq = excluded.seq, "
+MOVE_HEAD = (
+    "ON CONFLICT (bucket_id, key) DO UPDATE SET seq = excluded.seq, "
     "size = excluded.size, etag = excluded.etag, modified_ms = excluded.modified_ms, "
     "checksum_algorithm = excluded.checksum_algorithm, checksum_type = excluded.checksum_type"
+)
+SET_HEAD = (
+    "INSERT INTO heads (bucket_id, key, seq, size, etag, modified_ms, checksum_algorithm, checksum_type) "
+    f"VALUES (?, ?, ?, ?, ?, ?, ?, ?) {MOVE_HEAD}"
 )
 
 
