@@ -17,9 +17,8 @@ from gateway.blobs.adopted import NULL_VERSION, AdoptedName, adopted_name
 from gateway.blobs.source import SourceObject
 from gateway.errors import BucketNotFound, InvalidValue
 from gateway.metadata import usage, versions
-from gateway.metadata.bulk import insert_many
+from gateway.metadata.bulk import among_keys, insert_many
 from gateway.metadata.listing import END_OF_KEYS, successor
-from gateway.metadata.lists import batches
 from gateway.metadata.port import Reader, Row, Transaction
 from gateway.metadata.versions import NONCE_BYTES, dump_pairs
 from gateway.model import Headers
@@ -252,14 +251,14 @@ async def reconcile(
         await tx.run("SET LOCAL enable_seqscan = off")
     known: dict[bytes, list[Known]] = {}
     standing: dict[bytes, list[_Standing]] = {}
-    for marks, batch in batches(keys):
+    for among, batch in among_keys(tx, keys):
         for row in await tx.all(
-            f"SELECT {KNOWN} FROM adopted WHERE attachment_id = ? AND key IN ({marks})", (current.id, *batch)
+            f"SELECT {KNOWN} FROM adopted WHERE attachment_id = ? AND key {among}", (current.id, *batch)
         ):
             known.setdefault(bytes(row[0]), []).append(Known(*row))
         for key, seq, content_id, size in await tx.all(
             "SELECT v.key, v.seq, v.content_id, coalesce(c.size, 0) FROM versions v "
-            f"LEFT JOIN contents c ON c.id = v.content_id WHERE v.bucket_id = ? AND v.key IN ({marks}) ORDER BY v.seq",
+            f"LEFT JOIN contents c ON c.id = v.content_id WHERE v.bucket_id = ? AND v.key {among} ORDER BY v.seq",
             (bucket_id, *batch),
         ):
             standing.setdefault(bytes(key), []).append(_Standing(seq, content_id, size))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from gateway.metadata.port import Row, Transaction
+from gateway.metadata.lists import batches
+from gateway.metadata.port import Parameters, Row, Transaction
 
 
 async def insert_many(tx: Transaction, table: str, columns: str, rows: Sequence[Row], conflict: str = "") -> None:
@@ -23,3 +24,13 @@ async def insert_many(tx: Transaction, table: str, columns: str, rows: Sequence[
         f"INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays}) {conflict}",
         [list(column) for column in zip(*rows, strict=True)],
     )
+
+
+def among_keys(tx: Transaction, keys: Sequence[bytes]) -> Iterator[tuple[str, Parameters]]:
+    """Conditions that a key is one of these, with their parameters; together they hold for all."""
+    if tx.engine != "sqlite":
+        # A list of parameters is planned anew each time, an array is not.
+        yield "= ANY (?::bytea[])", (list(keys),)
+        return
+    for marks, batch in batches(keys):
+        yield f"IN ({marks})", batch

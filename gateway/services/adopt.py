@@ -25,8 +25,8 @@ from gateway.services.clock import now_ms
 from gateway.services.directory import Directory
 from gateway.services.stores import Stores
 
-BATCH = 128
-"""Objects that one transaction writes, about: it keeps other writers waiting for that long."""
+BATCH = {"sqlite": 128, "postgresql": 512}
+"""Objects that one transaction writes, about: on SQLite it keeps all other writers waiting, else those of its keys."""
 ABREAST = 64
 """Questions to the store at once."""
 NOTE_SECONDS = 2.0
@@ -318,7 +318,7 @@ class _Run:
         for key in sorted(states):
             batch[key] = states[key]
             size += max(1, len(states[key]))
-            if size >= BATCH:
+            if size >= BATCH[self._database.engine]:
                 await self._commit(batch, key)
                 batch, size = {}, 0
         if batch:
