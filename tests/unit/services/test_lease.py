@@ -29,6 +29,7 @@ async def refused(services: Services, bucket: Bucket) -> None:
         )
 
 
+@pytest.mark.embedded
 async def test_what_was_refused_is_swept_while_the_process_lives(
     services: Services, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:

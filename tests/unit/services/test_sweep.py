@@ -70,6 +70,7 @@ async def test_bytes_outlive_their_last_row_by_the_grace_time(folder: Path) -> N
         assert await files(services) == 0
 
 
+@pytest.mark.embedded
 async def test_an_open_read_keeps_its_bytes(services: Services, bucket: Bucket) -> None:
     await put(services, bucket, b"key", LARGE)
     segment = await segment_of(services, bucket, b"key")
@@ -134,6 +135,7 @@ async def test_neighbours_in_a_pack_stay(services: Services, bucket: Bucket) -> 
     assert await files(services) == 1
 
 
+@pytest.mark.embedded
 async def test_a_pack_goes_with_its_last_blob_once_its_process_is_gone(folder: Path) -> None:
     async with open_services(folder) as services:
         bucket = await services.buckets.create("photos", services.directory.root_account)
