@@ -256,6 +256,7 @@ FACTS: dict[type[facts.GatewayError], Callable[[facts.GatewayError], S3Error]] =
     facts.Unavailable: _unavailable,
     facts.DatabaseUnavailable: _unavailable,
     facts.StoreUnavailable: _unavailable,
+    facts.AdoptedChanged: _unavailable,
     facts.DiskFull: _unavailable,
     facts.LeaseLost: _unavailable,
     facts.Overloaded: _unavailable,
