@@ -105,7 +105,9 @@ def _groups() -> Iterator[tuple[str, list[str]]]:
                 "stop_timeout",
             }
         ),
-        "Database, stores, Redis": lambda name: name.startswith(("database_", "redis_", "store", "default_store", "blob_memory")),
+        "Database, stores, Redis": lambda name: name.startswith(
+            ("database_", "redis_", "store", "default_store", "blob_memory")
+        ),
         "Watching": lambda name: name in {"log_level", "metrics_token", "metrics_networks"},
     }
     special = [title for title in titles if title != "Server"]

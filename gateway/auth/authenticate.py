@@ -46,7 +46,9 @@ class Authenticator:
     it. Derived keys are cached in here.
     """
 
-    def __init__(self, find: Callable[[str], Awaitable[AccessKey | None]], *, region: str, hosts: Sequence[str] = ()) -> None:
+    def __init__(
+        self, find: Callable[[str], Awaitable[AccessKey | None]], *, region: str, hosts: Sequence[str] = ()
+    ) -> None:
         self._find = find
         self._region = region
         self._hosts = tuple(hosts)

@@ -160,9 +160,7 @@ def test_a_write_that_failed_leaves_the_pack_usable(store: Folder, monkeypatch: 
     store.close()
 
 
-def test_a_pack_whose_sync_failed_is_never_trusted_again(
-    store: Folder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pack_whose_sync_failed_is_never_trusted_again(store: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     placed = store.append(b"lost")
     assert placed.durable is not None
 
@@ -253,9 +251,7 @@ def test_a_writer_that_nobody_holds_is_closed(store: Folder) -> None:
     assert descriptors() == before
 
 
-def test_readers_share_a_descriptor_and_it_outlives_eviction(
-    store: Folder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_readers_share_a_descriptor_and_it_outlives_eviction(store: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder, "OPEN_FILES", 2)
     placed = []
     for number in range(4):
