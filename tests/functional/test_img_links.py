@@ -71,10 +71,10 @@ def test_what_may_not_be_had_looks_the_same(gallery: Gallery, image_id: str) -> 
     stranger = server.keys("img-stranger")
     path = f"/img/{image_id}"
     disabled, deleted = (server.new_keys("img-links-owner") for _ in range(2))
-    expiring = server.new_keys("img-links-owner", "--expires", "1s")
+    expiring = server.new_keys("img-links-owner", "--expires", "5s")
     pixgate("keys", "disable", disabled.access_key, data=server.data)
     pixgate("keys", "delete", deleted.access_key, data=server.data)
-    time.sleep(1.1)
+    time.sleep(5.1)
     refused = {
         "wrong": gallery.link(path, "w=40").replace("w=40", "w=41"),
         "cut": gallery.link(path, "w=40")[:-1],

@@ -174,7 +174,7 @@ def test_overload_is_said_at_once_and_does_not_hurt_s3(slow: Gallery) -> None:
         until(lambda: server.metric("pixgate_renders_total", result="busy") > 0)
         started = time.monotonic()
         slow.client.put_object(Bucket=slow.name, Key="x", Body=b"x")
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 3
         done = [answer.result() for answer in answers]
     refused = [answer for answer in done if answer.status == 503]
     assert refused
