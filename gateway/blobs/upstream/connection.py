@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 from collections import deque
 from typing import cast
 
@@ -18,6 +19,11 @@ from gateway.blobs.upstream.head import HEAD_BYTES, Head, parse_head
 
 PIECE_BYTES = 256 * 1024
 """Bytes that one buffer of a body takes."""
+WAKE_BYTES = 256 * 1024
+"""Bytes of a long body that are worth waking its reader: it costs as much as copying them. Fewer wait for more, or for the
+next tick of the pool."""
+SHORT_BYTES = 32 * 1024
+"""Below this a buffer of its own costs little."""
 READ_AHEAD = 512 * 1024
 """Bytes received and not asked for yet, beyond which the service has to wait."""
 WRITE_AHEAD = 512 * 1024
@@ -25,6 +31,32 @@ WRITE_AHEAD = 512 * 1024
 INTERIM_ANSWERS = 8
 
 _IDLE, _HEAD, _BODY = range(3)
+
+
+class Buffers:
+    """Buffers of PIECE_BYTES, given out again once nobody looks into them: a new one costs zeroing and page faults."""
+
+    def __init__(self, limit: int = 32) -> None:
+        self._limit = limit
+        self._kept: deque[bytearray] = deque()
+
+    def take(self, length: int) -> memoryview:
+        """Room for `length` bytes, at most PIECE_BYTES."""
+        kept = self._kept
+        for _ in range(min(len(kept), 4)):
+            kept.rotate(1)
+            if sys.getrefcount(kept[0]) == _UNSEEN:
+                return memoryview(kept[0])[:length]
+        buffer = bytearray(PIECE_BYTES)
+        if len(kept) < self._limit:
+            kept.append(buffer)
+        return memoryview(buffer)[:length]
+
+
+_SAMPLE = deque((bytearray(1),))
+_UNSEEN = sys.getrefcount(_SAMPLE[0])
+"""References to a kept buffer that nobody looks into. Every view of it, and every part of a view, is one more."""
+_BUFFERS = Buffers()
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -81,7 +113,8 @@ class Connection(asyncio.BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
         if self._state == _BODY and self._left and self._chunks is None:
             if self._piece is None:
-                self._piece = memoryview(bytearray(min(self._left, PIECE_BYTES)))
+                length = min(self._left, PIECE_BYTES)
+                self._piece = memoryview(bytearray(length)) if length < SHORT_BYTES else _BUFFERS.take(length)
                 self._piece_filled = self._piece_taken = 0
             return self._piece[self._piece_filled :]
         return self._scratch_view[self._filled :]
@@ -145,6 +178,8 @@ class Connection(asyncio.BufferedProtocol):
                 self._ready.append(self._piece[self._piece_taken :])
                 self._piece = None
             self._hold_back()
+            if self._left and self._queued < WAKE_BYTES:
+                return
         self._wake()
 
     def _take_chunks(self, data: bytes) -> None:
@@ -263,7 +298,10 @@ class Connection(asyncio.BufferedProtocol):
 
     def check_deadline(self, now: float) -> None:
         """Called by the pool's ticker."""
-        if now >= self.deadline:
+        if self._queued:
+            # Too little to wake the reader for, but nothing followed.
+            self._wake()
+        elif now >= self.deadline:
             self._fail(TimedOut("nothing came in time"))
             self.close()
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.blobs.upstream.connection import PIECE_BYTES, READ_AHEAD, Connection
+from gateway.blobs.upstream.connection import PIECE_BYTES, READ_AHEAD, WAKE_BYTES, Buffers, Connection
 from gateway.blobs.upstream.errors import BadResponse, Broken, Failed, TimedOut
 
 SOON = 5.0
@@ -108,6 +108,44 @@ async def test_a_large_answer_is_held_back_until_it_is_asked_for() -> None:
     assert await connection.read(SOON) == b""
     assert connection.end()
     assert wire.reading
+
+
+async def test_the_reader_of_a_long_body_is_woken_for_much_or_after_a_moment() -> None:
+    connection, wire = begun()
+    wire.arrive(head(4 * WAKE_BYTES) + b"first")
+    assert await connection.read(SOON) == b"first"
+    reading = asyncio.ensure_future(connection.read(SOON))
+    await asyncio.sleep(0)
+    wire.arrive(b"x" * 1000)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not reading.done()
+    connection.check_deadline(asyncio.get_running_loop().time() + 1e9)
+    assert await reading == b"x" * 1000
+    assert not wire.aborted, "what came in time was in time"
+    reading = asyncio.ensure_future(connection.read(SOON))
+    await asyncio.sleep(0)
+    for _ in range(WAKE_BYTES // 1024):
+        await asyncio.sleep(0)
+        assert not reading.done()
+        wire.arrive(b"y" * 1024)
+    assert len(await reading) + len(await connection.read(SOON)) == WAKE_BYTES
+
+
+def test_a_buffer_is_given_out_again_when_no_part_of_it_is_seen() -> None:
+    buffers = Buffers()
+    first = buffers.take(PIECE_BYTES)
+    first[:5] = b"first"
+    part = first[1:3]
+    del first
+    second = buffers.take(10)
+    second[:] = b"0123456789"
+    assert bytes(part) == b"ir"
+    seen = id(part.obj)
+    del part
+    third = buffers.take(100)
+    assert (len(third), id(third.obj)) == (100, seen)
+    assert bytes(second) == b"0123456789"
 
 
 async def test_interim_answers_are_passed_over() -> None:
