@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
 import os
 import resource
@@ -20,8 +21,10 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from gateway.backends import EMBEDDED_STORE
 from gateway.cli.context import data_options, json_option, print_json, settings_of
 from gateway.config import Settings
+from gateway.errors import GatewayError
 from gateway.store_settings import S3Store
 
 if TYPE_CHECKING:
@@ -79,6 +82,10 @@ def examine(settings: Settings) -> Iterator[Finding]:
         except (OSError, ValueError, RuntimeError, sqlite3.Error, subprocess.SubprocessError) as error:
             yield Finding("failed", check.__name__.strip("_").replace("_", " "), str(error))
     yield from _stores(settings)
+    try:
+        yield from asyncio.run(_deployment(settings))
+    except (GatewayError, OSError, ValueError, RuntimeError, sqlite3.Error) as error:
+        yield Finding("failed", "deployment", str(error))
     if settings.redis_url is not None:
         yield _redis(settings.redis_url)
 
@@ -213,6 +220,41 @@ def _stores(settings: Settings) -> Iterator[Finding]:
         yield Finding("warning" if found.warnings else "ok", subject, "; ".join((*found.warnings, lacks)))
 
 
+async def _deployment(settings: Settings) -> list[Finding]:
+    """Whether the master key is the database's, and whether these settings name every store that it needs."""
+    from gateway.backends import backends_of
+    from gateway.data_folder import database_place, master_key, master_key_path
+    from gateway.metadata import meta, sweep
+    from gateway.services.secrets import CHECK_NAME
+    from migrations import HEAD
+    from migrations.run import current_revision
+
+    if await asyncio.to_thread(current_revision, database_place(settings)) != HEAD:
+        return []
+    backends = backends_of(settings)
+    database = await backends.open_database()
+    try:
+        check = await meta.get(database, CHECK_NAME)
+        named = await database.read(sweep.blobs_by_store, heavy=True)
+    finally:
+        await database.close()
+    findings = []
+    if check is not None and (settings.master_key is not None or master_key_path(settings).exists()):
+        fits = hmac.compare_digest(check, master_key(settings).check_value())
+        findings.append(
+            Finding("ok", "master key", "it is the database's")
+            if fits
+            else Finding("failed", "master key", "it is not the one that this database was made with: no secret opens")
+        )
+    known = {EMBEDDED_STORE, *(store.name for store in settings.all_stores)}
+    findings += [
+        Finding("failed", f"store {name}", f"{count} blobs lie in it, and these settings do not name it")
+        for name, count in sorted(named.items())
+        if name not in known
+    ]
+    return findings
+
+
 async def _check_store(store: S3Store) -> StoreCheck:
     from gateway.blobs.upstream.check import check_store
 
@@ -238,7 +280,9 @@ def _redis(url: str) -> Finding:
     try:
         asyncio.run(probe())
     except (CacheUnavailable, TimeoutError) as error:
-        return Finding("warning", "Redis", f"{address}: {str(error) or 'it does not answer'}; renditions are not shared")
+        return Finding(
+            "warning", "Redis", f"{address}: {str(error) or 'it does not answer'}; renditions are not shared"
+        )
     return Finding("ok", "Redis", f"{address} answers")
 
 

@@ -101,7 +101,7 @@ class Call:
     def upload_id(self) -> str:
         """The multipart upload that the query names. Raises S3Error NoSuchUpload where it cannot be one."""
         upload = self.parameters["uploadId"]
-        if not upload.isascii():
+        if not upload.isascii() or "\0" in upload:
             raise S3Error("NoSuchUpload")
         return upload
 

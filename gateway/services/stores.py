@@ -32,6 +32,7 @@ class Stores:
     ) -> None:
         self.keyring = keyring
         self._stores = {store.name: store for store in stores}
+        self._told: set[str] = set()
         self._default = self._stores[default]
         self._lease = lease
         self._memory = _Memory(memory_bytes)
@@ -47,6 +48,11 @@ class Stores:
         """Raises StoreUnavailable where the settings have no such store."""
         store = self._stores.get(name)
         if store is None:
+            if name not in self._told:
+                self._told.add(name)
+                log.error(
+                    "rows name the store %r, which this node's settings do not: nothing in it can be read here", name
+                )
             raise StoreUnavailable(f"The store {name!r} is not configured.")
         return store
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.functional.conftest import StartServer
 from tests.servers.minio import Minio
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.redis import Redis
@@ -50,3 +54,33 @@ def test_a_bucket_that_is_not_there_is_named(tmp_path: Path, minio: Minio) -> No
     verdict, detail = findings(data)["store main"]
     assert verdict == "failed"
     assert "not-made-by-anyone" in detail
+
+
+def test_a_master_key_that_is_not_the_databases_fails(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    environment_of(data)["PIXGATE_MASTER_KEY"] = "ab" * 32
+    pixgate("keys", "create", "--account", "anna", data=data)
+    assert findings(data)["master key"] == ("ok", "it is the database's")
+    environment_of(data)["PIXGATE_MASTER_KEY"] = "cd" * 32
+    verdict, detail = findings(data)["master key"]
+    assert verdict == "failed"
+    assert "not the one that this database was made with" in detail
+    assert pixgate("doctor", data=data, check=False).returncode == 1
+
+
+def test_a_store_that_rows_name_and_settings_do_not_fails(
+    start_server: StartServer, tmp_path: Path, minio: Minio
+) -> None:
+    data = tmp_path / "data"
+    environment_of(data)["PIXGATE_STORE_URL"] = minio.store_url(minio.new_bucket())
+    server = start_server(data)
+    server.client().create_bucket(Bucket="photos")
+    server.client().put_object(Bucket="photos", Key="key", Body=b"x")
+    server.stop()
+    del environment_of(data)["PIXGATE_STORE_URL"]
+    verdict, detail = findings(data)["store main"]
+    assert (verdict, detail) == ("failed", "1 blobs lie in it, and these settings do not name it")
+    server.start()
+    with pytest.raises(ClientError, match="ServiceUnavailable"):
+        server.client().get_object(Bucket="photos", Key="key")
+    assert "rows name the store 'main', which this node's settings do not" in server.tail()

@@ -6,6 +6,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+from xml.etree import ElementTree
 
 import pytest
 
@@ -50,6 +51,10 @@ def ask(server: Server, method: str, target: str, body: bytes | None = None, key
         ("GET", "/{bucket}/key?uploadId=%FF", 404, "NoSuchUpload"),
         ("PUT", "/{bucket}/key?uploadId=%FF&partNumber=1", 404, "NoSuchUpload"),
         ("DELETE", "/{bucket}/key?uploadId=%FF", 404, "NoSuchUpload"),
+        ("GET", "/{bucket}/key?uploadId=a%00b", 404, "NoSuchUpload"),
+        ("PUT", "/{bucket}/key?uploadId=a%00b&partNumber=1", 404, "NoSuchUpload"),
+        ("DELETE", "/{bucket}/key?uploadId=a%00b", 404, "NoSuchUpload"),
+        ("GET", "/{bucket}/key?versionId=a%00b", 400, "InvalidArgument"),
     ],
 )
 def test_parameters_that_are_not_utf_8(
@@ -104,3 +109,17 @@ def test_a_trailer_that_nobody_would_look_at_is_refused(http_server: Server, buc
     with refused.value as answer:
         assert (answer.code, b"<Code>InvalidRequest</Code>" in answer.read()) == (400, True)
     assert ask(http_server, "GET", f"/{bucket}/with-trailer")[0] == 404
+
+
+def test_a_marker_with_a_nul_is_a_place_like_any_other(http_server: Server, bucket: str) -> None:
+    status, body = ask(http_server, "GET", f"/{bucket}?uploads&key-marker=a%00b&upload-id-marker=a%00b")
+    assert status == 200, body
+
+
+def test_what_xml_cannot_say_is_replaced_in_errors(http_server: Server) -> None:
+    strange = Keys("a\x01b", "x" * 40)
+    status, body = ask(http_server, "GET", "/nowhere/a%00b%0Bc", keys=strange)
+    assert status == 403
+    root = ElementTree.fromstring(body)
+    assert root.findtext("AWSAccessKeyId") == "a\ufffdb"
+    assert root.findtext("Resource") == "/nowhere/a\ufffdb\ufffdc"

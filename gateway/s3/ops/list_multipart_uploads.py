@@ -17,6 +17,8 @@ async def list_multipart_uploads(call: Call) -> Reply:
     key_marker = key_parameter(call, "key-marker")
     # Without a key marker S3 overlooks the other.
     upload_marker = key_parameter(call, "upload-id-marker").decode() if key_marker else ""
+    # No id holds a NUL, and every id that follows what is before it follows the whole: not every database takes one.
+    upload_marker = upload_marker.partition("\0")[0]
     page = UploadPage((), (), False, None, None)
     if limit:
         page = await call.services.listing.uploads(
