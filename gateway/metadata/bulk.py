@@ -7,6 +7,9 @@ from collections.abc import Iterator, Sequence
 from gateway.metadata.lists import batches
 from gateway.metadata.port import Parameters, Row, Transaction
 
+FEW = 16
+"""Rows up to which a statement each is no slower."""
+
 
 async def insert_many(tx: Transaction, table: str, columns: str, rows: Sequence[Row], conflict: str = "") -> None:
     """Insert rows. `columns` are names with the types of PostgreSQL; `conflict` is an ON CONFLICT clause."""
@@ -14,7 +17,7 @@ async def insert_many(tx: Transaction, table: str, columns: str, rows: Sequence[
         return
     pairs = [column.rsplit(" ", 1) for column in columns.split(", ")]
     names = ", ".join(name for name, _ in pairs)
-    if tx.engine == "sqlite":
+    if not tx.arrays or len(rows) < FEW:
         marks = ", ".join("?" * len(pairs))
         await tx.many(f"INSERT INTO {table} ({names}) VALUES ({marks}) {conflict}", rows)
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from gateway.metadata.bulk import insert_many
 from gateway.metadata.port import Reader, Row, Transaction
 from gateway.model import Checksum, ChecksumAlgorithm, ChecksumType, Content, Encryption, Part, Sealed, Segment
 
@@ -92,12 +93,14 @@ async def insert(tx: Transaction, new: NewContent) -> int:
         for reference in new.references:
             rows.append((content, start, reference.length, reference.blob_id, reference.blob_offset))
             start += reference.length
-        await tx.many(
-            "INSERT INTO segments (content_id, start, length, blob_id, blob_offset) VALUES (?, ?, ?, ?, ?)", rows
+        await insert_many(
+            tx, "segments", "content_id bigint, start bigint, length bigint, blob_id bigint, blob_offset bigint", rows
         )
     if new.parts:
-        await tx.many(
-            "INSERT INTO content_parts (content_id, number, start, size, etag, checksum) VALUES (?, ?, ?, ?, ?, ?)",
+        await insert_many(
+            tx,
+            "content_parts",
+            "content_id bigint, number bigint, start bigint, size bigint, etag text, checksum text",
             [(content, part.number, part.start, part.size, part.etag, part.checksum) for part in new.parts],
         )
     return content

@@ -37,6 +37,9 @@ class Reader(Protocol):
 
 
 class Transaction(Reader, Protocol):
+    arrays: bool
+    """Whether a parameter may be an array: not on every engine, and over a pooler it takes the driver seconds to learn."""
+
     async def run(self, sql: str, parameters: Parameters = ()) -> int:
         """Execute a statement; gives the number of rows changed."""
 

@@ -81,8 +81,9 @@ class PostgresReader:
 
 
 class PostgresTransaction(PostgresReader):
-    def __init__(self, connection: Connection, begin: str) -> None:
+    def __init__(self, connection: Connection, begin: str, *, arrays: bool = True) -> None:
         super().__init__(connection, begin)
+        self.arrays = arrays
         self._locks: set[str] = set()
 
     async def run(self, sql: str, parameters: Parameters = ()) -> int:
@@ -379,7 +380,7 @@ class PostgresDatabase:
         wait = RETRY_SECONDS
         while True:
             use = await self._pool.acquire(due, patient=heavy)
-            tx = PostgresTransaction(use.connection, begin)
+            tx = PostgresTransaction(use.connection, begin, arrays=not self._pgbouncer)
             try:
                 result = await operation(tx)
             except BaseException as error:

@@ -93,6 +93,8 @@ class SqliteReader:
 
 
 class SqliteTransaction(SqliteReader):
+    arrays = False
+
     async def run(self, sql: str, parameters: Parameters = ()) -> int:
         return self._connection.execute(sql, parameters).rowcount
 
