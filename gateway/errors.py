@@ -20,6 +20,11 @@ class GatewayError(Exception):
     """The root. The text is for people and safe to show to a client."""
 
 
+def for_operator(error: BaseException) -> str:
+    """The text with what a client may not see, such as the host of a store: that stands in the error's notes."""
+    return " ".join([str(error), *(f"({note})" for note in getattr(error, "__notes__", ()))])
+
+
 class NotFound(GatewayError):
     pass
 

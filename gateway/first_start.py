@@ -7,7 +7,7 @@ import sys
 
 from gateway import data_folder
 from gateway.config import Address, Settings
-from gateway.errors import GatewayError, Unavailable
+from gateway.errors import GatewayError, Unavailable, for_operator
 from gateway.model import AccessKey
 from gateway.store_settings import S3Store
 from gateway.supervisor import AWAY
@@ -26,10 +26,10 @@ def prepare(settings: Settings, address: Address, *, again: bool = False) -> int
         made = asyncio.run(_ensure_root(settings))
     except Unavailable as error:
         if not again:
-            print(f"Waiting: {error}", file=sys.stderr)
+            print(f"Waiting: {for_operator(error)}", file=sys.stderr)
         return AWAY
     except (GatewayError, OSError, RuntimeError) as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(f"Error: {for_operator(error)}", file=sys.stderr)
         return 1
     if made is not None:
         print(root_message(settings, address, made, terminal=sys.stderr.isatty()), file=sys.stderr, flush=True)

@@ -245,6 +245,9 @@ def _from_url(url: str) -> dict[str, object]:
 
 
 def _from_s3_url(parts: SplitResult) -> dict[str, object]:
+    if "@" not in parts.netloc and "@" in (parts.path or parts.query):
+        # What stands before the slash was taken for the host: a part of a secret may be in all that follows.
+        raise ValueError("has a '/' or '?' before its '@': percent-encode the secret ('/' is %2F, '?' is %3F)")
     user, at, endpoint = parts.netloc.rpartition("@")
     if not endpoint:
         raise ValueError("names no host: s3://key:secret@host:port/bucket")

@@ -7,7 +7,7 @@ import logging
 
 from aiohttp import web
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, for_operator
 from gateway.http.reply import LastReply, Reply
 from gateway.s3.error_document import error_document
 from gateway.s3.errors import S3Error
@@ -30,8 +30,7 @@ class Waiting:
         self._reason = ""
 
     def because(self, error: GatewayError) -> None:
-        # What a client may not see, such as the host of a store, stands in its notes.
-        reason = " ".join([str(error), *(f"({note})" for note in getattr(error, "__notes__", ()))])
+        reason = for_operator(error)
         if reason != self._reason:
             self._reason = reason
             LOG.warning("not ready: %s", reason)

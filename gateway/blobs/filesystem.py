@@ -88,6 +88,14 @@ class FilesystemStore:
 
         await asyncio.to_thread(work)
 
+    async def strays(self) -> AsyncIterator[list[Entry]]:
+        entries = await asyncio.to_thread(self.folder.strays)
+        for start in range(0, len(entries), PAGE):
+            yield entries[start : start + PAGE]
+
+    async def remove_strays(self, names: Sequence[str]) -> list[str]:
+        return await asyncio.to_thread(lambda: [name for name in names if self.folder.remove_stray(name)])
+
     async def remove_lease(self, lease: int) -> None:
         await asyncio.to_thread(self.folder.remove_lease, lease)
 

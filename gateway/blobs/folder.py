@@ -15,6 +15,7 @@ import ctypes
 import errno
 import os
 import re
+import stat
 import threading
 import time
 from collections import OrderedDict
@@ -37,7 +38,8 @@ WRITE_BEHIND_BYTES = 4 * 1024**2
 IOV_MAX = 1024
 MARKER = "deployment"
 PACK = "p"
-NAME = re.compile(rf"[0-9]+/{PACK}?[0-9]+", re.ASCII)
+LEASE = re.compile(r"0|[1-9][0-9]*", re.ASCII)
+NAME = re.compile(rf"(?:{LEASE.pattern})/{PACK}?[0-9]+", re.ASCII)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _SYNC_FILE_RANGE_WRITE = 2
@@ -369,7 +371,7 @@ class Folder:
         try:
             for entry in os.scandir(self._base / str(lease)):
                 name = f"{lease}/{entry.name}"
-                if NAME.fullmatch(name):
+                if NAME.fullmatch(name) and not entry.is_dir():
                     with contextlib.suppress(FileNotFoundError):
                         status = entry.stat()
                         found.append(Entry(name, status.st_size, status.st_mtime_ns // 1_000_000))
@@ -382,7 +384,8 @@ class Folder:
     def leases(self) -> list[int]:
         """The leases that have a folder."""
         try:
-            return sorted(int(entry.name) for entry in os.scandir(self._base) if entry.name.isdecimal())
+            entries = os.scandir(self._base)
+            return sorted(int(entry.name) for entry in entries if LEASE.fullmatch(entry.name) and entry.is_dir())
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -395,6 +398,55 @@ class Folder:
             pass
         except OSError as error:
             raise translate(error) from error
+
+    def strays(self) -> list[Entry]:
+        """The files below the deployment's folder that are not named as blobs are. Follows no link. Blocks."""
+        found = []
+        folders = [""]
+        try:
+            while folders:
+                folder = folders.pop()
+                with contextlib.suppress(FileNotFoundError), os.scandir(self._base / folder) as entries:
+                    for entry in entries:
+                        name = folder + entry.name
+                        if entry.is_dir(follow_symlinks=False):
+                            folders.append(f"{name}/")
+                        elif entry.is_file(follow_symlinks=False) and not NAME.fullmatch(name):
+                            with contextlib.suppress(FileNotFoundError):
+                                status = entry.stat(follow_symlinks=False)
+                                found.append(Entry(name, status.st_size, status.st_mtime_ns // 1_000_000))
+        except OSError as error:
+            raise translate(error) from error
+        return found
+
+    def remove_stray(self, name: str) -> bool:
+        """Delete a file that `strays` named; whether it is gone. Raises ValueError for a blob's name. Blocks.
+
+        Each folder on the way is opened in the one before and never through a link, so that a folder which became a
+        link since it was listed leads nowhere else.
+        """
+        *folders, last = name.split("/")
+        if NAME.fullmatch(name) or not all(part not in ("", ".", "..") for part in (*folders, last)):
+            raise ValueError(f"not a stray's name: {name!r}")
+        try:
+            fd = os.open(self._base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                for folder in folders:
+                    inner = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+                    os.close(fd)
+                    fd = inner
+                if not stat.S_ISREG(os.stat(last, dir_fd=fd, follow_symlinks=False).st_mode):
+                    return False
+                os.unlink(last, dir_fd=fd)
+            finally:
+                os.close(fd)
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                return False
+            raise translate(error) from error
+        return True
 
     def remove_lease(self, lease: int) -> None:
         """Remove a lease's folder where it is empty."""

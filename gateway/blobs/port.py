@@ -136,6 +136,15 @@ class Store(Protocol):
     async def remove(self, names: Sequence[str]) -> None:
         """Delete; what is not there is deleted already."""
 
+    def strays(self) -> AsyncIterator[list[Entry]]:
+        """What lies under the deployment's id without being named as a blob is, in pages; named from there."""
+
+    async def remove_strays(self, names: Sequence[str]) -> list[str]:
+        """Delete such; gives those that are gone. Spared is what could be another thing behind the same name.
+
+        Raises ValueError for a blob's name.
+        """
+
     async def remove_lease(self, lease: int) -> None:
         """Remove what is left of a lease under which no blob lies."""
 

@@ -35,6 +35,14 @@ class Tells(Protocol):
     headers: dict[str, str]
 
 
+class Claims(Protocol):
+    async def of(self, key: bytes) -> bytes | None:
+        """The key of the mark whose deployment, this or another one, keeps this object for itself; None: nobody does.
+
+        Raises StoreUnavailable.
+        """
+
+
 class Source(Protocol):
     """The buckets of a service. Raises StoreUnavailable."""
 
@@ -55,8 +63,8 @@ class Source(Protocol):
     async def versions_of(self, bucket: str, key: bytes) -> list[SourceObject]:
         """All versions and delete markers of one key, the newest first."""
 
-    def is_ours(self, bucket: str, key: bytes) -> bool:
-        """Whether the store itself keeps it there for Pixgate."""
+    def claims(self, bucket: str) -> Claims:
+        """What Pixgate itself keeps in the bucket, for one run through it."""
 
     async def remove(self, name: str, modified_ms: int | None) -> bool:
         """Delete the object behind an adopted name, if it still is what the name says; whether it is gone.

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from gateway.config import Settings, SettingsError, load
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, for_operator
 from gateway.services import Services
 
 T = TypeVar("T")
@@ -67,7 +67,7 @@ def with_services(settings: Settings, work: Callable[[Services], Awaitable[T]], 
     try:
         return asyncio.run(run())
     except GatewayError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(for_operator(error)) from error
     except OSError as error:
         raise click.ClickException(f"{error.filename or settings.data}: {error.strerror}") from error
 

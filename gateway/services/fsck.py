@@ -9,7 +9,7 @@ from functools import partial
 
 from gateway.blobs.adopted import is_adopted
 from gateway.blobs.port import Entry, Store
-from gateway.errors import StoreUnavailable
+from gateway.errors import StoreUnavailable, for_operator
 from gateway.metadata import leases, sweep, usage
 from gateway.metadata.port import Database
 from gateway.metadata.sweep import BlobRow
@@ -77,8 +77,9 @@ class Fsck:
             try:
                 await self._check_store(report, store, progress, check_adopted=check_adopted)
                 await self._check_names(report, store, delete_unknown, older_than_ms)
+                await self._check_strays(report, store, delete_unknown, older_than_ms)
             except StoreUnavailable as error:
-                report.problems.append(f"the store {store.name} could not be checked to its end: {error}")
+                report.problems.append(f"the store {store.name} could not be checked to its end: {for_operator(error)}")
         if repair:
             await self._database.write(usage.recount, heavy=True)
             report.repaired.append("counted the objects and bytes of every bucket again")
@@ -175,3 +176,19 @@ class Fsck:
                 await store.remove(old)
                 await store.remove_lease(lease)
                 report.repaired += [f"removed {name} from {store.name}, which no row names" for name in old]
+
+    async def _check_strays(self, report: FsckReport, store: Store, delete: bool, older_than_ms: int) -> None:
+        """What lies among the blobs but is named as none is: nothing of ours, or of a version of ours to come."""
+        async for page in store.strays():
+            report.leftovers += [f"{store.name}: {_shown(entry.name)} ({entry.size} bytes)" for entry in page]
+            if delete:
+                old = [entry.name for entry in page if entry.modified_ms <= now_ms() - older_than_ms]
+                gone = await store.remove_strays(old)
+                report.repaired += [
+                    f"removed {_shown(name)} from {store.name}, which is no blob's name" for name in gone
+                ]
+
+
+def _shown(name: str) -> str:
+    """A name that anybody may have given, for a terminal: what cannot be printed is escaped."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in name)

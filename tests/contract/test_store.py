@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from hashlib import md5
 from pathlib import Path
 
@@ -16,37 +17,67 @@ from gateway.blobs.filesystem import FilesystemStore
 from gateway.blobs.port import Placed, Store
 from gateway.blobs.upstream.check import StoreCheck, check_store
 from gateway.blobs.upstream.store import UpstreamStore
-from gateway.errors import InvalidValue, Md5Mismatch, StoreUnavailable
+from gateway.errors import InvalidValue, Md5Mismatch, StoreUnavailable, for_operator
 from gateway.model import Expectations, Segment
 from gateway.services.ingest import ingest
 from gateway.store_settings import S3Store, parse_store
 from tests.servers.minio import Minio
 from tests.servers.ports import free_port
 from tests.servers.rclone import Rclone
+from tests.servers.s3 import S3Server
 
 DEPLOYMENT = "d1"
+PREFIX = "under/here"
 MEBIBYTE = 1024 * 1024
 
 Maker = Callable[[str], Store]
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the stores of a test share, seen past them: in place of the folder or of the prefix in a bucket."""
+
+    folder: Path
+    server: S3Server | None = None
+    bucket: str = ""
+
+    async def put(self, name: str, data: bytes) -> None:
+        if self.server is not None:
+            client = self.server.client()
+            await asyncio.to_thread(client.put_object, Bucket=self.bucket, Key=f"{PREFIX}/{name}", Body=data)
+            return
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+    async def has(self, name: str) -> bool:
+        if self.server is None:
+            return (self.folder / name).exists()
+        found = await asyncio.to_thread(self.server.client().list_objects_v2, Bucket=self.bucket)
+        return f"{PREFIX}/{name}" in [one["Key"] for one in found.get("Contents", [])]
+
+
 @pytest.fixture(params=["folder", "minio", "rclone"])
-async def maker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Maker]:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    if request.param == "folder":
+        return Place(tmp_path)
+    server = request.getfixturevalue("minio" if request.param == "minio" else "rclone_s3")
+    return Place(tmp_path, server, server.new_bucket())
+
+
+@pytest.fixture
+async def maker(place: Place) -> AsyncIterator[Maker]:
     """Makes stores of one deployment or another, all in the same place."""
     made: list[Store] = []
     executor = ThreadPoolExecutor(4)
-    url = ""
-    if request.param != "folder":
-        server = request.getfixturevalue("minio" if request.param == "minio" else "rclone_s3")
-        url = server.store_url(server.new_bucket()) + "&prefix=under/here"
 
     def make(deployment: str) -> Store:
-        if url:
-            settings = parse_store(url, "s")
+        if place.server is not None:
+            settings = parse_store(f"{place.server.store_url(place.bucket)}&prefix={PREFIX}", "s")
             assert isinstance(settings, S3Store)
             store: Store = UpstreamStore(settings, deployment)
         else:
-            store = FilesystemStore(tmp_path, deployment, executor, name="s")
+            store = FilesystemStore(place.folder, deployment, executor, name="s")
         made.append(store)
         return store
 
@@ -260,7 +291,7 @@ async def test_a_missing_bucket_is_made_unless_something_was_stored_in_it(minio:
     settings = parse_store(url)
     assert isinstance(settings, S3Store)
     store = UpstreamStore(settings, DEPLOYMENT)
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(InvalidValue, match=f"bucket {settings.bucket} on {settings.endpoint} is missing"):
         await store.claim(used=True)
     found = await check_store(settings)
     assert not found.ok
@@ -269,6 +300,20 @@ async def test_a_missing_bucket_is_made_unless_something_was_stored_in_it(minio:
     await store.claim(used=True)
     assert await store.create_bucket() is False
     await store.close()
+
+
+async def test_a_claim_that_is_refused_says_where_but_only_to_the_operator(minio: Minio) -> None:
+    url = minio.store_url(minio.new_bucket()).replace(minio.secret_key, "another-secret")
+    settings = parse_store(url, "main")
+    assert isinstance(settings, S3Store)
+    store = UpstreamStore(settings, DEPLOYMENT)
+    with pytest.raises(StoreUnavailable) as raised:
+        await store.claim(used=False)
+    await store.close()
+    assert str(raised.value) == "The store refused the request."
+    said = for_operator(raised.value)
+    assert f"(store main, bucket {settings.bucket} on {settings.endpoint}: the keys are wrong" in said
+    assert "another-secret" not in said
 
 
 async def test_a_check_says_what_is_wrong_and_what_is_missing(minio: Minio, rclone_s3: Rclone) -> None:
@@ -350,3 +395,47 @@ async def test_names_that_are_not_ours_are_refused(store: Store, name: str) -> N
         await store.open(Segment("s", name, 0, 0, 1))
     with pytest.raises(ValueError, match="not a blob's name"):
         await store.remove([name])
+
+
+async def test_strays_are_what_lies_among_the_blobs_and_is_none(place: Place, store: Store) -> None:
+    blob = await write(store, b"blob")
+    packed = await store.append(b"packed")
+    strays = {"junk/blob": 4, "99/junk": 1, "note.txt": 7, "7/sub/1": 2, "007/1": 3, "7/ä b+%41\x7f.txt": 5}
+    for name, size in strays.items():
+        await place.put(f"{DEPLOYMENT}/{name}", bytes(size))
+    beyond = ["note.txt", f"cache/{DEPLOYMENT}/aa/bb", f"{DEPLOYMENT}x/junk", "d2/7/junk"]
+    for name in beyond:
+        await place.put(name, b"not ours")
+    before = int(time.time() * 1000)
+    found = {entry.name: entry async for page in store.strays() for entry in page}
+    assert {name: entry.size for name, entry in found.items()} == strays
+    assert all(abs(entry.modified_ms - before) < 60_000 for entry in found.values())
+
+    some = sorted(strays)[1:]
+    assert sorted(await store.remove_strays(some)) == some
+    assert [entry.name async for page in store.strays() for entry in page] == sorted(strays)[:1]
+    await store.remove_strays([*strays])
+    assert [page async for page in store.strays()] == []
+    for name in (*beyond, "deployment"):
+        assert await place.has(name), name
+    assert await read(store, segment(blob)) == b"blob"
+    assert await read(store, segment(packed)) == b"packed"
+    for name in (blob.name, packed.name, ""):
+        with pytest.raises(ValueError, match="not a stray's name"):
+            await store.remove_strays([name])
+    assert await read(store, segment(blob)) == b"blob"
+
+
+async def test_more_strays_than_a_page(minio: Minio) -> None:
+    settings = parse_store(minio.store_url(minio.new_bucket()), "s")
+    assert isinstance(settings, S3Store)
+    client = minio.client()
+    with ThreadPoolExecutor(16) as threads:
+        keys = [f"{DEPLOYMENT}/7/old-{number}" for number in range(1005)]
+        list(threads.map(lambda key: client.put_object(Bucket=settings.bucket, Key=key, Body=b""), keys))
+    store = UpstreamStore(settings, DEPLOYMENT)
+    async for page in store.strays():
+        await store.remove_strays([entry.name for entry in page])
+    assert [page async for page in store.strays()] == []
+    assert await store.leases() == []
+    await store.close()

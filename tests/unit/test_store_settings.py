@@ -77,6 +77,9 @@ MISTAKES = {
     "s3://k:s@host:9000": "names no bucket",
     "s3:///bucket": "names no host",
     "s3://k:s@host/bucket/more": "more than a bucket",
+    "s3://k:ab/cd+ef==@host/bucket": "percent-encode the secret",
+    "s3://k:ab/cd/ef@host:9000/bucket?tls=off": "percent-encode the secret",
+    "s3://k:ab?cd@host/bucket": "percent-encode the secret",
     "s3://key@host/bucket": "key:secret",
     "s3://host/bucket": "has no access key and secret key",
     "s3://host/bucket?access_key=k": "has no secret key",
@@ -108,9 +111,23 @@ def test_mistakes_are_told(url: str, message: str) -> None:
         parse_store(url)
 
 
+def test_an_at_sign_in_a_parameter_is_no_mistake() -> None:
+    store = parse_store("s3://host/bucket?credentials=chain&ca=/etc/a@b.pem")
+    assert isinstance(store, S3Store)
+    assert store.ca == Path("/etc/a@b.pem")
+
+
 @given(
     st.text(max_size=60),
-    st.sampled_from(["s3://AKID:hushhush@", "s3://hushhush:hushhush@h/", "s3://a:hushhush@h/bucket?"]),
+    st.sampled_from(
+        [
+            "s3://AKID:hushhush@",
+            "s3://hushhush:hushhush@h/",
+            "s3://a:hushhush@h/bucket?",
+            "s3://a:hushhush/hushhush@h/",
+            "s3://a:hushhush?hushhush@h/",
+        ]
+    ),
 )
 def test_no_message_holds_a_secret(rest: str, start: str) -> None:
     try:

@@ -7,7 +7,8 @@ import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from gateway.blobs.upstream.errors import Refused, UpstreamError
+from gateway.blobs.upstream.errors import UpstreamError
+from gateway.blobs.upstream.explain import explain
 from gateway.blobs.upstream.features import Features
 from gateway.blobs.upstream.listing import list_prefixes
 from gateway.blobs.upstream.multipart import abort
@@ -54,20 +55,6 @@ async def check_store(settings: S3Store, *, timeout: float = CHECK_SECONDS) -> S
         return StoreCheck(settings.name, (str(error),))
     finally:
         await store.close()
-
-
-def explain(error: UpstreamError, settings: S3Store) -> str:
-    """What is wrong, for who looks after the store: it may name hosts, but never a secret."""
-    if isinstance(error, Refused):
-        if error.code == "NoSuchBucket" or (error.status == 404 and not error.code):
-            return f"the bucket {settings.bucket} does not exist (where nothing was ever stored in it, the server makes it)"
-        if error.code in ("InvalidAccessKeyId", "SignatureDoesNotMatch"):
-            return f"the keys are wrong: {error.detail}"
-        if error.code == "RequestTimeTooSkewed":
-            return f"the clocks differ too much: {error.detail}"
-        if error.status in (301, 307, 308) or error.code in ("AuthorizationHeaderMalformed", "PermanentRedirect"):
-            return f"the region or the endpoint is another: {error.detail}"
-    return f"{settings.endpoint}: {error.detail}"
 
 
 async def _check(store: UpstreamStore) -> StoreCheck:

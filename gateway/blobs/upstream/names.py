@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 
-NAME = re.compile(r"[0-9]+/p?[0-9]+", re.ASCII)
+LEASE = re.compile(rb"0|[1-9][0-9]*")
+NAME = re.compile(r"(?:0|[1-9][0-9]*)/p?[0-9]+", re.ASCII)
 MARKER = b"deployment"
 PROBE = b"probe"
 
@@ -56,3 +57,24 @@ class Layout:
         except UnicodeDecodeError:
             return None
         return name if NAME.fullmatch(name) else None
+
+    def stray(self, key: bytes) -> str | None:
+        """What a key of a listing is called from the deployment's folder on; None for a blob and for what lies elsewhere.
+
+        The folder itself, which some tools make as an empty object, is none.
+        """
+        if not key.startswith(self.base) or key == self.base or self.name(key) is not None:
+            return None
+        return key.removeprefix(self.base).decode("utf-8", "surrogateescape")
+
+    def stray_key(self, name: str) -> bytes | None:
+        """The object behind a stray's name; None where a server on the way might take the key for another one.
+
+        Such are keys with `//` or with `.` or `..` between slashes, which some resolve as paths: what they would delete
+        then could be a blob, or lie elsewhere. Raises ValueError for a blob's name.
+        """
+        if not name or NAME.fullmatch(name) is not None:
+            raise ValueError(f"not a stray's name: {name!r}")
+        if any(part in ("", ".", "..") for part in name.removesuffix("/").split("/")):
+            return None
+        return self.base + name.encode("utf-8", "surrogateescape")

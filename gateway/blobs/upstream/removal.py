@@ -32,9 +32,13 @@ async def remove_objects(client: Client, bucket: str, keys: Sequence[bytes]) -> 
         except (Refused, ServerError) as error:
             if error.status not in (400, 403, 404, 405, 501) or error.code in ("NoSuchBucket", "AccessDenied"):
                 raise
-            for first in range(0, len(batch), ABREAST):
-                few = batch[first : first + ABREAST]
-                await asyncio.gather(*(remove_object(client, bucket, key) for key in few))
+            await remove_each(client, bucket, batch)
+
+
+async def remove_each(client: Client, bucket: str, keys: Sequence[bytes]) -> None:
+    """Delete them one by one, some abreast. Raises UpstreamError."""
+    for start in range(0, len(keys), ABREAST):
+        await asyncio.gather(*(remove_object(client, bucket, key) for key in keys[start : start + ABREAST]))
 
 
 async def remove_object(client: Client, bucket: str, key: bytes, version_id: str | None = None) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from gateway.blobs.adopted import AdoptedName, parse_adopted
 from gateway.blobs.source import SourceObject
+from gateway.blobs.upstream.claims import UpstreamClaims
 from gateway.blobs.upstream.client import Client
 from gateway.blobs.upstream.errors import BadResponse, Refused
 from gateway.blobs.upstream.listing import Listed, list_objects, list_versions
@@ -36,8 +37,8 @@ class UpstreamSource:
         self._bucket = bucket
         self._layout = layout
 
-    def is_ours(self, bucket: str, key: bytes) -> bool:
-        return bucket == self._bucket and self._layout.is_ours(key)
+    def claims(self, bucket: str) -> UpstreamClaims:
+        return UpstreamClaims(self._client, bucket, self._layout if bucket == self._bucket else None)
 
     async def versioning(self, bucket: str) -> Versioning:
         answer = await self._client.call(

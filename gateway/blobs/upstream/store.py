@@ -10,18 +10,19 @@ from gateway.blobs.adopted import is_adopted, parse_adopted
 from gateway.blobs.port import Entry, Placed
 from gateway.blobs.upstream.client import Client
 from gateway.blobs.upstream.errors import Refused, UpstreamError
+from gateway.blobs.upstream.explain import locate, place_of
 from gateway.blobs.upstream.features import Features, find_features
 from gateway.blobs.upstream.get import UpstreamReader, open_range
 from gateway.blobs.upstream.listing import list_objects, list_prefixes, list_uploads
 from gateway.blobs.upstream.marker import claim
 from gateway.blobs.upstream.multipart import MULTIPART_BYTES, MultipartWriter, abort
-from gateway.blobs.upstream.names import Layout
+from gateway.blobs.upstream.names import LEASE, Layout
 from gateway.blobs.upstream.pack import Packer
 from gateway.blobs.upstream.put import BodyUpload, PutWriter, put_whole
-from gateway.blobs.upstream.removal import remove_object, remove_objects
+from gateway.blobs.upstream.removal import remove_each, remove_object, remove_objects
 from gateway.blobs.upstream.request import Request
 from gateway.blobs.upstream.source import UpstreamSource, version_query
-from gateway.errors import StoreUnavailable
+from gateway.errors import InvalidValue, StoreUnavailable
 from gateway.model import Segment
 from gateway.store_settings import S3Store
 
@@ -154,11 +155,29 @@ class UpstreamStore:
         base = self._layout.base
         prefixes = await list_prefixes(self._client, self._bucket, base)
         texts = [prefix.removeprefix(base).rstrip(b"/") for prefix in prefixes]
-        return sorted(int(text) for text in texts if text.isdigit())
+        return sorted(int(text) for text in texts if LEASE.fullmatch(text))
 
     async def remove(self, names: Sequence[str]) -> None:
         """Raises UpstreamError."""
         await remove_objects(self._client, self._bucket, [self._layout.key(name) for name in names])
+
+    async def strays(self) -> AsyncIterator[list[Entry]]:
+        """Lists all that the deployment has here. Raises UpstreamError."""
+        async for page in list_objects(self._client, self._bucket, self._layout.base):
+            entries = [
+                Entry(name, found.size, found.modified_ms)
+                for found in page
+                if (name := self._layout.stray(found.key)) is not None
+            ]
+            if entries:
+                yield entries
+
+    async def remove_strays(self, names: Sequence[str]) -> list[str]:
+        """Raises UpstreamError."""
+        keys = {name: key for name in names if (key := self._layout.stray_key(name)) is not None}
+        # One by one: a document that names many at once cannot hold every byte that a key may have.
+        await remove_each(self._client, self._bucket, list(keys.values()))
+        return list(keys)
 
     async def remove_lease(self, lease: int) -> None:
         """Abort what was begun under it and never finished. Raises UpstreamError."""
@@ -186,13 +205,26 @@ class UpstreamStore:
     async def claim(self, *, used: bool) -> None:
         """Find out what the service can do, and mark the place as this deployment's; make the bucket where it is missing.
 
-        Raises InvalidValue where it is another's or has no mark although it was `used`; UpstreamError, DiskFull.
+        Raises InvalidValue where it is another's, or has no mark or no bucket although it was `used`; DiskFull;
+        UpstreamError, whose note names the place.
         """
+        try:
+            await self._claim(used=used)
+        except UpstreamError as error:
+            locate(error, self.settings)
+            raise
+
+    async def _claim(self, *, used: bool) -> None:
         try:
             await self.learn()
         except Refused as error:
-            if used or error.code != "NoSuchBucket":
+            if error.code != "NoSuchBucket":
                 raise
+            if used:
+                raise InvalidValue(
+                    f"the database names blobs, but the bucket of {place_of(self.settings)} is missing: "
+                    "is the name mistyped, or is it another service?"
+                ) from error
             await self.create_bucket()
             await self.learn()
         await claim(

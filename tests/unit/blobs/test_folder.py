@@ -412,3 +412,27 @@ def test_probe_finds_out_whether_the_folder_works(tmp_path: Path) -> None:
     (tmp_path / "blobs").mkdir()
     store.probe()
     assert list((tmp_path / "blobs").iterdir()) == []
+
+
+def test_strays_are_looked_for_and_deleted_below_the_folder_only(store: Folder, tmp_path: Path) -> None:
+    base, outside = tmp_path / "d1", tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").write_bytes(b"kept")
+    (base / "link").symlink_to(outside)
+    (base / "7" / "linked.txt").symlink_to(outside / "kept")
+    (base / "99").write_bytes(b"a file where leases have folders")
+    (base / "7" / "5").mkdir()
+    (base / "7" / "5" / "deep").write_bytes(b"x")
+    assert sorted(entry.name for entry in store.strays()) == ["7/5/deep", "99"]
+    assert (store.leases(), store.entries(7)) == ([7], [])
+    for name in ("link/kept", "7/linked.txt", "link"):
+        assert not store.remove_stray(name), name
+    for name in ("../outside/kept", "7/../../outside/kept", str(outside / "kept"), "junk//x", "./99", "", "7/5"):
+        with pytest.raises(ValueError, match="not a stray's name"):
+            store.remove_stray(name)
+    assert (outside / "kept").read_bytes() == b"kept"
+    assert (base / "link").is_symlink()
+    assert store.remove_stray("7/5/deep")
+    assert store.remove_stray("99")
+    assert store.remove_stray("never/there")
+    assert store.strays() == []

@@ -120,3 +120,25 @@ async def test_leftovers_are_reported_and_removed_only_on_request(services: Serv
     assert await services.fsck.run(delete_unknown=True)
     assert folder_of(services).size(name) is None
     assert (await services.fsck.run()).leftovers == []
+
+
+@pytest.mark.embedded
+async def test_what_is_named_as_no_blob_is_a_leftover_too(services: Services, bucket: Bucket) -> None:
+    content = await put(services, bucket, b"key", bytes(PACKED_BYTES + 1))
+    assert content is not None
+    root = folder_of(services).root
+    base = root / services.deployment
+    for name in ("junk/blob", "99/junk", "note.txt", f"{services.lease.id}/\x1b[31m"):
+        (base / name).parent.mkdir(exist_ok=True)
+        (base / name).write_bytes(b"four")
+    (root / "beside").write_bytes(b"not ours")
+    wanted = ["junk/blob", "99/junk", "note.txt", f"{services.lease.id}/\\x1b[31m"]
+    report = await services.fsck.run(delete_unknown=True, older_than_ms=60_000)
+    assert sorted(report.leftovers) == sorted(f"local: {name} (4 bytes)" for name in wanted)
+    assert (report.problems, report.repaired) == ([], [])
+    report = await services.fsck.run(delete_unknown=True)
+    assert sorted(report.repaired) == sorted(f"removed {name} from local, which is no blob's name" for name in wanted)
+    assert sorted(path.name for path in base.rglob("*") if path.is_file()) == ["1"]
+    assert (root / "beside").read_bytes() == b"not ours"
+    report = await services.fsck.run()
+    assert (report.leftovers, report.problems, report.blobs) == ([], [], 1)

@@ -26,3 +26,35 @@ def test_what_is_not_ours_has_no_name(key: bytes) -> None:
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="not a blob's name"):
         Layout("a/b", "d1").key(name)
+
+
+def test_strays_have_names_that_lead_back_to_them() -> None:
+    layout = Layout("pre/fix", "d1")
+    for key in (
+        b"pre/fix/d1/junk/blob",
+        b"pre/fix/d1/99/junk",
+        b"pre/fix/d1/7/",
+        b"pre/fix/d1/\xff",
+        b"pre/fix/d1/007/1",
+    ):
+        name = layout.stray(key)
+        assert name is not None
+        assert layout.stray_key(name) == key
+    for key in (
+        b"pre/fix/d1/7/1",
+        b"pre/fix/d1/7/p1",
+        b"pre/fix/d1/",
+        b"pre/fix/d12/junk",
+        b"pre/fix/deployment",
+        b"d1/x",
+    ):
+        assert layout.stray(key) is None, key
+
+
+@pytest.mark.parametrize(
+    "name", ["../deployment", "7/../../deployment", "/7/1", "7//1", "./7/1", "7/1//", "a/.", "/", ".."]
+)
+def test_keys_that_a_server_may_resolve_to_another_are_never_deleted(name: str) -> None:
+    layout = Layout("", "d1")
+    assert layout.stray(b"d1/" + name.encode()) == name
+    assert layout.stray_key(name) is None
