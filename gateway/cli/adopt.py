@@ -136,12 +136,22 @@ def _counts(report: AdoptReport) -> dict[str, Any]:
 def _tell(report: AdoptReport, attached: Attachment, *, as_json: bool) -> None:
     counts = _counts(report)
     if as_json:
-        print_json({"store": attached.store, "bucket": attached.source, **counts, "reasons": report.skipped})
+        print_json(
+            {
+                "store": attached.store,
+                "bucket": attached.source,
+                **counts,
+                "reasons": report.skipped,
+                "left_out": report.left_out,
+            }
+        )
         return
     for reason in report.skipped:
         click.echo(f"skipped: {reason}")
     if report.skipped_count > len(report.skipped):
         click.echo(f"and {report.skipped_count - len(report.skipped)} more")
+    for mark, count in report.left_out.items():
+        click.echo(f"left out: {count} objects that the deployment of {attached.source}/{mark} keeps for itself")
     text = f"{counts['listed']} objects in {attached.source}: {counts['new']} new, {counts['changed']} changed, "
     text += f"{counts['gone']} gone"
     if counts["kept"]:

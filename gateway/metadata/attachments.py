@@ -3,7 +3,8 @@
 The ledger has a row for each object (or version) that was ever seen there, and names the version that stands for it here.
 Where that version is gone the row is the marker that keeps a later run from bringing it back. Whether the gateway itself
 wrote to a key is read from the rows, not remembered: it did where a version stands that the ledger does not know, or where
-the ledger knows the key and none of its versions stands any more.
+the ledger knows the key and none of its versions stands any more. What a run left alone that it had not seen before has
+the row, too, so that the key stays away when it is deleted here later.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from gateway.metadata.versions import NONCE_BYTES, dump_pairs
 from gateway.model import Headers
 
 UID_BYTES = 16
+NEVER_STOOD = 0
+"""In the ledger: no version ever stood for it here. No version has this number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,10 @@ async def finish(tx: Transaction, current: Attachment, objects: int | None, now_
 
 
 class Known(NamedTuple):
-    """A row of the ledger. `source_version` is empty where the source has no versions; `etag` is for delete markers."""
+    """A row of the ledger. `source_version` is empty where the source has no versions; `etag` is for delete markers.
+
+    `seq` is NEVER_STOOD for what was left alone since it was first seen.
+    """
 
     key: bytes
     source_version: str
@@ -186,8 +192,8 @@ def source_version(listed: SourceObject) -> str:
 
 
 def is_same(known: Known, listed: SourceObject) -> bool:
-    """Whether the ledger has it so. Times of a HEAD are whole seconds."""
-    if known.etag != listed.etag:
+    """Whether the ledger has it so, and nothing is to be decided. Times of a HEAD are whole seconds."""
+    if known.seq == NEVER_STOOD or known.etag != listed.etag:
         return False
     if known.modified_ms % 1000 and listed.modified_ms % 1000:
         return known.modified_ms == listed.modified_ms
@@ -225,6 +231,7 @@ class _Plan:
     removed: list[_Standing] = field(default_factory=list)
     forgotten: list[Known] = field(default_factory=list)
     inserted: list[SourceObject] = field(default_factory=list)
+    left: list[SourceObject] = field(default_factory=list)
     headers: list[tuple[int, Headers]] = field(default_factory=list)
     objects: int = 0
     bytes: int = 0
@@ -283,6 +290,7 @@ async def reconcile(
         plan.objects += int(there) - int(bool(before) and before[-1].content_id is not None)
     await _remove(tx, current, plan)
     seqs = await _insert(tx, current, plan)
+    await _note(tx, current, [(one, NEVER_STOOD) for one in plan.left])
     await _set_heads(tx, bucket_id, tops, bared, seqs)
     for seq, headers in plan.headers:
         await tx.run("UPDATE versions SET headers = ? WHERE seq = ?", (dump_pairs(headers), seq))
@@ -324,8 +332,10 @@ def _decide(
             plan.inserted.append(found)
             plan.bytes += found.size - row.size
             changes.changed += 1
-        elif kept or entry is not None:
+        elif kept or (entry is not None and entry.seq != NEVER_STOOD):
             changes.kept += 1
+            if entry is None:
+                plan.left.append(found)
         else:
             plan.inserted.append(found)
             plan.bytes += found.size
@@ -401,18 +411,20 @@ async def _insert(tx: Transaction, current: Attachment, plan: _Plan) -> dict[byt
             for at, (seq, one) in enumerate(zip(seqs, new, strict=True))
         ],
     )
+    await _note(tx, current, list(zip(new, seqs, strict=True)))
+    return {one.key: seq for seq, one in zip(seqs, new, strict=True)}
+
+
+async def _note(tx: Transaction, current: Attachment, seen: Sequence[tuple[SourceObject, int]]) -> None:
+    """Write what was seen into the ledger, with the versions that stand for it."""
     await insert_many(
         tx,
         "adopted",
         "attachment_id bigint, key bytea, source_version text, etag text, modified_ms bigint, seq bigint",
-        [
-            (current.id, one.key, source_version(one), one.etag, one.modified_ms, seq)
-            for seq, one in zip(seqs, new, strict=True)
-        ],
+        [(current.id, one.key, source_version(one), one.etag, one.modified_ms, seq) for one, seq in seen],
         "ON CONFLICT (attachment_id, key, source_version) DO UPDATE SET etag = excluded.etag, "
         "modified_ms = excluded.modified_ms, seq = excluded.seq",
     )
-    return {one.key: seq for seq, one in zip(seqs, new, strict=True)}
 
 
 async def _set_heads(
@@ -488,14 +500,17 @@ async def released(reader: Reader, name: AdoptedName) -> Released:
     if row is None or not row[0]:
         return Released(False, None)
     entry = await reader.one(
-        "SELECT a.etag, a.modified_ms, v.seq FROM adopted a LEFT JOIN versions v ON v.seq = a.seq "
+        "SELECT a.etag, a.modified_ms, a.seq, v.seq FROM adopted a LEFT JOIN versions v ON v.seq = a.seq "
         "WHERE a.attachment_id = ? AND a.key = ? AND a.source_version = ?",
         (name.attachment, name.key, name.version_id or ""),
     )
     if entry is None:
         # The ledger goes with its bucket; as long as that is there, no entry says that no object was.
         return Released(row[1] is None, None)
-    etag, modified_ms, seq = entry
+    etag, modified_ms, stood, seq = entry
+    if stood == NEVER_STOOD:
+        # Written there after what the name means was gone, perhaps with the same bytes.
+        return Released(False, None)
     if name.etag is not None and etag != name.etag:
         # Another object lies there now, and is known.
         return Released(False, None)

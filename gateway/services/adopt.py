@@ -8,6 +8,7 @@ before afterwards. What vanished from the listing is asked for once more before 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
 from contextlib import aclosing
@@ -32,6 +33,8 @@ ABREAST = 64
 NOTE_SECONDS = 2.0
 """How often a run says how far it came where it has nothing to write."""
 SKIPS_NAMED = 100
+BUCKET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}", re.ASCII)
+"""Wider than today's rules of S3: old buckets, and those of other services, have names of all kinds."""
 
 State = list[SourceObject]
 """All versions of a key, the oldest first."""
@@ -41,12 +44,16 @@ KeyState = tuple[bytes, State | None]
 
 @dataclass(slots=True)
 class AdoptReport:
-    """What a run found. `listed` counts objects, or versions and delete markers; `skipped` names what cannot be adopted."""
+    """What a run found. `listed` counts objects, or versions and delete markers; `skipped` names what cannot be adopted.
+
+    `left_out` counts the objects that deployments of Pixgate keep for themselves, by the keys of their marks.
+    """
 
     listed: int = 0
     changes: Changes = field(default_factory=Changes)
     skipped_count: int = 0
     skipped: list[str] = field(default_factory=list)
+    left_out: dict[str, int] = field(default_factory=dict)
     last: bytes = b""
 
     def skip(self, key: bytes, why: str) -> None:
@@ -76,10 +83,18 @@ class Adoption:
     ) -> tuple[Bucket, Attachment]:
         """Show a bucket of a store as the bucket `name`, which is made for `account` where there is none.
 
-        The same again gives what there is; `own` is None to leave that as it is. Raises InvalidValue, InvalidBucketName, BucketNotFound (the source),
-        StoreUnavailable.
+        The same again gives what there is; `own` is None to leave that as it is. Raises InvalidValue, InvalidBucketName,
+        BucketNotFound (the source), StoreUnavailable.
         """
-        await self._source(store).versioning(source)
+        if BUCKET.fullmatch(source) is None:
+            raise InvalidValue(f"the store {store!r} cannot have a bucket {source!r}: that is no bucket's name")
+        try:
+            await self._source(store).versioning(source)
+        except BucketNotFound as error:
+            raise BucketNotFound(f"The store {store!r} has no bucket {source!r}.") from error
+        except StoreUnavailable as error:
+            why = " ".join([str(error), *getattr(error, "__notes__", ())])
+            raise StoreUnavailable(f"The bucket {source!r} of the store {store!r}: {why}") from error
         await self._directory.refresh()
         bucket = await self._directory.bucket(name)
         made = bucket is None
@@ -208,6 +223,7 @@ class _Run:
         self._current = current
         self._report = report
         self._progress = progress
+        self._claims = source.claims(current.source)
         self._places = asyncio.Semaphore(ABREAST)
         self._noted = time.monotonic()
 
@@ -270,8 +286,13 @@ class _Run:
         for one in page:
             listed.setdefault(one.key, {}).setdefault(source_version(one), one)
         differing: dict[bytes, State] = {}
+        gone = [key for key in known if key not in listed]
+        claimed: list[bytes] = []
         for key, by_version in listed.items():
-            if self._source.is_ours(current.source, key):
+            if (mark := await self._claims.of(key)) is not None:
+                claimed.append(key)
+                name = mark.decode(errors="backslashreplace")
+                report.left_out[name] = report.left_out.get(name, 0) + 1
                 continue
             report.listed += len(by_version)
             entries = known.get(key, {})
@@ -281,9 +302,10 @@ class _Run:
                 report.skip(key, why)
                 continue
             differing[key] = list(reversed(by_version.values()))
-        gone = [key for key in known if key not in listed]
         states = await _each(self._completed(key, state, known.get(key, {})) for key, state in differing.items())
         states |= await _each(self._asked_again(key, known[key]) for key in gone)
+        # Rows of what was adopted before its mark was known go; what lies there stays, as the ledger lets go of it.
+        states |= {key: [] for key in claimed if key in known}
         await self._write({key: state for key, state in states.items() if state is not None}, last)
         if page:
             report.last = page[-1].key

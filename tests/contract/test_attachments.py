@@ -82,9 +82,11 @@ class Model:
         elif key in self.known:
             if stands is not None and stands[0] == "theirs":
                 self.here[key] = ("theirs", lies.etag)
-        elif stands is None:
+        else:
+            # Known from now on even where ours stands: deleted here, the key does not come back.
             self.known.add(key)
-            self.here[key] = ("theirs", lies.etag)
+            if stands is None:
+                self.here[key] = ("theirs", lies.etag)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -251,6 +253,42 @@ async def test_what_the_sweep_may_delete(database: Database) -> None:
         assert (await attachments.released(database, names[own.id, key])).allowed is allowed
         assert not (await attachments.released(database, names[guest.id, key])).allowed
     assert (await attachments.released(database, names[own.id, b"deleted"])).modified_ms == 1_000_001
+    # Gone there, written here, and then there again with the same bytes: that was never ours.
+    await reconcile(database, own, {b"deleted": []})
+    await put_here(database, bucket, b"deleted", "ours")
+    assert (await reconcile(database, own, {b"deleted": [found(b"deleted", 1)]})).kept == 1
+    assert not (await attachments.released(database, names[own.id, b"deleted"])).allowed
+
+
+async def test_what_was_left_alone_stays_away_when_ours_is_deleted(database: Database) -> None:
+    bucket = await new_bucket(database)
+    attached = await attach(database, bucket)
+    await put_here(database, bucket, b"k", "ours")
+    for _ in range(2):
+        assert await reconcile(database, attached, {b"k": [found(b"k", 1)]}) == Changes(kept=1)
+    await delete_here(database, bucket, b"k")
+    assert await reconcile(database, attached, {b"k": [found(b"k", 1)]}) == Changes(kept=1)
+    assert await shown(database, bucket) == {}
+    await reconcile(database, attached, {b"k": []})
+    assert await reconcile(database, attached, {b"k": [found(b"k", 2)]}) == Changes(new=1)
+    await expect_sound(database)
+
+
+async def test_what_was_left_alone_follows_when_a_delete_marker_is_taken_back(database: Database) -> None:
+    bucket = await new_bucket(database)
+    await database.write(lambda tx: buckets.set_versioning(tx, bucket.id, Versioning.ENABLED))
+    attached = await attach(database, bucket)
+    one, two = found(b"k", 1, "v1"), found(b"k", 2, "v2")
+    await reconcile(database, attached, {b"k": [one]})
+    await delete_here(database, bucket, b"k")
+    assert await reconcile(database, attached, {b"k": [one, two]}) == Changes(kept=1)
+    page = await database.read(lambda reader: listing.versions(reader, bucket.id, b"", b"", None, None, 1000))
+    marker = next(each for each in page.versions if each.delete_marker)
+    await delete_here(database, bucket, b"k", marker.version_id)
+    assert await shown(database, bucket) == {b"k": one.etag}
+    assert await reconcile(database, attached, {b"k": [one, two]}) == Changes(new=1)
+    assert await shown(database, bucket) == {b"k": two.etag}
+    await expect_sound(database)
 
 
 async def test_how_far_a_run_came(database: Database) -> None:

@@ -411,6 +411,30 @@ def test_what_was_deleted_or_overwritten_here_stays_so(gateway: Server, minio: M
     command(gateway, "fsck")
 
 
+def test_a_key_that_both_sides_wrote_stays_deleted(gateway: Server, minio: Minio, upstream: Any) -> None:
+    bucket = minio.new_bucket()
+    put(upstream, bucket, z=b"z")
+    adopt(gateway, bucket)
+    client = gateway.client()
+    client.put_object(Bucket=bucket, Key="n", Body=b"mine")
+    client.put_object(Bucket=bucket, Key="later", Body=b"mine")
+    put(upstream, bucket, n=b"theirs")
+    report = adopt(gateway, bucket)
+    assert (*changes(report), report["kept"]) == (0, 0, 0, 1)
+    for key in ("n", "later"):
+        client.delete_object(Bucket=bucket, Key=key)
+    report = adopt(gateway, bucket)
+    assert (*changes(report), report["kept"]) == (0, 0, 0, 1)
+    with pytest.raises(ClientError) as raised:
+        client.get_object(Bucket=bucket, Key="n")
+    assert code(raised) == "NoSuchKey"
+    # What nobody had written there when its namesake was deleted here is a new object.
+    put(upstream, bucket, later=b"theirs")
+    assert changes(adopt(gateway, bucket)) == (1, 0, 0)
+    assert keys(client, bucket) == ["later", "z"]
+    command(gateway, "fsck")
+
+
 def test_versions_that_were_written_or_deleted_here(gateway: Server, minio: Minio, upstream: Any) -> None:
     bucket = minio.new_bucket(versioning=True)
     put(upstream, bucket, k=b"1", m=b"1")
@@ -501,7 +525,12 @@ def test_what_cannot_be_adopted_is_said(gateway: Server, minio: Minio, upstream:
     gateway.client().create_bucket(Bucket=taken)
     gateway.client().put_object(Bucket=taken, Key="mine", Body=b"x")
     for arguments, words in (
-        (("--bucket", "there-is-none"), "no bucket 'there-is-none'"),
+        (("--bucket", "there-is-none"), "The store 'main' has no bucket 'there-is-none'"),
+        (("--bucket", "BAD/../x"), "the store 'main' cannot have a bucket 'BAD/../x'"),
+        (
+            ("--bucket", "Bad_Name"),
+            "The bucket 'Bad_Name' of the store 'main': The store refused the request. GetBucket",
+        ),
         (("--bucket", taken), "has objects of its own"),
         (("--bucket", taken, "--as", "Bad Name"), "choose another one with --as"),
         (("--bucket", taken, "--store", "nope"), "there is no store 'nope'"),
@@ -521,6 +550,67 @@ def test_the_bucket_of_the_store_itself(gateway: Server, upstream: Any) -> None:
     adopt(gateway, bucket)
     assert keys(client, bucket) == ["deployments/x"]
     upstream.delete_object(Bucket=bucket, Key="deployments/x")
+
+
+def test_what_another_deployment_keeps_in_the_bucket(
+    gateway: Server, minio: Minio, upstream: Any, tmp_path: Path
+) -> None:
+    bucket = minio.new_bucket()
+    data = tmp_path / "data"
+    stand_on(data, {"PIXGATE_STORE_URL": minio.store_url(bucket) + "&prefix=dep2/deep"})
+    with running(Server(data, workers=1)) as other:
+        other.client().create_bucket(Bucket="theirs")
+        other.client().put_object(Bucket="theirs", Key="k", Body=os.urandom(100_000))
+        (mark,) = keys(upstream, bucket, Prefix="dep2/deep/deployment")
+        deployment = body(upstream, bucket, mark).strip().decode()
+        kept = keys(upstream, bucket)
+        assert len(kept) >= 2
+        # What only looks so is like any other: without a mark, with another one's id, or called like a mark.
+        like = [
+            "0123456789abcdef/1/1",
+            "dep2/deep/0123456789abcdef/1/1",
+            "dep3/cache/0123456789abcdef/x",
+            "dep3/deployment",
+            f"dep2/{deployment}/1/1",
+            f"dep2/deep/{deployment}/x",
+        ]
+        put(upstream, bucket, **dict.fromkeys(like, os.urandom(5000)))
+        put(upstream, bucket, **{f"dep2/deep/cache/{deployment}/ab/x": b"rendition"})
+        kept = sorted([*kept, f"dep2/deep/cache/{deployment}/ab/x"])
+
+        report = adopt(gateway, bucket, "--own")
+        client = gateway.client()
+        assert keys(client, bucket) == sorted(like)
+        assert (report["new"], report["left_out"]) == (len(like), {mark: len(kept)})
+        words = f"left out: {len(kept)} objects that the deployment of {bucket}/{mark} keeps for itself\n"
+        assert words in command(gateway, "adopt", "--bucket", bucket)
+        for key in like:
+            client.delete_object(Bucket=bucket, Key=key)
+        command(gateway, "sweep", "--grace", "0s")
+        assert keys(upstream, bucket) == kept
+        # The mark lies beside the prefix that is shown.
+        name = f"{bucket}-part"
+        adopt(gateway, bucket, "--not-own")
+        report = adopt(gateway, bucket, "--as", name, "--prefix", f"dep2/deep/{deployment}/")
+        assert (report["listed"], sum(report["left_out"].values())) == (0, len(kept) - 2)
+
+
+def test_what_was_adopted_before_it_was_marked_goes_here_and_stays_there(
+    gateway: Server, minio: Minio, upstream: Any
+) -> None:
+    bucket = minio.new_bucket()
+    put(upstream, bucket, **{"0123456789abcdef/1/p1": b"blob", "x": b"x"})
+    put(upstream, bucket, **{"0123456789abcdef/1/2": b"deleted here"})
+    assert changes(adopt(gateway, bucket, "--own")) == (3, 0, 0)
+    put(upstream, bucket, deployment=b"0123456789abcdef\n")
+    gateway.client().delete_object(Bucket=bucket, Key="0123456789abcdef/1/2")
+    command(gateway, "sweep", "--grace", "0s")
+    assert body(upstream, bucket, "0123456789abcdef/1/2") == b"deleted here"
+    report = adopt(gateway, bucket)
+    assert (*changes(report), report["left_out"]) == (0, 0, 1, {"deployment": 3})
+    assert keys(gateway.client(), bucket) == ["x"]
+    command(gateway, "sweep", "--grace", "0s")
+    assert body(upstream, bucket, "0123456789abcdef/1/p1") == b"blob"
 
 
 def test_copies_are_bytes_of_their_own(gateway: Server, minio: Minio, upstream: Any) -> None:

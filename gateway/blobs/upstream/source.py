@@ -146,6 +146,9 @@ class UpstreamSource:
 
     async def remove(self, name: str, modified_ms: int | None) -> bool:
         wanted = parse_adopted(name)
+        if await self.claims(wanted.bucket).of(wanted.key) is not None:
+            # Adopted before its mark was there to be seen.
+            return False
         headers: Headers = ()
         if wanted.etag is not None:
             found = await self.check(wanted)
