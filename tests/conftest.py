@@ -45,6 +45,7 @@ OWN_SERVERS = frozenset(
         "test_adopt.py",
         "test_doctor.py",
         "test_fault_proxies.py",
+        "test_lost_bucket.py",
         "test_img_cache.py",
         "test_redis_kinds.py",
         "test_render_broker.py",

@@ -14,7 +14,16 @@ OURS = ("gateway", "signing", "transforms", "migrations", "conformance")
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"signing", "transforms", "migrations"}),
-    frozenset({"gateway", "gateway.errors", "gateway.model", "gateway.config", "gateway.redis_address", "gateway.store_settings"}),
+    frozenset(
+        {
+            "gateway",
+            "gateway.errors",
+            "gateway.model",
+            "gateway.config",
+            "gateway.redis_address",
+            "gateway.store_settings",
+        }
+    ),
     frozenset({"gateway.policy", "gateway.telemetry"}),
     frozenset({"gateway.metadata", "gateway.blobs", "gateway.render", "gateway.cache"}),
     frozenset({"gateway.services"}),
