@@ -41,7 +41,7 @@ servers: $(DEV)
 # The whole suite but the long counts, with coverage: on SQLite and a folder, then what talks to a server on PostgreSQL,
 # MinIO and Redis, then the halves. Coverage slows every process, so only the first, which has all contract suites, counts.
 # CI sets COVERAGE_FLOOR=85.
-PYTEST := -m pytest -q -n $(or $(TEST_PROCESSES),2) --dist worksteal -m "not long"
+PYTEST := -m pytest -q -n $(or $(TEST_PROCESSES),2) --dist loadfile -m "not long"
 test: $(DEV) servers
 	rm -rf .cache/coverage && mkdir -p .cache/coverage
 	$(BIN)/python -m coverage run $(PYTEST) tests $(ARGS)

@@ -739,7 +739,12 @@ def test_watch(gateway: Server, minio: Minio, upstream: Any) -> None:
     bucket = minio.new_bucket()
     put(upstream, bucket, a=b"a")
     line = [sys.executable, "-m", "gateway", "adopt", "--bucket", bucket, "--watch", "--every", "1s"]
-    run = subprocess.Popen([*line, "--data", str(gateway.data)], env=clean_environment(**environment_of(gateway.data)))
+    run = subprocess.Popen(
+        [*line, "--data", str(gateway.data)],
+        env=clean_environment(**environment_of(gateway.data)),
+        # Who runs the tests in the background has it ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     client = gateway.client()
     try:
         _wait_for(lambda: _some(client, bucket))

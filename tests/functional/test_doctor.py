@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -83,4 +84,9 @@ def test_a_store_that_rows_name_and_settings_do_not_fails(
     server.start()
     with pytest.raises(ClientError, match="ServiceUnavailable"):
         server.client().get_object(Bucket="photos", Key="key")
-    assert "rows name the store 'main', which this node's settings do not" in server.tail()
+    said = "rows name the store 'main', which this node's settings do not"
+    for _ in range(100):
+        if said in server.tail():
+            break
+        time.sleep(0.05)
+    assert said in server.tail()
