@@ -16,7 +16,7 @@ from gateway.cache.assemble import open_cache
 from gateway.cache.folder import FolderObjects
 from gateway.cache.objects import CacheObjects
 from gateway.cache.tiered import CacheCounts, RenditionCache
-from gateway.config import Settings
+from gateway.config import LOCAL_STORE, Settings
 from gateway.errors import InvalidValue
 from gateway.metadata.port import Database
 from gateway.metadata.sqlite import SqliteDatabase
@@ -25,7 +25,6 @@ from gateway.store_settings import S3Store
 
 DATABASE = "pixgate.sqlite"
 HANDOVER = "run/handover.sock"
-EMBEDDED_STORE = "local"
 FILE_URL = "file://"
 
 
@@ -41,9 +40,9 @@ def embedded(data: Path, *, min_free: int = 0) -> Backends:
     async def make_stores(deployment: str, executor: Executor) -> Sequence[Store]:
         blobs = data / "blobs"
         blobs.mkdir(mode=0o700, exist_ok=True)
-        return (FilesystemStore(blobs, deployment, executor, name=EMBEDDED_STORE, min_free=min_free),)
+        return (FilesystemStore(blobs, deployment, executor, name=LOCAL_STORE, min_free=min_free),)
 
-    return Backends(open_database, make_stores, EMBEDDED_STORE)
+    return Backends(open_database, make_stores, LOCAL_STORE)
 
 
 def backends_of(settings: Settings) -> Backends:
@@ -64,7 +63,7 @@ def backends_of(settings: Settings) -> Backends:
 async def _make_stores(settings: Settings, deployment: str, executor: Executor) -> Sequence[Store]:
     """The stores by name. The data folder's own is one of them where it is the default or was this deployment's before."""
     stores: list[Store] = []
-    if settings.new_store == EMBEDDED_STORE or _is_marked(settings.data / "blobs", deployment):
+    if settings.new_store == LOCAL_STORE or _is_marked(settings.data / "blobs", deployment):
         stores += await embedded(settings.data, min_free=settings.min_free_bytes).make_stores(deployment, executor)
     for named in settings.all_stores:
         if isinstance(named, S3Store):

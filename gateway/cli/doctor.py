@@ -21,9 +21,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from gateway.backends import EMBEDDED_STORE
 from gateway.cli.context import data_options, json_option, print_json, settings_of
-from gateway.config import Settings
+from gateway.config import LOCAL_STORE, Settings
 from gateway.errors import GatewayError
 from gateway.store_settings import S3Store
 
@@ -246,7 +245,7 @@ async def _deployment(settings: Settings) -> list[Finding]:
             if fits
             else Finding("failed", "master key", "it is not the one that this database was made with: no secret opens")
         )
-    known = {EMBEDDED_STORE, *(store.name for store in settings.all_stores)}
+    known = {LOCAL_STORE, *(store.name for store in settings.all_stores)}
     findings += [
         Finding("failed", f"store {name}", f"{count} blobs lie in it, and these settings do not name it")
         for name, count in sorted(named.items())

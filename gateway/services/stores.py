@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from gateway.blobs.adopted import is_adopted
 from gateway.blobs.encryption.chunks import Opener, covering
 from gateway.blobs.encryption.reading import SealedReader
 from gateway.blobs.port import BlobReader, Bytes, Store
@@ -20,8 +21,6 @@ log = logging.getLogger("pixgate.stores")
 
 SMALL_SECONDS = 4.6
 """What a small blob may take to arrive, tries included."""
-ADOPTED = "@"
-"""Begins the names of objects that others may change: these are never remembered."""
 
 
 class Stores:
@@ -148,7 +147,7 @@ class _Memory:
         return found
 
     def put(self, segment: Segment, data: bytes) -> None:
-        if len(data) > self._limit // 16 or segment.name.startswith(ADOPTED):
+        if len(data) > self._limit // 16 or is_adopted(segment.name):
             return
         place = (segment.store, segment.name, segment.offset, segment.length)
         if place not in self._blobs:

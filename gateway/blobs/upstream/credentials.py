@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,7 +38,7 @@ class WrittenDown:
         return self._pair
 
 
-class _Refreshed:
+class _Refreshed(ABC):
     """Keys that are fetched in a thread and kept for a while. While a refresh fails the old ones are used on."""
 
     def __init__(self, keep_seconds: float) -> None:
@@ -62,8 +63,9 @@ class _Refreshed:
                 self._until = time.monotonic() + RETRY_SECONDS
             return self._pair
 
+    @abstractmethod
     def _fetch(self) -> KeyPair:
-        raise NotImplementedError
+        """Read the keys from where they are; blocks. Raises UpstreamError."""
 
 
 class FromFiles(_Refreshed):
