@@ -635,7 +635,10 @@ async def test_a_real_service_that_stands_still_dies_and_comes_back(own_minio: M
     async def get() -> bytes:
         reader = await store.open(Segment("main", kept.name, 0, 0, 4096))
         try:
-            return bytes(await reader.read())
+            found = bytearray()
+            while piece := await reader.read():
+                found += piece
+            return bytes(found)
         finally:
             reader.close()
 
