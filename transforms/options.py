@@ -1,266 +1,399 @@
 """The options of an image URL: one table that parses, bounds, canonicalises and documents them.
 
-    parse_query([("w", "300"), ("f", "webp")])     the query of /img, already without sig, kid and exp
-    parse_compact("w:300,f:webp")                  the x-img form: commas between options, the first colon ends a name
+    parse_query([("w", "300"), ("f", "webp")])     the query of /img, already without what belongs to the signature
+    parse_compact("w:300,f:webp")                  the x-img form: commas between options, the first colon ends a name;
+                                                   in values, `%2C` is a comma and `%25` a percent sign
+    parse_request(pairs, presets)                  the same with what is not about pixels: `p`, `v`, `dl`, `raw`
 
-Both give an `Options`; its `canonical()` is equal for requests that must render to the same bytes, is what cache keys
-are made of, and parses back (`parse_compact(o.canonical()).canonical() == o.canonical()`).
+The first two give an `Options`; its `canonical()` is equal for requests that must render to the same bytes, is what
+cache keys are made of, and parses back (`parse_compact(o.canonical()).canonical() == o.canonical()`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any, Protocol
+from functools import lru_cache
+from typing import Any
+from urllib.parse import unquote
 
 from transforms.errors import OptionError
 from transforms.formats import OUTPUT_FORMATS
+from transforms.option_kinds import (
+    CENTRE,
+    Angle,
+    Background,
+    Choice,
+    Colour,
+    ColourPair,
+    ColourValue,
+    CropBox,
+    CropValue,
+    Flag,
+    Gravity,
+    GravityValue,
+    Integer,
+    IntegerOr,
+    Kind,
+    Name,
+    Number,
+    Ratio,
+    Sides,
+    Text,
+    Tint,
+    TintValue,
+    Trim,
+    TrimValue,
+)
 
 MAX_SIDE = 16_384
 """The largest width or height that can be asked for, in pixels, after `dpr`."""
-
-_INTEGER = re.compile(r"[0-9]{1,6}\Z")
-_DECIMAL = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?\Z")
-_HEX_COLOUR = re.compile(r"([0-9a-f]{3}|[0-9a-f]{4}|[0-9a-f]{6}|[0-9a-f]{8})\Z")
-
-Colour = tuple[int, int, int, int]
-"""Red, green, blue, alpha, each 0..255."""
-
-_NAMED_COLOURS: dict[str, Colour] = {
-    "black": (0, 0, 0, 255),
-    "gray": (128, 128, 128, 255),
-    "transparent": (0, 0, 0, 0),
-    "white": (255, 255, 255, 255),
-}
+MAX_BYTES = 1_000_000_000
 
 
-class Kind(Protocol):
-    """How the value of an option is read and written."""
-
-    @property
-    def expected(self) -> str:
-        """The values allowed, as an error message and the docs say it."""
-
-    def parse(self, text: str) -> Any:
-        """The value, or ValueError."""
-
-    def format(self, value: Any) -> str:
-        """The one spelling that the canonical form uses."""
-
-
-@dataclass(frozen=True, slots=True)
-class Integer:
-    """Decimal digits between two bounds."""
-
-    low: int
-    high: int
-
-    @property
-    def expected(self) -> str:
-        return f"a whole number from {self.low} to {self.high}"
-
-    def parse(self, text: str) -> int:
-        if not _INTEGER.match(text) or not self.low <= int(text) <= self.high:
-            raise ValueError(text)
-        return int(text)
-
-    def format(self, value: int) -> str:
-        return str(value)
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A number with up to three decimals between two bounds, and 0 where `off` allows it."""
-
-    low: Decimal
-    high: Decimal
-    off: bool = False
-
-    @property
-    def expected(self) -> str:
-        return f"a number from {self.low} to {self.high}" + (", or 0" if self.off else "")
-
-    def parse(self, text: str) -> Decimal:
-        if not _DECIMAL.match(text):
-            raise ValueError(text)
-        value = Decimal(text)
-        if not (self.low <= value <= self.high or (self.off and not value)):
-            raise ValueError(text)
-        return value
-
-    def format(self, value: Decimal) -> str:
-        text = f"{value:f}"
-        return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One of a few words; `same` maps other spellings to them."""
-
-    words: tuple[str, ...]
-    same: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def expected(self) -> str:
-        return "one of " + ", ".join(self.words)
-
-    def parse(self, text: str) -> str:
-        word = dict(self.same).get(text, text)
-        if word not in self.words:
-            raise ValueError(text)
-        return word
-
-    def format(self, value: str) -> str:
-        return value
-
-
-@dataclass(frozen=True, slots=True)
-class QuarterTurn:
-    """A clockwise rotation by a multiple of 90 degrees."""
-
-    @property
-    def expected(self) -> str:
-        return "one of 0, 90, 180, 270"
-
-    def parse(self, text: str) -> int:
-        if not _INTEGER.match(text) or int(text) not in (0, 90, 180, 270):
-            raise ValueError(text)
-        return int(text)
-
-    def format(self, value: int) -> str:
-        return str(value)
-
-
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """0 or 1."""
-
-    @property
-    def expected(self) -> str:
-        return "0 or 1"
-
-    def parse(self, text: str) -> bool:
-        if text not in ("0", "1"):
-            raise ValueError(text)
-        return text == "1"
-
-    def format(self, value: bool) -> str:
-        return "1" if value else "0"
-
-
-@dataclass(frozen=True, slots=True)
-class ColourValue:
-    """A colour as CSS writes it in hexadecimal, without the hash, or one of a few names."""
-
-    @property
-    def expected(self) -> str:
-        return "a colour as rgb, rgba, rrggbb or rrggbbaa in hexadecimal, or one of " + ", ".join(_NAMED_COLOURS)
-
-    def parse(self, text: str) -> Colour:
-        lowered = text.lower()
-        if lowered in _NAMED_COLOURS:
-            return _NAMED_COLOURS[lowered]
-        if not _HEX_COLOUR.match(lowered):
-            raise ValueError(text)
-        if len(lowered) <= 4:
-            lowered = "".join(digit * 2 for digit in lowered)
-        red, green, blue, alpha = bytes.fromhex(lowered.ljust(8, "f"))
-        # Nothing shows the colour of what is fully transparent, so there is one spelling of it.
-        return (red, green, blue, alpha) if alpha else _NAMED_COLOURS["transparent"]
-
-    def format(self, value: Colour) -> str:
-        return bytes(value if value[3] < 255 else value[:3]).hex()
+_BLACK: Colour = (0, 0, 0, 255)
+_PERCENT = Number(Decimal(-100), Decimal(100))
 
 
 @dataclass(frozen=True, slots=True)
 class OptionSpec:
-    """One row of the options table; `name` is also the field of `Options`."""
+    """One row of the options table; `field` is its field of `Options`, or of `Delivery` in the group `delivery`.
+
+    `example` is a valid value that is not the default.
+    """
 
     name: str
     aliases: tuple[str, ...]
+    group: str
     kind: Kind
     default: Any
     default_text: str
+    example: str
     doc: str
 
+    @property
+    def field(self) -> str:
+        return self.name.replace("-", "_")
+
+
+GROUPS: dict[str, str] = {
+    "geometry": "Size and cut",
+    "pixels": "Colours and effects",
+    "overlay": "Watermark and text",
+    "format": "Format and size in bytes",
+    "delivery": "Delivery",
+}
+"""The groups of options and their headings, in the order of the documentation."""
 
 SPECS: tuple[OptionSpec, ...] = (
     OptionSpec(
-        "w", ("width",), Integer(1, MAX_SIDE), None, "from `h` and the ratio, else the source's",
+        "w", ("width",), "geometry", Integer(1, MAX_SIDE), None, "from `h` and the ratio, else the source's", "300",
         "Width of the result in pixels, before `dpr`.",
     ),
     OptionSpec(
-        "h", ("height",), Integer(1, MAX_SIDE), None, "from `w` and the ratio, else the source's",
+        "h", ("height",), "geometry", Integer(1, MAX_SIDE), None, "from `w` and the ratio, else the source's", "200",
         "Height of the result in pixels, before `dpr`.",
     ),
     OptionSpec(
-        "fit", (), Choice(("inside", "outside", "cover", "contain", "fill")), "inside", "`inside`",
+        "fit", (), "geometry", Choice(("inside", "outside", "cover", "contain", "fill")), "inside", "`inside`", "cover",
         "What happens when both `w` and `h` are given and the ratio differs. `inside`: as large as fits into the box; "
-        "`outside`: as small as covers the box, nothing cut; `cover`: covers the box, the centre is kept and the rest "
+        "`outside`: as small as covers the box, nothing cut; `cover`: covers the box, what `g` says is kept and the rest "
         "cut; `contain`: fits into the box and is padded with `bg` to its exact size; `fill`: stretched to the box.",
     ),
     OptionSpec(
-        "q", ("quality",), Integer(1, 100), None, "by format",
-        "Quality of JPEG, WebP and AVIF. No effect on PNG and GIF.",
+        "min-w", ("min-width",), "geometry", Integer(1, MAX_SIDE), None, "none", "200",
+        "The result is no narrower than this, before `dpr`: it grows with its ratio kept, `fit=cover` grows its box. "
+        "Never beyond the source's size without `up`.",
     ),
     OptionSpec(
-        "f", ("format",), Choice((*OUTPUT_FORMATS, "auto"), (("jpg", "jpeg"),)), None, "the source's",
-        "Format of the result. `auto` picks AVIF or WebP where the Accept header names them, else a format that every "
-        "browser shows. Without `f` the source's format is kept (TIFF and HEIC become JPEG, or PNG if transparent).",
+        "min-h", ("min-height",), "geometry", Integer(1, MAX_SIDE), None, "none", "200",
+        "The result is no lower than this, before `dpr`.",
     ),
     OptionSpec(
-        "dpr", (), Number(Decimal(1), Decimal(4)), Decimal(1), "1",
-        "Device pixels for a pixel of the layout: multiplies `w` and `h`.",
+        "dpr", (), "geometry", Number(Decimal(1), Decimal(4)), Decimal(1), "1", "2",
+        "Device pixels for a pixel of the layout: multiplies `w`, `h`, `min-w`, `min-h`, `pad`, `radius` and "
+        "`text-size`.",
     ),
     OptionSpec(
-        "bg", ("background",), ColourValue(), None, "transparent where the result can be, else white",
-        "Colour behind the image: of the padding of `contain`, and under transparent pixels.",
+        "up", ("enlarge",), "geometry", Flag(), False, "0", "1",
+        "1 allows the result to be larger than the source. With 0, a source that is too small gives a smaller result; "
+        "`cover` and `fill` then keep the ratio that was asked for, `contain` pads to the exact size.",
     ),
     OptionSpec(
-        "blur", (), Number(Decimal("0.3"), Decimal(100), off=True), Decimal(0), "0",
-        "Gaussian blur of the result; the value is sigma in pixels of the result.",
+        "crop", (), "geometry", CropValue(), None, "none", "10:20:300:200",
+        "A part of the upright source, cut out before anything else: left, top, width and height in its pixels, or as "
+        "fractions of its sides. What lies outside the source is left out.",
     ),
     OptionSpec(
-        "rotate", (), QuarterTurn(), 0, "0",
-        "Turns clockwise by this many degrees, after the camera's orientation and before `flip` and sizing.",
+        "ar", ("aspect-ratio",), "geometry", Ratio(), None, "the source's", "16:9",
+        "Aspect ratio of the result: the side that is not given follows from the other and this, and the source is cut "
+        "to it where `g` says; with neither, the largest part of that ratio. No effect with both `w` and `h`.",
     ),
     OptionSpec(
-        "flip", (), Choice(("h", "v", "hv"), (("vh", "hv"),)), None, "none",
+        "g", ("gravity",), "geometry", GravityValue(), None, "the object's focal point, else `c`", "ne",
+        "What is kept where `cover` or `ar` cut, and where the picture stands where `contain` or `extend` pad: a place "
+        "(`c n ne e se s sw w nw`) with offsets in pixels of the result (under 1: fractions of its side); a focal point "
+        "`fp:x:y` in fractions; `smart` or `attention` (what draws the eye), `entropy`, or `face`.",
+    ),
+    OptionSpec(
+        "rotate", (), "geometry", Angle(), Decimal(0), "0", "90",
+        "Turns clockwise by this many degrees, after the camera's orientation and before `flip` and sizing. Where the "
+        "angle is not a quarter turn the corners that appear are filled with `bg`, or transparent, or white.",
+    ),
+    OptionSpec(
+        "flip", (), "geometry", Choice(("h", "v", "hv"), (("vh", "hv"),)), None, "none", "h",
         "Mirrors left to right (`h`), top to bottom (`v`), or both (`hv`).",
     ),
     OptionSpec(
-        "up", (), Flag(), False, "0",
-        "1 allows the result to be larger than the source. With 0, a source that is too small gives a smaller result; "
-        "`cover` and `fill` then keep the ratio that was asked for, `contain` pads to the exact size.",
+        "trim", (), "geometry", Trim(), None, "none", "10",
+        "Cuts borders of one colour before sizing: how much (of 255) a pixel may differ from the top left corner's "
+        "colour, or from the one that is given (`10:ff00ff`). A picture of nothing else is left as it is.",
+    ),
+    OptionSpec(
+        "pad", ("padding",), "geometry", Sides(4096), (0, 0, 0, 0), "0", "10:20",
+        "Adds that many pixels around the sized picture, as CSS orders them: top, right, bottom, left. `w` and `h` do "
+        "not include them. They are filled with `bg`.",
+    ),
+    OptionSpec(
+        "extend", (), "geometry", Flag(), False, "0", "1",
+        "1 pads a result that is smaller than `w` and `h` (or `ar`) to exactly that, the picture standing where `g` says.",
+    ),
+    OptionSpec(
+        "bg", ("background",), "geometry", ColourValue("blur"), None, "transparent where the result can be, else white",
+        "fff",
+        "Colour of what is added around the picture, and under transparent pixels; `blur` fills what is added with the "
+        "picture itself, enlarged and blurred.",
+    ),
+    OptionSpec(
+        "radius", (), "geometry", IntegerOr(0, 8192, "max"), 0, "0", "20",
+        "Rounds the corners by that many pixels; `max` gives a circle or pill. Outside is transparent, or `bg`.",
+    ),
+    OptionSpec(
+        "mask", (), "geometry", Choice(("ellipse", "circle")), None, "none", "ellipse",
+        "Keeps the largest ellipse or circle in the middle. Outside is transparent, or `bg`.",
+    ),
+    OptionSpec(
+        "exact", (), "geometry", Flag(), False, "0", "1",
+        "1 renders from the original where otherwise a mezzanine (a smaller stored copy) would do.",
+    ),
+    OptionSpec(
+        "blur", (), "pixels", Number(Decimal("0.3"), Decimal(100), off=True), Decimal(0), "0", "2.5",
+        "Gaussian blur of the result; the value is sigma in pixels of the result.",
+    ),
+    OptionSpec(
+        "sharpen", ("sh",), "pixels", Number(Decimal("0.3"), Decimal(10), off=True), Decimal(0), "0", "1",
+        "Unsharp mask of the result; the value is sigma in pixels of the result.",
+    ),
+    OptionSpec(
+        "pixelate", (), "pixels", Integer(0, 1024), 0, "0", "8",
+        "Blocks of that many pixels of the result, each in its mean colour.",
+    ),
+    OptionSpec(
+        "brightness", ("br",), "pixels", _PERCENT, Decimal(0), "0", "20",
+        "Lighter or darker, from -100 (black) to 100 (white).",
+    ),
+    OptionSpec(
+        "contrast", ("co",), "pixels", _PERCENT, Decimal(0), "0", "-20",
+        "More or less contrast, from -100 (flat grey) to 100 (twice the slope).",
+    ),
+    OptionSpec(
+        "saturation", ("sa",), "pixels", _PERCENT, Decimal(0), "0", "30",
+        "More or less colour, from -100 (greys) to 100 (twice the colour).",
+    ),
+    OptionSpec(
+        "hue", (), "pixels", Angle(), Decimal(0), "0", "45",
+        "Turns all hues by this many degrees.",
+    ),
+    OptionSpec(
+        "gamma", (), "pixels", Number(Decimal("0.1"), Decimal(10)), Decimal(1), "1", "2.2",
+        "Gamma of the result: over 1 lightens the middle tones, under 1 darkens them.",
+    ),
+    OptionSpec(
+        "gray", ("grayscale", "grey"), "pixels", Flag(), False, "0", "1",
+        "1 takes all colour out.",
+    ),
+    OptionSpec(
+        "tint", (), "pixels", Tint(), None, "none", "704214:0.5",
+        "Greys in shades of a colour; a strength under 1 mixes that with the picture (`704214:0.5`).",
+    ),
+    OptionSpec(
+        "duotone", (), "pixels", ColourPair(), None, "none", "001f3f:ffdc00",
+        "Two colours instead of black and white: the shadows' and the lights'.",
+    ),
+    OptionSpec(
+        "invert", ("negate",), "pixels", Flag(), False, "0", "1",
+        "1 gives the negative.",
+    ),
+    OptionSpec(
+        "wm", ("watermark",), "overlay", Text(1200), None, "none", "photos/logo.png",
+        "An image to lay over the result: `bucket/key`, or an image id. Who may sign for the picture must be able to "
+        "read it; without a signature it comes only by a preset.",
+    ),
+    OptionSpec(
+        "wm-g", (), "overlay", GravityValue(smart=False, word="repeat"), CENTRE, "`c`", "se:10:10",
+        "Where the watermark stands: a place with offsets inwards, as in `g`; or `repeat` to tile it.",
+    ),
+    OptionSpec(
+        "wm-scale", (), "overlay", Number(Decimal("0.01"), Decimal(1), off=True), Decimal(0), "0: its own size", "0.2",
+        "Width of the watermark as a fraction of the result's.",
+    ),
+    OptionSpec(
+        "wm-opacity", (), "overlay", Number(Decimal(0), Decimal(1)), Decimal(1), "1", "0.5",
+        "How opaque the watermark is.",
+    ),
+    OptionSpec(
+        "text", (), "overlay", Text(500, lines=True), None, "none", "Hello",
+        "Text to lay over the result. It is plain text: no markup is read.",
+    ),
+    OptionSpec(
+        "text-font", (), "overlay", Text(64), "sans", "`sans`", "serif",
+        "Font family, with an optional weight or style (`DejaVu Sans Bold`), from the fonts folder.",
+    ),
+    OptionSpec(
+        "text-size", (), "overlay", Integer(4, 2000), 24, "24", "48",
+        "Height of the font in pixels, before `dpr`.",
+    ),
+    OptionSpec(
+        "text-color", ("text-colour",), "overlay", ColourValue(), _BLACK, "`black`", "ffffff80",
+        "Colour of the text, with alpha.",
+    ),
+    OptionSpec(
+        "text-g", (), "overlay", GravityValue(smart=False), CENTRE, "`c`", "s:0:20",
+        "Where the text stands: a place with offsets inwards, as in `g`.",
+    ),
+    OptionSpec(
+        "f", ("format",), "format", Choice((*OUTPUT_FORMATS, "auto"), (("jpg", "jpeg"), ("tif", "tiff"))), None,
+        "the source's", "webp",
+        "Format of the result. `auto` picks AVIF or WebP where the Accept header names them, else a format that every "
+        "browser shows. Without `f` the source's format is kept where it can be written and browsers show it; others "
+        "become JPEG, or PNG if transparent.",
+    ),
+    OptionSpec(
+        "q", ("quality",), "format", IntegerOr(1, 100, "auto"), None, "by format", "70",
+        "Quality of JPEG, WebP, AVIF and TIFF. `auto` looks for the lowest that keeps the picture's structure (SSIM). "
+        "No effect on PNG and GIF.",
+    ),
+    OptionSpec(
+        "max-bytes", (), "format", Integer(0, MAX_BYTES), 0, "0: no bound", "50000",
+        "The result is at most this large where lowering the quality, then the size, gets there; else it is 400.",
+    ),
+    OptionSpec(
+        "progressive", (), "format", Flag(), False, "0", "1",
+        "1 makes a progressive JPEG or an interlaced PNG or GIF.",
+    ),
+    OptionSpec(
+        "lossless", (), "format", Flag(), False, "0", "1",
+        "1 writes WebP and AVIF without loss; no effect on others.",
+    ),
+    OptionSpec(
+        "palette", (), "format", Integer(0, 256), 0, "0: all colours", "64",
+        "A PNG (or GIF) of at most that many colours, from 2.",
+    ),
+    OptionSpec(
+        "page", (), "format", Integer(1, 10_000), 1, "1", "2",
+        "Which page of a TIFF or PDF, or frame of an animation, is shown; any other than the first is a still picture.",
+    ),
+    OptionSpec(
+        "still", (), "format", Flag(), False, "0", "1",
+        "1 shows one frame of an animation. Without it, GIF and WebP stay animated in formats that can be.",
+    ),
+    OptionSpec(
+        "strip", (), "format", Choice(("1", "0", "copyright")), "1", "1", "copyright",
+        "1 leaves all metadata out; `copyright` keeps author and copyright; 0 keeps EXIF, XMP and IPTC (places too).",
+    ),
+    OptionSpec(
+        "icc", (), "format", Choice(("srgb", "keep")), "srgb", "`srgb`", "keep",
+        "`srgb` converts to sRGB and leaves the profile out; `keep` leaves the colours in the source's profile and "
+        "embeds it, where the format can.",
+    ),
+    OptionSpec(
+        "p", ("preset",), "delivery", Name(), None, "none", "card",
+        "A named set of options of the bucket or the server; options beside it take precedence over its own.",
+    ),
+    OptionSpec(
+        "v", (), "delivery", Name(), None, "none", "0123456789abcdef",
+        "The content's version: the answer may be kept for ever, because another content has another one. A wrong one "
+        "is redirected to the right one and not cached.",
+    ),
+    OptionSpec(
+        "dl", ("download",), "delivery", Text(255), None, "shown", "photo.jpg",
+        "The browser saves the result under this name.",
+    ),
+    OptionSpec(
+        "raw", (), "delivery", Flag(), False, "0", "1",
+        "1 gives the stored bytes as they are; no other option about pixels may stand beside it.",
     ),
 )  # fmt: skip
 
 _BY_NAME: dict[str, OptionSpec] = {word: spec for spec in SPECS for word in (spec.name, *spec.aliases)}
 _KNOWN = "one of " + ", ".join(spec.name for spec in SPECS)
+_PIXEL_SPECS = tuple(sorted((spec for spec in SPECS if spec.group != "delivery"), key=lambda spec: spec.name))
+_UNPADDED = (0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is asked of a rendition. Build it with `parse_query` or `parse_compact`, which check bounds."""
+    """What is asked of a rendition. Build it with a parser, which checks bounds."""
 
     w: int | None = None
     h: int | None = None
     fit: str = "inside"
-    q: int | None = None
-    f: str | None = None
+    min_w: int | None = None
+    min_h: int | None = None
     dpr: Decimal = Decimal(1)
-    bg: Colour | None = None
-    blur: Decimal = Decimal(0)
-    rotate: int = 0
-    flip: str | None = None
     up: bool = False
+    crop: CropBox | None = None
+    ar: tuple[int, int] | None = None
+    g: Gravity | None = None
+    rotate: Decimal = Decimal(0)
+    flip: str | None = None
+    trim: TrimValue | None = None
+    pad: tuple[int, int, int, int] = _UNPADDED
+    extend: bool = False
+    bg: Background | None = None
+    radius: int | str = 0
+    mask: str | None = None
+    exact: bool = False
+    blur: Decimal = Decimal(0)
+    sharpen: Decimal = Decimal(0)
+    pixelate: int = 0
+    brightness: Decimal = Decimal(0)
+    contrast: Decimal = Decimal(0)
+    saturation: Decimal = Decimal(0)
+    hue: Decimal = Decimal(0)
+    gamma: Decimal = Decimal(1)
+    gray: bool = False
+    tint: TintValue | None = None
+    duotone: tuple[Colour, Colour] | None = None
+    invert: bool = False
+    wm: str | None = None
+    wm_g: Gravity = CENTRE
+    wm_scale: Decimal = Decimal(0)
+    wm_opacity: Decimal = Decimal(1)
+    text: str | None = None
+    text_font: str = "sans"
+    text_size: int = 24
+    text_color: Colour = _BLACK
+    text_g: Gravity = CENTRE
+    f: str | None = None
+    q: int | str | None = None
+    max_bytes: int = 0
+    progressive: bool = False
+    lossless: bool = False
+    palette: int = 0
+    page: int = 1
+    still: bool = False
+    strip: str = "1"
+    icc: str = "srgb"
 
     def __post_init__(self) -> None:
-        for side in (self.width, self.height):
+        for side in (self.width, self.height, self.min_width, self.min_height):
             if side is not None and side > MAX_SIDE:
                 raise OptionError("dpr", f"a width and height of at most {MAX_SIDE} pixels after it", "is too large")
+        if self.palette == 1:
+            raise OptionError("palette", "0, or a whole number from 2 to 256")
 
     @property
     def width(self) -> int | None:
@@ -272,21 +405,85 @@ class Options:
         """Pixels down that are asked for, `dpr` applied."""
         return _scaled(self.h, self.dpr)
 
+    @property
+    def min_width(self) -> int | None:
+        """Pixels across at least, `dpr` applied."""
+        return _scaled(self.min_w, self.dpr)
+
+    @property
+    def min_height(self) -> int | None:
+        """Pixels down at least, `dpr` applied."""
+        return _scaled(self.min_h, self.dpr)
+
+    @property
+    def padding(self) -> tuple[int, int, int, int]:
+        """Pixels at the top, right, bottom and left, `dpr` applied."""
+        top, right, bottom, left = (_times(side, self.dpr) for side in self.pad)
+        return top, right, bottom, left
+
+    @property
+    def corner(self) -> int | str:
+        """The radius in pixels, `dpr` applied, or `max`."""
+        return self.radius if isinstance(self.radius, str) else _times(self.radius, self.dpr)
+
+    @property
+    def font_pixels(self) -> int:
+        """The height of the font in pixels, `dpr` applied."""
+        return _times(self.text_size, self.dpr)
+
     def canonical(self) -> str:
         """The one spelling of all requests that render alike: sorted, defaults and what has no effect left out."""
-        values: dict[str, Any] = {spec.name: getattr(self, spec.name) for spec in SPECS}
-        values |= {"w": self.width, "h": self.height, "dpr": Decimal(1)}
-        if self.w is None or self.h is None:
-            values["fit"] = "inside"
-        if self.w is None and self.h is None:
-            values["up"] = False
-        if self.f in ("png", "gif"):
-            values["q"] = None
+        values: dict[str, Any] = {spec.name: getattr(self, spec.field) for spec in _PIXEL_SPECS}
+        values |= {"w": self.width, "h": self.height, "min-w": self.min_width, "min-h": self.min_height}
+        values |= {"pad": self.padding, "radius": self.corner, "text-size": self.font_pixels, "dpr": Decimal(1)}
+        for name in self._without_effect():
+            values[name] = _BY_NAME[name].default
         return ",".join(
-            f"{spec.name}:{spec.kind.format(values[spec.name])}"
-            for spec in sorted(SPECS, key=lambda spec: spec.name)
+            f"{spec.name}:{_escaped(spec.kind.format(values[spec.name]))}"
+            for spec in _PIXEL_SPECS
             if values[spec.name] != spec.default
         )
+
+    def _without_effect(self) -> Iterable[str]:
+        """The options that change nothing beside the others."""
+        sized = self.w is not None or self.h is not None
+        boxed = self.w is not None and self.h is not None
+        if not boxed and self.ar is None:
+            yield "fit"
+        if not sized and self.min_w is None and self.min_h is None:
+            yield "up"
+        if boxed:
+            yield "ar"
+        if not sized and self.ar is None:
+            yield from ("extend", "g")
+        if self.wm is None:
+            yield from ("wm-g", "wm-scale", "wm-opacity")
+        if self.text is None:
+            yield from ("text-font", "text-size", "text-color", "text-g")
+        if self.f in ("png", "gif"):
+            yield from ("q", "lossless")
+        elif self.f in ("jpeg", "tiff"):
+            yield "lossless"
+        if self.f in ("jpeg", "webp", "avif", "tiff"):
+            yield "palette"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How a rendition is handed out; nothing here changes its pixels."""
+
+    p: str | None = None
+    v: str | None = None
+    dl: str | None = None
+    raw: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRequest:
+    """All that a URL asks for."""
+
+    options: Options
+    delivery: Delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,16 +492,84 @@ class DocRow:
 
     name: str
     aliases: tuple[str, ...]
+    group: str
     values: str
     default: str
+    example: str
     doc: str
 
 
 def parse_query(pairs: Iterable[tuple[str, str]]) -> Options:
-    """Options from decoded query pairs that hold nothing but options.
+    """Options from decoded query pairs that hold nothing but options about pixels.
 
     Raises OptionError for the first pair that is unknown, repeated (also by an alias) or malformed.
     """
+    values = _values(pairs)
+    for name in values:
+        if _BY_NAME[name].group == "delivery":
+            raise OptionError(name, "an option about pixels", "is not available here")
+    return Options(**{_BY_NAME[name].field: value for name, value in values.items()})
+
+
+def parse_request(
+    pairs: Iterable[tuple[str, str]], presets: Mapping[str, str] | Callable[[str], str | None] | None = None
+) -> ImageRequest:
+    """All that decoded query pairs ask for. `presets`: compact forms by name, which may hold delivery options too.
+
+    Options beside a preset take precedence over its own. Raises OptionError; also for a preset that does not exist or
+    names another one.
+    """
+    values = _values(pairs)
+    name = values.get("p")
+    if name is not None:
+        find = presets if callable(presets) else (presets or {}).get
+        text = find(name)
+        if text is None:
+            raise OptionError("p", "the name of a preset", "is unknown")
+        inherited = _values(_compact_pairs(text))
+        if "p" in inherited:
+            raise OptionError("p", "a preset that names no other")
+        values = inherited | values
+    pixels: dict[str, Any] = {}
+    delivery: dict[str, Any] = {}
+    for key, value in values.items():
+        spec = _BY_NAME[key]
+        (delivery if spec.group == "delivery" else pixels)[spec.field] = value
+    if delivery.get("raw") and pixels:
+        raise OptionError("raw", "no option about pixels beside it", "cannot be combined with it")
+    return ImageRequest(Options(**pixels), Delivery(**delivery))
+
+
+def parse_compact(text: str) -> Options:
+    """Options from the compact form, e.g. `w:400,f:webp`; the empty string is no options. Raises OptionError."""
+    return _parse_compact(text)
+
+
+@lru_cache(maxsize=4096)
+def _parse_compact(text: str) -> Options:
+    return parse_query(_compact_pairs(text))
+
+
+def compact_pairs(text: str) -> list[tuple[str, str]]:
+    """The pairs of a compact form, values unescaped. Raises OptionError for what is no pair."""
+    return list(_compact_pairs(text))
+
+
+def with_focal_point(options: Options, x: Decimal, y: Decimal) -> Options:
+    """`options` with a focal point where they name no gravity."""
+    return options if options.g is not None else replace(options, g=Gravity("fp", x, y))
+
+
+def docs_rows() -> list[DocRow]:
+    """The options table for the documentation, in the order of `SPECS`."""
+    return [
+        DocRow(spec.name, spec.aliases, spec.group, spec.kind.expected, spec.default_text, spec.example, spec.doc)
+        for spec in SPECS
+    ]
+
+
+def _values(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """The parsed values by the option's own name."""
     values: dict[str, Any] = {}
     for name, text in pairs:
         spec = _BY_NAME.get(name)
@@ -316,17 +581,10 @@ def parse_query(pairs: Iterable[tuple[str, str]]) -> Options:
             values[spec.name] = spec.kind.parse(text)
         except ValueError:
             raise OptionError(name, spec.kind.expected) from None
-    return Options(**values)
+    return values
 
 
-def parse_compact(text: str) -> Options:
-    """Options from the compact form, e.g. `w:400,f:webp`; the empty string is no options. Raises OptionError."""
-    return parse_query(_compact_pairs(text))
-
-
-def docs_rows() -> list[DocRow]:
-    """The options table for the documentation, in the order of `SPECS`."""
-    return [DocRow(spec.name, spec.aliases, spec.kind.expected, spec.default_text, spec.doc) for spec in SPECS]
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def _compact_pairs(text: str) -> Iterable[tuple[str, str]]:
@@ -334,8 +592,20 @@ def _compact_pairs(text: str) -> Iterable[tuple[str, str]]:
         name, colon, value = item.partition(":")
         if not colon:
             raise OptionError(item[:64], "name:value pairs separated by commas")
+        if "%" in value:
+            if _BAD_ESCAPE.search(value):
+                raise OptionError(name[:64], "a percent sign only before two hexadecimal digits")
+            value = unquote(value, errors="surrogateescape")
         yield name, value
 
 
+def _escaped(value: str) -> str:
+    return value.replace("%", "%25").replace(",", "%2C")
+
+
+def _times(side: int, dpr: Decimal) -> int:
+    return int((side * dpr).to_integral_value(ROUND_HALF_UP))
+
+
 def _scaled(side: int | None, dpr: Decimal) -> int | None:
-    return side if side is None else int((side * dpr).to_integral_value(ROUND_HALF_UP))
+    return None if side is None else _times(side, dpr)

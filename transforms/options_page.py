@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from transforms.formats import FORMATS
-from transforms.options import DocRow, docs_rows
+from transforms.options import GROUPS, DocRow, docs_rows
 
 _HEAD = """\
 # Image options
@@ -14,8 +14,12 @@ Options go into the query of `/img/...` (`?w=300&f=webp`) or, separated by comma
 (`?x-img=w:300,f:webp`). An option that is unknown, repeated or malformed is answered with 400 and its name. Spellings
 of the same request (`w=300`, `width=0300`, `w=150&dpr=2`) share one rendition.
 
-| Option | Also | Values | Default | Meaning |
-|---|---|---|---|---|
+"""
+_TABLE = """
+## {heading}
+
+| Option | Also | Values | Default | Example | Meaning |
+|---|---|---|---|---|---|
 """
 _FORMATS = """
 ## Formats
@@ -28,7 +32,13 @@ _FORMATS = """
 def page() -> str:
     """The page as Markdown."""
     options = "".join(
-        f"| `{row.name}` | {_aliases(row)} | {row.values} | {row.default} | {row.doc} |\n" for row in docs_rows()
+        _TABLE.format(heading=heading)
+        + "".join(
+            f"| `{row.name}` | {_aliases(row)} | {row.values} | {row.default} | `{row.example}` | {row.doc} |\n"
+            for row in docs_rows()
+            if row.group == group
+        )
+        for group, heading in GROUPS.items()
     )
     formats = "".join(
         f"| {kind.name} | `{kind.media_type}` | {_read(kind.loader, kind.extra)} | {'yes' if kind.saver else 'no'} "

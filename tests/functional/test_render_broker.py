@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,7 +36,7 @@ from transforms.limits import Limits
 from transforms.options import parse_compact
 
 SLOW = "f:gif,w:1400,blur:20"
-"""Options that keep a decoder for a second or more with the image `slow_source`."""
+"""Options that keep a decoder for a second or more with the image `slow_source`; `still` makes it last for certain."""
 
 
 class Node:
@@ -51,7 +52,7 @@ class Node:
         return self.processes[-1]
 
     def client(self, **settings: float) -> RenderClient:
-        self.clients.append(RenderClient(self.path, connect_seconds=10, **settings))  # type: ignore[arg-type]
+        self.clients.append(RenderClient(self.path, connect_seconds=30, **settings))  # type: ignore[arg-type]
         return self.clients[-1]
 
     async def stop(self) -> None:
@@ -59,7 +60,7 @@ class Node:
             await client.close()
         for process in self.processes:
             process.terminate()
-            process.wait(10)
+            process.wait(30)
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def request(source: Path | bytes, options: str = "w:99", *, limits: Limits | Non
     return RenderRequest(derivative_key(content, canonical, ""), canonical, "", segments, limits or Limits())
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not await condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -112,6 +113,17 @@ async def busy(client: RenderClient, decoders: int = 1) -> None:
         return bool((await client.stats())["decoders"]["busy"] == decoders)
 
     await until(working)
+
+
+@contextlib.contextmanager
+def still(pid: int) -> Iterator[None]:
+    """A decoder that makes no step, however fast the machine is."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
 
 async def test_a_rendition_and_its_ways_back(node: Node, photo_file: Path) -> None:
@@ -149,10 +161,13 @@ async def test_two_hundred_at_once_are_one_render(node: Node, photo_file: Path) 
     clients = [node.client() for _ in range(4)]
     opened = 0
 
+    async def all_asked() -> bool:
+        return bool((await clients[0].stats())["joined"] == 3)
+
     async def source() -> list[Segment]:
         nonlocal opened
         opened += 1
-        await asyncio.sleep(0.05)
+        await until(all_asked, 10)
         return [Segment(photo_file, 0, photo_file.stat().st_size)]
 
     plain = request(photo_file, "w:200,f:webp")
@@ -213,14 +228,14 @@ async def test_a_bomb_never_reaches_a_decoder(node: Node) -> None:
 
 
 async def test_a_broken_image_is_decoded_once_for_a_while(node: Node) -> None:
-    node.start(decoders=1, failure_seconds=1.0)
+    node.start(decoders=1, failure_seconds=2.0)
     client = node.client()
     broken = images.jpeg()[:20_000]
     for _ in range(3):
         with pytest.raises(DecodeFailed):
             await client.render(request(broken))
     assert (await client.stats())["failures"] == {"DecodeFailed": 1}
-    await asyncio.sleep(1.1)
+    await asyncio.sleep(2.1)
     with pytest.raises(DecodeFailed):
         await client.render(request(broken))
     assert (await client.stats())["failures"] == {"DecodeFailed": 2}
@@ -261,10 +276,11 @@ async def test_a_crash_costs_that_request_alone(node: Node, photo_file: Path, sl
     node.start(decoders=1)
     client = node.client()
     (pid,) = await warmed(client, 1)
-    doomed = asyncio.create_task(client.render(request(slow_source, SLOW)))
-    await busy(client)
-    waiting = asyncio.create_task(client.render(request(photo_file)))
-    os.kill(pid, signal.SIGSEGV)
+    with still(pid):
+        doomed = asyncio.create_task(client.render(request(slow_source, SLOW)))
+        await busy(client)
+        waiting = asyncio.create_task(client.render(request(photo_file)))
+        os.kill(pid, signal.SIGSEGV)
     with pytest.raises(RenderCrashed):
         await doomed
     assert (await waiting).width == 99
@@ -277,27 +293,25 @@ async def test_a_crash_costs_that_request_alone(node: Node, photo_file: Path, sl
 
 
 async def test_a_hang_costs_that_request_alone(node: Node, photo_file: Path, slow_source: Path) -> None:
-    node.start(decoders=2, job_seconds=1.5)
+    node.start(decoders=2, job_seconds=3)
     client = node.client()
     pids = await warmed(client, 2)
+    # The first in the list gets the job.
+    os.kill(pids[0], signal.SIGSTOP)
     hung = asyncio.create_task(client.render(request(slow_source, SLOW)))
     await busy(client)
-    for pid in pids:
-        if _state(pid) in "RD":
-            os.kill(pid, signal.SIGSTOP)
-            break
-    else:
-        # Between two time slices: the first in the list is the one that got the job.
-        os.kill(pids[0], signal.SIGSTOP)
-    started = time.monotonic()
     assert (await client.render(request(photo_file))).width == 99
-    assert time.monotonic() - started < 1.4
+    assert not hung.done()
     with pytest.raises(RenderTimeout):
         await hung
     after = await warmed(client, 2)
-    assert after != pids
+    assert after == [pids[1], after[1]] != pids
     assert (await client.stats())["decoders"]["killed"] == 1
-    assert not any(os.path.exists(f"/proc/{pid}") for pid in set(pids) - set(after))
+
+    async def collected() -> bool:
+        return not os.path.exists(f"/proc/{pids[0]}")
+
+    await until(collected)
 
 
 def _state(pid: int) -> str:
@@ -316,54 +330,63 @@ async def test_memory_beyond_the_limit_costs_that_request_alone(node: Node, phot
 async def test_a_full_queue_says_so_at_once(node: Node, slow_source: Path, photo_file: Path) -> None:
     node.start(decoders=1, queue_jobs=2)
     client = node.client()
-    await warmed(client, 1)
-    running = [asyncio.create_task(client.render(request(slow_source, f"{SLOW},q:{q}"))) for q in (1, 2, 3)]
-    different = [
-        asyncio.create_task(client.render(request(slow_source, f"{SLOW},rotate:{angle}"))) for angle in (90, 180, 270)
-    ]
+    (pid,) = await warmed(client, 1)
+    with still(pid):
+        running = [asyncio.create_task(client.render(request(slow_source, f"{SLOW},q:{q}"))) for q in (1, 2, 3)]
+        different = [
+            asyncio.create_task(client.render(request(slow_source, f"{SLOW},rotate:{angle}")))
+            for angle in (90, 180, 270)
+        ]
 
-    async def full() -> bool:
-        return bool((await client.stats())["queue"]["jobs"] >= 2)
+        async def full() -> bool:
+            return bool((await client.stats())["queue"]["jobs"] >= 2)
 
-    await until(full)
-    started = time.monotonic()
-    with pytest.raises(RenderBusy) as caught:
-        await client.render(request(photo_file))
-    assert time.monotonic() - started < 0.5
-    assert caught.value.retry_after >= 1
-    assert (await client.stats())["busy"] >= 1
-    for task in (*running, *different):
-        task.cancel()
+        await until(full, 15)
+        started = time.monotonic()
+        with pytest.raises(RenderBusy) as caught:
+            await client.render(request(photo_file))
+        # A job may take twenty seconds, and none ends here before that.
+        assert time.monotonic() - started < 5
+        assert caught.value.retry_after >= 1
+        assert (await client.stats())["busy"] >= 1
+        for task in (*running, *different):
+            task.cancel()
 
 
 async def test_work_is_admitted_by_its_cost(node: Node, slow_source: Path, photo_file: Path) -> None:
     node.start(decoders=1, queue_ms=1500)
     client = node.client()
-    await warmed(client, 1)
-    tasks = [asyncio.create_task(client.render(request(slow_source, f"{SLOW},rotate:{a}"))) for a in (0, 90)]
+    (pid,) = await warmed(client, 1)
+    with still(pid):
+        tasks = [asyncio.create_task(client.render(request(slow_source, f"{SLOW},rotate:{a}"))) for a in (0, 90)]
 
-    async def queued() -> bool:
-        return bool((await client.stats())["queue"]["jobs"] == 1)
+        async def queued() -> bool:
+            return bool((await client.stats())["queue"]["jobs"] == 1)
 
-    await until(queued)
-    with pytest.raises(RenderBusy):
-        await client.render(request(slow_source, f"{SLOW},rotate:180"))
-    for task in tasks:
-        task.cancel()
+        await until(queued, 15)
+        with pytest.raises(RenderBusy):
+            await client.render(request(slow_source, f"{SLOW},rotate:180"))
+        for task in tasks:
+            task.cancel()
 
 
 async def test_leaving_does_not_end_the_render_for_others(node: Node, slow_source: Path) -> None:
     node.start(decoders=1)
     leaving, staying = node.client(), node.client()
-    await warmed(staying, 1)
-    first = asyncio.create_task(leaving.render(request(slow_source, SLOW)))
-    await busy(staying)
-    second = asyncio.create_task(staying.render(request(slow_source, SLOW)))
-    await asyncio.sleep(0.05)
-    first.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await first
-    await leaving.close()
+    (pid,) = await warmed(staying, 1)
+
+    async def joined() -> bool:
+        return bool((await staying.stats())["joined"] == 1)
+
+    with still(pid):
+        first = asyncio.create_task(leaving.render(request(slow_source, SLOW)))
+        await busy(staying)
+        second = asyncio.create_task(staying.render(request(slow_source, SLOW)))
+        await until(joined, 15)
+        first.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await first
+        await leaving.close()
     assert (await second).width == 1400
     assert (await staying.stats())["renders"] == 1
 
@@ -371,23 +394,24 @@ async def test_leaving_does_not_end_the_render_for_others(node: Node, slow_sourc
 async def test_queued_work_of_a_worker_that_left_is_dropped(node: Node, slow_source: Path, photo_file: Path) -> None:
     node.start(decoders=1)
     leaving, staying = node.client(), node.client()
-    await warmed(staying, 1)
-    running = asyncio.create_task(staying.render(request(slow_source, SLOW)))
-    await busy(staying)
-    queued = asyncio.create_task(leaving.render(request(photo_file)))
+    (pid,) = await warmed(staying, 1)
 
     async def waits() -> bool:
         return bool((await staying.stats())["queue"]["jobs"] == 1)
 
-    await until(waits)
-    await leaving.close()
-    with pytest.raises(BrokerUnavailable):
-        await queued
-
     async def gone() -> bool:
         return bool((await staying.stats())["queue"]["jobs"] == 0)
 
-    await until(gone, 2)
+    with still(pid):
+        running = asyncio.create_task(staying.render(request(slow_source, SLOW)))
+        await busy(staying)
+        queued = asyncio.create_task(leaving.render(request(photo_file)))
+        await until(waits, 15)
+        await leaving.close()
+        with pytest.raises(BrokerUnavailable):
+            await queued
+        # While the job before it stands still: nobody took it.
+        await until(gone, 10)
     await running
     assert (await staying.stats())["renders"] == 1
 
@@ -420,6 +444,8 @@ async def test_no_descriptor_is_left_behind(node: Node, photo_file: Path) -> Non
     await client.render(request(photo_file))
     broker = node.processes[0].pid
     (decoder,) = await warmed(client, 1)
+    # What the tests before this one left to the collector is no difference of this one.
+    gc.collect()
     before = [len(os.listdir(f"/proc/{pid}/fd")) for pid in (os.getpid(), broker, decoder)]
     for number in range(20):
         await client.render(request(photo_file, f"w:{number + 10}"))
@@ -427,7 +453,7 @@ async def test_no_descriptor_is_left_behind(node: Node, photo_file: Path) -> Non
         with pytest.raises(NotAnImage):
             await client.render(request(b"%d no image" % number))
     # The last one's may be closed a moment later.
-    for _ in range(100):
+    for _ in range(600):
         after = [len(os.listdir(f"/proc/{pid}/fd")) for pid in (os.getpid(), broker, decoder)]
         if after == before:
             break
@@ -475,7 +501,7 @@ async def test_the_broker_ends_with_its_parent(tmp_path: Path) -> None:
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     broker = int(parent.stdout.readline())
-    client = RenderClient(tmp_path / "s", connect_seconds=10)
+    client = RenderClient(tmp_path / "s", connect_seconds=30)
     (decoder,) = await warmed(client, 1)
     parent.kill()
     parent.wait()
@@ -484,7 +510,7 @@ async def test_the_broker_ends_with_its_parent(tmp_path: Path) -> None:
     async def ended() -> bool:
         return not any(_alive(pid) for pid in (broker, decoder))
 
-    await until(ended, 5)
+    await until(ended)
     await client.close()
 
 
@@ -509,7 +535,7 @@ async def test_a_killed_broker_takes_its_decoders_with_it(node: Node, slow_sourc
     async def ended() -> bool:
         return not _alive(pid)
 
-    await until(ended, 5)
+    await until(ended)
     task.cancel()
 
 
@@ -519,7 +545,7 @@ async def test_strangers_messages_end_their_connection_only(node: Node, photo_fi
     await client.render(request(photo_file))
     for junk in (b"x", b"\0\0\0\x02{}", b'\0\0\0\x10{"t":"get","id":1}', b'\0\0\0\x12{"t":"stats","id":[]}'):
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stranger:
-            stranger.settimeout(5)
+            stranger.settimeout(30)
             stranger.connect(node.path)
             stranger.send(junk)
             assert stranger.recv(100) == b""
@@ -665,7 +691,7 @@ async def test_a_worker_that_dies_while_it_looks_is_followed_by_another(node: No
 
 
 async def test_a_look_that_takes_too_long_is_given_up(node: Node, photo_file: Path) -> None:
-    node.start(decoders=1, source_seconds=0.5)
+    node.start(decoders=1, source_seconds=1.5)
     stuck, good = Shelf(None), Shelf(None)
     stuck.gate.clear()
     first = asyncio.create_task(node.client().render(beyond(photo_file, stuck)))

@@ -13,7 +13,7 @@ from transforms.work import Work
 def background(image: pyvips.Image, work: Work) -> pyvips.Image:
     """The picture on its background; opaque if that is, or if the format of the result has no alpha."""
     colour = work.options.bg
-    if image.hasalpha() and colour is not None and colour[3]:
+    if image.hasalpha() and isinstance(colour, tuple) and colour[3]:
         image = _over(image, colour)
     if image.hasalpha() and not FORMATS[output_format(image, work)].alpha:
         image = image.flatten(background=list(WHITE[:3]))

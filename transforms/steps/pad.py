@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyvips
 
-from transforms.options import Colour
+from transforms.option_kinds import Colour
 from transforms.work import Work
 
 TRANSPARENT: Colour = (0, 0, 0, 0)
@@ -15,7 +15,8 @@ def pad(image: pyvips.Image, work: Work) -> pyvips.Image:
     """The picture in the middle of its canvas, on `bg`; without `bg` transparent if it has transparency, else white."""
     if not work.upright.padded:
         return image
-    colour = work.options.bg or (TRANSPARENT if image.hasalpha() else WHITE)
+    wanted = work.options.bg
+    colour = (None if isinstance(wanted, str) else wanted) or (TRANSPARENT if image.hasalpha() else WHITE)
     if colour[3] < 255 and not image.hasalpha():
         image = image.bandjoin(255)
     width, height = work.upright.canvas

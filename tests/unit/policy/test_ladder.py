@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.policy.ladder import DEFAULT_LADDER, ladder_of, on_ladder
-from transforms.options import SPECS, parse_query
+from transforms.options import SPECS, OptionSpec, parse_query
 
 LADDER = (100, 200, 300, 800)
 
@@ -62,10 +62,10 @@ def test_ratios_lead_from_width_to_width(width: str, ratio: str, expected: bool)
 
 
 @pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.name not in {"w", "f", "dpr"}], ids=lambda s: s.name)
-def test_every_other_option_needs_a_signature(spec: object) -> None:
-    values = {"h": "9", "fit": "cover", "q": "9", "bg": "fff", "blur": "2", "rotate": "90", "flip": "h", "up": "1"}
-    name = spec.name  # type: ignore[attr-defined]
-    assert not allowed(("w", "200"), (name, values[name]))
+def test_every_other_option_needs_a_signature(spec: OptionSpec) -> None:
+    pairs = [("w", "200"), (spec.name, spec.example)]
+    options = parse_query(pairs[:1] if spec.group == "delivery" else pairs)
+    assert not on_ladder(options, {name for name, _ in pairs}, LADDER)
 
 
 def test_even_at_its_default_an_option_needs_a_signature() -> None:

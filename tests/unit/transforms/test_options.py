@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,27 +13,61 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.errors import OptionError
-from transforms.options import MAX_SIDE, SPECS, Options, docs_rows, parse_compact, parse_query
+from transforms.options import (
+    GROUPS,
+    MAX_SIDE,
+    SPECS,
+    Delivery,
+    Options,
+    OptionSpec,
+    docs_rows,
+    parse_compact,
+    parse_query,
+    parse_request,
+)
 from transforms.options_page import page
 
 _TEXTS = {
     "w": st.integers(1, MAX_SIDE // 4).map(str),
     "h": st.integers(1, MAX_SIDE // 4).map(lambda side: f"{side:05d}"),
     "fit": st.sampled_from(["inside", "outside", "cover", "contain", "fill"]),
-    "q": st.integers(1, 100).map(str),
     "f": st.sampled_from(["jpeg", "jpg", "png", "webp", "avif", "gif", "auto"]),
     "dpr": st.sampled_from(["1", "1.0", "1.5", "2", "2.25", "3.000", "4"]),
     "bg": st.sampled_from(["fff", "FFFFFF", "ffff", "0000", "12345600", "white", "12345678", "transparent"]),
     "blur": st.sampled_from(["0", "0.3", "1.50", "100"]),
-    "rotate": st.sampled_from(["0", "90", "180", "270", "090"]),
+    "rotate": st.sampled_from(["0", "90", "180", "270", "090", "-90", "360", "33.25"]),
     "flip": st.sampled_from(["h", "v", "hv", "vh"]),
     "up": st.sampled_from(["0", "1"]),
+    "crop": st.sampled_from(["1:2:3:4", "0.1:0:1:0.5", "0.0:0.0:1.0:1.0", "0:0:1:1"]),
+    "ar": st.sampled_from(["16:9", "32:18", "1.5", "1", "0.5:2.25", "10000:9999", "0.3333"]),
+    "g": st.sampled_from(["c", "ne:10:20", "ne:-0.5:0", "fp:0.5:0.30", "smart", "attention", "entropy", "face"]),
+    "trim": st.sampled_from(["0", "10", "10:fff", "10.50:FF00FF"]),
+    "pad": st.sampled_from(["0", "5", "5:5", "1:2:3", "1:2:3:4"]),
+    "radius": st.sampled_from(["0", "20", "max"]),
+    "tint": st.sampled_from(["fff", "fff:1", "704214:0.50"]),
+    "wm-g": st.sampled_from(["c", "repeat", "se:10:10"]),
+    "text": st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=20),
+    "q": st.sampled_from(["1", "080", "100", "auto"]),
 }
-_pairs = st.fixed_dictionaries({}, optional=_TEXTS).map(lambda chosen: list(chosen.items()))
+_ALL = {spec.name: _TEXTS.get(spec.name, st.just(spec.example)) for spec in SPECS if spec.group != "delivery"}
+_pairs = st.fixed_dictionaries({}, optional=_ALL).map(lambda chosen: list(chosen.items()))
 
 
-def test_the_strategies_cover_the_table() -> None:
-    assert set(_TEXTS) == {spec.name for spec in SPECS}
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_the_example_of_each_row_is_no_default_and_is_kept(spec: OptionSpec) -> None:
+    value = spec.kind.parse(spec.example)
+    assert value != spec.default
+    assert spec.kind.parse(spec.kind.format(value)) == value
+    request = parse_request([(spec.name, spec.example)], {"card": ""})
+    holder = request.delivery if spec.group == "delivery" else request.options
+    assert getattr(holder, spec.field) == value
+    assert spec.group in GROUPS
+
+
+def test_fields_and_rows_are_the_same() -> None:
+    defaults = {spec.field: spec.default for spec in SPECS if spec.group != "delivery"}
+    assert {entry.name: entry.default for entry in fields(Options)} == defaults
+    assert {entry.name for entry in fields(Delivery)} == {spec.field for spec in SPECS if spec.group == "delivery"}
 
 
 @given(_pairs, st.randoms())
@@ -45,7 +80,8 @@ def test_the_canonical_form_ignores_order_and_parses_to_itself(pairs, random) ->
 
 @given(_pairs)
 def test_the_compact_form_means_what_the_query_means(pairs) -> None:
-    assert parse_compact(",".join(f"{name}:{value}" for name, value in pairs)) == parse_query(pairs)
+    escaped = [(name, value.replace("%", "%25").replace(",", "%2C")) for name, value in pairs]
+    assert parse_compact(",".join(f"{name}:{value}" for name, value in escaped)) == parse_query(pairs)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +102,14 @@ def test_the_compact_form_means_what_the_query_means(pairs) -> None:
         ("up:1", ""),
         ("f:png,q:50", "f:png"),
         ("w:5,h:6,fit:inside,up:0,rotate:0,blur:0,dpr:1", "h:6,w:5"),
+        ("rotate:-90", "rotate:270"),
+        ("g:smart,w:5,h:6,fit:cover", "gravity:attention,fit:cover,w:5,h:6"),
+        ("pad:5,dpr:2", "pad:10:10"),
+        ("w:5,ar:32:18", "w:5,ar:16:9"),
+        ("wm-opacity:0.5", ""),
+        ("text-size:40,text-g:s", ""),
+        ("text:a%2Cb", "text:%61%2cb"),
+        ("crop:0.5:0:0.5:1", "crop:0.50:0:0.5:1.0"),
     ],
 )
 def test_spellings_of_the_same_rendition(one: str, other: str) -> None:
@@ -89,9 +133,16 @@ def test_different_renditions_differ(one: str, other: str) -> None:
         ("fit:stretch", "fit"), ("fit:Cover", "fit"), ("q:0", "q"), ("q:101", "q"), ("f:heic", "f"), ("f:svg", "f"),
         ("dpr:0.5", "dpr"), ("dpr:4.1", "dpr"), ("dpr:.5", "dpr"), ("dpr:1.", "dpr"), ("dpr:nan", "dpr"),
         ("bg:#fff", "bg"), ("bg:12345", "bg"), ("bg:mauve", "bg"), ("blur:0.1", "blur"), ("blur:101", "blur"),
-        ("rotate:45", "rotate"), ("rotate:360", "rotate"), ("flip:", "flip"), ("flip:hh", "flip"),
+        ("rotate:361", "rotate"), ("rotate:x", "rotate"), ("flip:", "flip"), ("flip:hh", "flip"),
         ("up:yes", "up"), ("size:5", "size"), ("W:5", "W"), ("w:5,w:5", "w"), ("w:5,width:5", "width"),
         ("w", "w"), ("w:5,", ""), ("w:5:6", "w"),
+        ("crop:1:2:3", "crop"), ("crop:1:2:0:4", "crop"), ("crop:1.0:0:1:1", "crop"), ("crop:0:0:1:-1", "crop"),
+        ("ar:0:1", "ar"), ("ar:1:2:3", "ar"), ("ar:", "ar"), ("g:fp:2:0", "g"), ("g:fp", "g"), ("g:ne:1", "g"),
+        ("g:repeat", "g"), ("wm-g:smart", "wm-g"), ("trim:255", "trim"), ("trim:10:", "trim"), ("pad:1:2:3:4:5", "pad"),
+        ("pad:-1", "pad"), ("radius:round", "radius"), ("palette:1", "palette"), ("brightness:101", "brightness"),
+        ("gamma:0", "gamma"), ("duotone:fff", "duotone"), ("tint:fff:2", "tint"), ("text:", "text"),
+        ("text:a\x00b", "text"), ("text:a%0", "text"), ("text:%ff", "text"), ("wm:", "wm"), ("page:0", "page"),
+        ("p:card", "p"), ("v:1", "v"), ("max-bytes:-1", "max-bytes"), ("strip:2", "strip"),
     ],
 )  # fmt: skip
 def test_a_wrong_option_names_itself(text: str, option: str) -> None:
@@ -132,3 +183,19 @@ def test_workers_never_import_libvips() -> None:
 def test_the_page_of_the_docs_is_current() -> None:
     stored = Path(__file__).parents[3] / "docs" / "reference" / "image-options.md"
     assert stored.read_text() == page()
+
+
+def test_a_preset_gives_what_is_not_said_beside_it() -> None:
+    presets = {"card": "w:400,h:300,fit:cover,dl:card.jpg", "loop": "p:card", "bad": "w:x"}
+    request = parse_request([("p", "card"), ("width", "200")], presets)
+    assert request.options == parse_compact("w:200,h:300,fit:cover")
+    assert request.delivery == Delivery(p="card", dl="card.jpg")
+    for name in ("other", "loop", "bad"):
+        with pytest.raises(OptionError):
+            parse_request([("p", name)], presets)
+
+
+def test_the_stored_bytes_have_no_options() -> None:
+    assert parse_request([("raw", "1"), ("dl", "a.png")]).delivery == Delivery(raw=True, dl="a.png")
+    with pytest.raises(OptionError, match="raw"):
+        parse_request([("raw", "1"), ("w", "5")])

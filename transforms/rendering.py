@@ -1,0 +1,57 @@
+"""Settings that decide what renditions look like: part of every derivative's key, and told to the decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from transforms.formats import FORMATS
+
+DEFAULT_MEZZANINES = (640, 1280, 2560)
+DEFAULT_MEZZANINE_PIXELS = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """How this deployment renders what a URL leaves open."""
+
+    qualities: Mapping[str, int] = field(default_factory=dict)
+    """Default quality by format, 1..100, where it is not the format's own."""
+    mezzanines: tuple[int, ...] = DEFAULT_MEZZANINES
+    """Longer sides, in pixels, of the smaller copies that are made to render from; empty: none."""
+    mezzanine_pixels: int = DEFAULT_MEZZANINE_PIXELS
+    """Originals of fewer pixels have no mezzanines."""
+
+    def quality(self, format_name: str) -> int | None:
+        """The default quality of a format; None where quality means nothing."""
+        return self.qualities.get(format_name, FORMATS[format_name].default_quality)
+
+    @property
+    def tag(self) -> str:
+        """A text that differs where two settings could give different bytes; what is left at its default adds nothing."""
+        qualities = [
+            f"{name}{quality}"
+            for name, quality in sorted(self.qualities.items())
+            if quality != FORMATS[name].default_quality
+        ]
+        sides = "" if self.mezzanines == DEFAULT_MEZZANINES else "m" + "-".join(map(str, self.mezzanines))
+        pixels = "" if self.mezzanine_pixels == DEFAULT_MEZZANINE_PIXELS else f"p{self.mezzanine_pixels}"
+        return ",".join(part for part in (*qualities, sides, pixels) if part)
+
+    def as_dict(self) -> dict[str, object]:
+        """The settings as they travel to a decoder in JSON."""
+        return {
+            "qualities": dict(self.qualities),
+            "mezzanines": list(self.mezzanines),
+            "mezzanine_pixels": self.mezzanine_pixels,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object]) -> Rendering:
+        """The reverse of `as_dict`."""
+        qualities, sides, pixels = values["qualities"], values["mezzanines"], values["mezzanine_pixels"]
+        assert isinstance(qualities, Mapping) and isinstance(sides, list) and isinstance(pixels, int)  # noqa: PT018
+        return cls(dict(qualities), tuple(sides), pixels)
+
+
+DEFAULT_RENDERING = Rendering()
