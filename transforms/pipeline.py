@@ -6,12 +6,16 @@ epoch: one thread, no clock, no metadata.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import pyvips
 
 from transforms.codecs import vips
 from transforms.headers import Source, read_header
 from transforms.limits import DEFAULT_LIMITS, Limits
 from transforms.options import Options
+from transforms.rendering import DEFAULT_RENDERING, Rendering
 from transforms.steps.background import background
 from transforms.steps.blur import blur
 from transforms.steps.colour import colour
@@ -22,10 +26,10 @@ from transforms.steps.orient import orient
 from transforms.steps.pad import pad
 from transforms.steps.resize import resize
 from transforms.steps.settle import settle
-from transforms.work import Request
+from transforms.work import Request, Work
 
 STEPS = (resize, crop, settle, orient, colour, blur, pad, background)
-"""What happens between `load` and `encode`. Up to `settle` nothing is computed; after it the picture is small."""
+"""What happens to each frame between `load` and `encode`. Up to `settle` nothing is computed; after it the picture is small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +42,34 @@ class Rendered:
     height: int
 
 
-def render(data: bytes, options: Options, variant: str = "", limits: Limits = DEFAULT_LIMITS) -> Rendered:
+def render(
+    data: bytes,
+    options: Options,
+    variant: str = "",
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    rendering: Rendering = DEFAULT_RENDERING,
+    overlays: Sequence[bytes] = (),
+    original: tuple[int, int] | None = None,
+) -> Rendered:
     """Renders a stored image.
 
-    `variant` is `negotiate.variant(options, accept_class)`. Raises NotAnImage, UnsupportedFormat, TooLarge and
-    DecodeFailed; for the first three nothing was decoded.
+    `variant` is `negotiate.variant(options, accept_class)`; `overlays` are stored images too; `original` is the size
+    of what `data` is a mezzanine of. Raises NotAnImage, UnsupportedFormat, TooLarge and DecodeFailed; for the first
+    three nothing was decoded.
     """
     vips.prepare()
     limits.check_bytes(len(data))
     header = read_header(Source.of_bytes(data))
     limits.check_source(header.width, header.height)
-    image, work = load(data, Request(options, variant, limits, header))
+    request = Request(options, variant, limits, header, rendering, tuple(overlays), original)
+    frames, work = load(data, request)
+    finished = [_finished(frame, work) for frame in frames]
+    encoded, name = encode(finished, work)
+    return Rendered(encoded, name, finished[0].width, finished[0].height)
+
+
+def _finished(frame: pyvips.Image, work: Work) -> pyvips.Image:
     for step in STEPS:
-        image = step(image, work)
-    encoded, name = encode(image, work)
-    return Rendered(encoded, name, image.width, image.height)
+        frame = step(frame, work)
+    return frame

@@ -10,15 +10,20 @@ from transforms.effort import effort
 from transforms.errors import TooLarge
 from transforms.formats import FORMATS
 from transforms.steps.background import output_format
+from transforms.steps.join import joined
 from transforms.work import Work
 
 _PIXELS_PER_MM = 72 / 25.4
 
 
-def encode(image: pyvips.Image, work: Work) -> tuple[bytes, str]:
-    """The encoded bytes and their format's name. Raises TooLarge for a side that the format cannot hold."""
+def encode(frames: list[pyvips.Image], work: Work) -> tuple[bytes, str]:
+    """The encoded bytes and their format's name; one frame, or those of an animation, all of one size.
+
+    Raises TooLarge for a side that the format cannot hold.
+    """
+    image = joined(frames, work)
     kind = FORMATS[output_format(image, work)]
-    side = max(image.width, image.height)
+    side = max(frames[0].width, frames[0].height)
     if side > kind.max_side:
         raise TooLarge("output_side", side, kind.max_side)
     # The density is metadata too: every result says 72 pixels an inch.

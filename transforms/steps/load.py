@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pyvips
@@ -19,8 +20,10 @@ _FAIL_ON = {"tiff": "error"}
 """What ends a decode besides a file that is too short; libtiff calls that an error and nothing less."""
 
 
-def load(data: bytes, request: Request) -> tuple[pyvips.Image, Work]:
-    """The image, not yet decoded and at least as large as the result, and the work that is to be done on it.
+def load(data: bytes, request: Request) -> tuple[Iterator[pyvips.Image], Work]:
+    """The frames, not yet decoded and at least as large as the result, and the work that is to be done on each.
+
+    A frame must be finished (settled) before the next one is asked for.
 
     Raises UnsupportedFormat, DecodeFailed and TooLarge.
     """
@@ -33,7 +36,7 @@ def load(data: bytes, request: Request) -> tuple[pyvips.Image, Work]:
     geometry = plan(stored[::-1] if turned else stored, request.options)
     request.limits.check_output(*geometry.canvas)
     work = Work(request, geometry, turned)
-    return _shrunk(data, image, work), work
+    return iter([_shrunk(data, image, work)]), work
 
 
 def _shrunk(data: bytes, image: pyvips.Image, work: Work) -> pyvips.Image:
