@@ -25,6 +25,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from gateway.redis_address import parse_redis_url
 from gateway.store_settings import FolderStore, S3Store, StoreSettings, parse_store
+from transforms.rendering import DEFAULT_MEZZANINE_PIXELS, DEFAULT_MEZZANINES
 
 PREFIX = "PIXGATE_"
 CONFIG_VARIABLE = "PIXGATE_CONFIG"
@@ -148,6 +149,19 @@ def _parse_networks(value: object) -> object:
     if not isinstance(pieces, (tuple, list)):
         return pieces
     return tuple(ipaddress.ip_network(piece, strict=False) if isinstance(piece, str) else piece for piece in pieces)
+
+
+def _parse_sides(value: object) -> object:
+    pieces = _split_commas(value)
+    if not isinstance(pieces, (tuple, list)):
+        return pieces
+    try:
+        sides = tuple(int(piece) for piece in pieces)
+    except (TypeError, ValueError):
+        raise ValueError("is not a list of whole numbers such as 640,1280,2560") from None
+    if list(sides) != sorted(set(sides)) or any(not 64 <= side <= 16_384 for side in sides) or len(sides) > 8:
+        raise ValueError("needs up to 8 rising numbers of pixels from 64 to 16384")
+    return sides
 
 
 def _parse_region(value: object) -> object:
@@ -372,7 +386,24 @@ class Settings(BaseModel):
         description="Decoder processes of the render broker.",
         json_schema_extra={"shown": "the cores"},
     )
+    image_quality_jpeg: int = Field(default=80, ge=1, le=100, description="Quality of JPEG where no `q` asks for another.")
+    image_quality_webp: int = Field(default=85, ge=1, le=100, description="The same for WebP.")
+    image_quality_avif: int = Field(default=60, ge=1, le=100, description="The same for AVIF.")
+    image_quality_tiff: int = Field(default=80, ge=1, le=100, description="The same for TIFF.")
+    image_mezzanines: Annotated[tuple[int, ...], BeforeValidator(_parse_sides)] = Field(
+        default=DEFAULT_MEZZANINES,
+        description="Longer sides in pixels, separated by commas, of smaller copies of large originals that small pictures "
+        "are rendered from; empty: always from the original.",
+    )
+    image_mezzanine_pixels: int = Field(
+        default=DEFAULT_MEZZANINE_PIXELS, ge=0, description="Originals of fewer pixels have no such copies."
+    )
     image_queue: int = Field(default=256, ge=1, description="Renders that may wait; beyond it 503 with Retry-After.")
+    image_queue_time: float = Field(
+        default=10,
+        gt=0,
+        description="Estimated work that may wait for each decoder, in seconds; beyond it 503 with Retry-After.",
+    )
     image_timeout: float = Field(default=20, gt=0, description="Time one render may take before its decoder is ended.")
     image_decoder_memory: Size = Field(
         default=1536 * 1024**2, description="Address space that one render may take beyond an idle decoder's."

@@ -58,6 +58,7 @@ def _start_broker(settings: Settings) -> subprocess.Popen[bytes]:
             decoders=settings.image_decoders,
             cache_bytes=settings.image_memory_cache_bytes,
             queue_jobs=settings.image_queue,
+            queue_ms=round(settings.image_queue_time * 1000),
             job_seconds=settings.image_timeout,
             cpu_seconds=math.ceil(settings.image_timeout),
             memory_bytes=settings.image_decoder_memory,

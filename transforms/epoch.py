@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
@@ -23,14 +24,24 @@ def codec_epoch() -> str:
     return f"{PIPELINE_REVISION}-{platform.machine()}-{codecs}"
 
 
-def derivative_key(content_uid: bytes, canonical: str, variant: str, epoch: str | None = None) -> bytes:
+def derivative_key(
+    content_uid: bytes,
+    canonical: str,
+    variant: str,
+    epoch: str | None = None,
+    *,
+    tag: str = "",
+    overlays: Sequence[bytes] = (),
+) -> bytes:
     """The 32-byte name of a rendition, in every cache and (in hex) in its ETag.
 
     `canonical` is `Options.canonical()`, `variant` is `negotiate.variant(options, accept_class)`, `epoch` this
-    process's unless given. Each part goes in with its length, so no two different requests share a key.
+    process's unless given, `tag` is `Rendering.tag`, `overlays` the contents that are laid over it. Each part goes in
+    with its length, so no two different requests share a key.
     """
     digest = hashlib.sha256(b"pixgate-derivative-v1")
-    for part in (content_uid, canonical.encode(), variant.encode(), (epoch or codec_epoch()).encode()):
+    parts = (content_uid, canonical.encode(), variant.encode(), (epoch or codec_epoch()).encode(), tag.encode())
+    for part in (*parts, *overlays):
         digest.update(len(part).to_bytes(4, "big"))
         digest.update(part)
     return digest.digest()

@@ -51,18 +51,19 @@ def render(
     rendering: Rendering = DEFAULT_RENDERING,
     overlays: Sequence[bytes] = (),
     original: tuple[int, int] | None = None,
+    original_format: str | None = None,
 ) -> Rendered:
     """Renders a stored image.
 
-    `variant` is `negotiate.variant(options, accept_class)`; `overlays` are stored images too; `original` is the size
-    of what `data` is a mezzanine of. Raises NotAnImage, UnsupportedFormat, TooLarge and DecodeFailed; for the first
-    three nothing was decoded.
+    `variant` is `negotiate.variant(options, accept_class)`; `overlays` are stored images too; `original` and
+    `original_format` are the stored size and the format's name of what `data` is a mezzanine of. Raises NotAnImage,
+    UnsupportedFormat, TooLarge and DecodeFailed; for the first three nothing was decoded.
     """
     vips.prepare()
     limits.check_bytes(len(data))
     header = read_header(Source.of_bytes(data))
     limits.check_source(header.width, header.height)
-    request = Request(options, variant, limits, header, rendering, tuple(overlays), original)
+    request = Request(options, variant, limits, header, rendering, tuple(overlays), original, original_format)
     frames, work = load(data, request)
     finished = [_finished(frame, work) for frame in frames]
     encoded, name = encode(finished, work)

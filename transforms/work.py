@@ -26,6 +26,13 @@ class Request:
     """Stored images that are laid over the result: the watermark's bytes."""
     original: tuple[int, int] | None = None
     """Where the source is a mezzanine: width and height of the original as it is stored."""
+    original_format: str | None = None
+    """Where the source is a mezzanine: the name of the original's format."""
+
+    @property
+    def source_format(self) -> str:
+        """The name of the format of what was stored, which decides that of the result where nothing is asked for."""
+        return self.original_format or self.header.format.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ def background(image: pyvips.Image, work: Work) -> pyvips.Image:
 def output_format(image: pyvips.Image, work: Work) -> str:
     """The name of the format in which `image` will be encoded."""
     request = work.request
-    return resolve_format(request.options, request.variant, request.header.format.name, image.hasalpha())
+    return resolve_format(request.options, request.variant, request.source_format, image.hasalpha())
 
 
 def _over(image: pyvips.Image, colour: tuple[int, int, int, int]) -> pyvips.Image:
