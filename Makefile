@@ -7,6 +7,8 @@ STAMP := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 COMPILE := $(BIN)/pip-compile --quiet --upgrade --strip-extras --allow-unsafe --no-emit-index-url \
 	--no-emit-trusted-host --no-emit-find-links --extra heif
+# Tests run with every extra that there is.
+EXTRAS := --extra jxl --extra pdf --extra faces
 
 .PHONY: serve install servers test test-quick test-long check format bench docs lock clean
 
@@ -85,7 +87,7 @@ docs: $(DEV)
 # New versions within the ranges of setup.cfg.
 lock: $(DEV)
 	$(COMPILE) --output-file requirements.lock setup.cfg
-	$(COMPILE) --extra test --constraint requirements.lock --output-file requirements-dev.lock setup.cfg
+	$(COMPILE) $(EXTRAS) --extra test --constraint requirements.lock --output-file requirements-dev.lock setup.cfg
 
 clean:
 	rm -rf .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -32,7 +32,7 @@ def load(data: bytes) -> pyvips.Image:
         image = image.unpremultiply().cast("uchar")
     profile = heif.info.get("icc_profile")
     if profile:
-        image = image.mutate(lambda mutable: mutable.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile))
+        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
     return image
 
 

@@ -17,9 +17,8 @@ def joined(frames: list[pyvips.Image], work: Work) -> pyvips.Image:
     alike = [frame.bandjoin(255) if transparent and not frame.hasalpha() else frame for frame in frames]
     height = frames[0].height
 
-    def note(image: pyvips.MutableImage) -> None:
-        image.set_type(pyvips.GValue.gint_type, "page-height", height)
-        image.set_type(pyvips.GValue.array_int_type, "delay", list(timing.delays))
-        image.set_type(pyvips.GValue.gint_type, "loop", timing.loop)
-
-    return pyvips.Image.arrayjoin(alike, across=1).mutate(note)
+    image = pyvips.Image.arrayjoin(alike, across=1)
+    image.set_type(pyvips.GValue.gint_type, "page-height", height)
+    image.set_type(pyvips.GValue.array_int_type, "delay", list(timing.delays))
+    image.set_type(pyvips.GValue.gint_type, "loop", timing.loop)
+    return image
