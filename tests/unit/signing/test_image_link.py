@@ -122,7 +122,8 @@ def test_key_id_has_a_bounded_length() -> None:
 
 
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
-names = texts.filter(lambda name: name not in ("exp", "kid", "sig", ""))
+names = texts.filter(lambda name: name not in ("exp", "kid", "sig", "ref", "ip", ""))
+paths = texts.filter(lambda path: "_" not in path.partition("/")[0])
 parameter_lists = st.lists(st.tuples(names, texts), max_size=5)
 
 
@@ -138,7 +139,7 @@ def _respell(random: Random, text: str, plain: str) -> str:
     return "".join(spelled)
 
 
-@given(st.randoms(use_true_random=False), texts, parameter_lists)
+@given(st.randoms(use_true_random=False), paths, parameter_lists)
 def test_any_spelling_of_the_same_link_is_accepted(
     random: Random, path: str, parameters: list[tuple[str, str]]
 ) -> None:
@@ -154,7 +155,7 @@ def test_any_spelling_of_the_same_link_is_accepted(
     assert sorted(claims.parameters) == sorted(parameters)
 
 
-@given(texts, parameter_lists, texts, parameter_lists)
+@given(paths, parameter_lists, paths, parameter_lists)
 def test_two_links_share_a_signature_only_if_they_mean_the_same(
     path: str, parameters: list[tuple[str, str]], other_path: str, other_parameters: list[tuple[str, str]]
 ) -> None:
