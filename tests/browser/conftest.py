@@ -19,8 +19,10 @@ def browser() -> Iterator[Browser]:
     if _CHROMIUM is None:
         pytest.skip("no chromium is installed")
     with sync_playwright() as playwright:
-        # The sandbox of chromium does not work for root, and the pages here are ours.
-        found = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        # The sandbox of chromium does not work for root, and the pages here are ours; /dev/shm is small in containers.
+        found = playwright.chromium.launch(
+            executable_path=_CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        )
         yield found
         found.close()
 
@@ -29,7 +31,7 @@ def browser() -> Iterator[Browser]:
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A profile of its own, without anything from other tests."""
     found = browser.new_context(accept_downloads=False)
-    found.set_default_timeout(10_000)
+    found.set_default_timeout(60_000)
     yield found
     found.close()
 

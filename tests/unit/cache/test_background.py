@@ -41,7 +41,8 @@ async def test_one_that_is_larger_than_the_room_goes_alone() -> None:
 
     assert background.submit(1000, job)
     assert not background.submit(1, job)
-    await asyncio.sleep(0.01)
+    while not done:
+        await asyncio.sleep(0)
     assert background.submit(1, job)
     await background.close()
     assert done == [1, 1]

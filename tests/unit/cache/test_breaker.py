@@ -45,7 +45,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def until_healthy(breaker: Breaker) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while breaker.health()["status"] != "healthy":
             await asyncio.sleep(0.005)
 
@@ -66,7 +66,7 @@ async def test_after_some_failures_nothing_is_asked_until_it_is_back(state: str)
         with pytest.raises(CacheUnavailable, match="within 30 ms" if state == "slow" else "refused"):
             await breaker.call(patient.work)
     assert patient.calls == calls
-    assert time.monotonic() - started < 0.1
+    assert time.monotonic() - started < 2, "thirty milliseconds each would be three seconds"
     assert breaker.health()["status"] == "degraded"
     patient.state = "well"
     await until_healthy(breaker)
@@ -118,9 +118,10 @@ async def test_what_can_be_read_but_not_written_counts_as_full() -> None:
     patient.state = "away"
     with pytest.raises(CacheFull, match="refused"):
         await breaker.write(patient.work)
-    await asyncio.sleep(0.1)
+    async with asyncio.timeout(60):
+        while patient.probes < 3:
+            await asyncio.sleep(0.005)
     # Probes write too: that they fail says nothing about reading.
-    assert patient.probes > 0
     assert not breaker.is_open
     assert breaker.health()["status"] == "degraded"
     patient.state = "well"
@@ -134,7 +135,7 @@ async def test_away_and_full_when_it_comes_back() -> None:
     breaker = Breaker("it", patient.probe, budget=1)
     patient.state = "away"
     breaker.begin()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while breaker.health()["status"] == "healthy":
             await asyncio.sleep(0.005)
         patient.state = "full"

@@ -60,15 +60,17 @@ async def test_little_is_left_until_it_is_old(
 
 
 class Slow(Pieces):
-    """A body whose end waits for `go_on`."""
+    """A body whose end waits for `go_on`; `waits` is set by then."""
 
     def __init__(self, go_on: asyncio.Event) -> None:
         super().__init__([LARGE])
         self._go_on = go_on
+        self.waits = asyncio.Event()
 
     async def read(self) -> bytes:
         piece = await super().read()
         if not piece:
+            self.waits.set()
             await self._go_on.wait()
         return piece
 
@@ -78,6 +80,7 @@ async def test_a_write_in_flight_keeps_its_lease(
 ) -> None:
     monkeypatch.setattr(lease_module, "ABANDONED_BYTES", 1)
     go_on = asyncio.Event()
+    body = Slow(go_on)
     task = asyncio.create_task(
         services.objects.put(
             bucket,
@@ -86,10 +89,10 @@ async def test_a_write_in_flight_keeps_its_lease(
             tags=(),
             expect=Expectations(len(LARGE)),
             conditions=WriteConditions(),
-            body=Slow(go_on),
+            body=body,
         )
     )
-    await asyncio.sleep(0.05)
+    await body.waits.wait()
     await refused(services, bucket)
     old = services.lease.id
     await services.lease.turn()

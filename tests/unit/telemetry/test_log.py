@@ -102,7 +102,7 @@ def test_a_blocked_output_stops_nothing_and_what_is_lost_is_counted() -> None:
     assert time.monotonic() - began < 10
     assert sum(lost) > 0
     taken = 0
-    while select.select([reading], [], [], 1)[0]:
+    while select.select([reading], [], [], 30)[0]:
         taken += os.read(reading, 1 << 20).count(b"\n")
         if taken + sum(lost) >= log_module.QUEUE_LINES + 5000:
             break
