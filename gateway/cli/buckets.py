@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,7 @@ from gateway.errors import BucketExists, BucketNotFound, BucketOwnedByYou, Inval
 from gateway.model import Encryption
 
 if TYPE_CHECKING:
-    from gateway.model import Bucket
+    from gateway.model import Bucket, BucketImages
     from gateway.services import Services
 
 
@@ -31,11 +33,27 @@ def described(bucket: Bucket, usage: tuple[int, int]) -> dict[str, Any]:
         "versioning": bucket.versioning.value,
         "images": "public" if bucket.images_public else "private",
         "ladder": list(bucket.ladder),
+        "image_settings": image_settings(bucket.images),
         "encryption": None if bucket.encryption is None else bucket.encryption.value,
         "store": bucket.store,
         "objects": usage[0],
         "bytes": usage[1],
         "created": utc(bucket.created_ms),
+    }
+
+
+def image_settings(images: BucketImages) -> dict[str, Any]:
+    """How a bucket treats its images, for programs."""
+    return {
+        "presets": dict(images.presets),
+        "only_presets": images.only_presets,
+        "max_width": images.max_width,
+        "fallback": images.fallback,
+        "renditions": list(images.renditions),
+        "exif": images.exif,
+        "raw": images.raw,
+        "cors": list(images.cors),
+        "purge": images.purge,
     }
 
 
@@ -96,6 +114,40 @@ def create(name: str, account: str, data: Path | None, config_file: Path | None)
     click.echo(f"{bucket.name} is made and belongs to {bucket.owner.name}")
 
 
+@buckets.command()
+@click.argument("name")
+@json_option
+@data_options
+def show(name: str, as_json: bool, data: Path | None, config_file: Path | None) -> None:
+    """Show everything that is set for a bucket."""
+
+    async def work(services: Services) -> tuple[Bucket, tuple[int, int]]:
+        bucket = await _bucket(services, name)
+        return bucket, (await services.buckets.usage()).get(bucket.id, (0, 0))
+
+    bucket, usage = with_services(settings_of(config_file, data=data), work)
+    values = described(bucket, usage)
+    if as_json:
+        print_json(values)
+        return
+    from gateway.cli.table import print_table
+
+    images = values.pop("image_settings")
+    presets = images.pop("presets")
+    rows = [(name, value) for name, value in values.items()]
+    rows += [(name.replace("_", " "), value) for name, value in images.items()]
+    rows += [(f"preset {name}", text or "(the picture as it is)") for name, text in sorted(presets.items())]
+    print_table(("SETTING", "VALUE"), [(name, _plain(value)) for name, value in rows])
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
+
+
 @buckets.command("set")
 @click.argument("name")
 @click.option(
@@ -112,6 +164,41 @@ def create(name: str, account: str, data: Path | None, config_file: Path | None)
     help="Whether what is stored from now on is encrypted where a request does not say.",
 )
 @click.option("--store", metavar="STORE", help="Where its new bytes go; `default`: where the settings of the node say.")
+@click.option(
+    "--preset",
+    "presets",
+    multiple=True,
+    metavar="NAME=OPTIONS",
+    help="A preset, such as card=w:400,h:300,fit:cover. Repeatable; without options it is removed.",
+)
+@click.option(
+    "--only-presets/--any-options",
+    "only_presets",
+    default=None,
+    help="Whether links may name a preset and nothing else.",
+)
+@click.option(
+    "--max-width", metavar="PIXELS", help="Widest and highest result without a signature; `none`: the server's bound."
+)
+@click.option("--fallback", metavar="KEY", help="Image shown for one that is missing or broken; `` for none.")
+@click.option(
+    "--rendition",
+    "renditions",
+    multiple=True,
+    metavar="OPTIONS",
+    help="Made when an image is uploaded: p:card, or options such as w:800,f:webp. Repeatable, together they replace "
+    "those before; `` for none.",
+)
+@click.option("--exif/--no-exif", default=None, help="Whether `info` tells EXIF and places to all who see the image.")
+@click.option("--raw/--no-raw", default=None, help="Whether signed links may have the stored bytes.")
+@click.option(
+    "--cors",
+    "origins",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Origin whose scripts may read renditions, or *. Repeatable, together they replace those before; `` for none.",
+)
+@click.option("--purge/--no-purge", default=None, help="Whether the CDN is told of what is overwritten or deleted.")
 @data_options
 def set_bucket(
     name: str,
@@ -121,21 +208,25 @@ def set_bucket(
     store: str | None,
     data: Path | None,
     config_file: Path | None,
+    **image_values: Any,
 ) -> None:
-    """Open a bucket for unsigned links to its images, or close it; encrypt what it stores, and choose where.
+    """Open a bucket for unsigned links to its images, or close it; say how they are shown; encrypt what it stores, and
+    choose where.
 
-    Neither encryption nor the store changes anything that is stored already.
+    Neither encryption nor the store changes anything that is stored already, and renditions are made of what is uploaded
+    from then on: `pixgate prewarm` makes those of what is there.
 
-    Unsigned links may ask for a width of the ladder and a format only, so that their variants can be counted.
+    Unsigned links may ask for a width of the ladder and a format, or for a preset, so that their variants can be counted.
     """
-    if images is None and ladder is None and encryption is None and store is None:
-        raise click.UsageError("say what to set: --images, --ladder, --encryption, --store")
+    change = image_change(**image_values)
+    if images is None and ladder is None and encryption is None and store is None and change is None:
+        raise click.UsageError("say what to set: see `pixgate buckets set --help`")
     widths = _widths(ladder)
 
     async def work(services: Services) -> Bucket:
-        bucket = await services.directory.bucket(name)
-        if bucket is None:
-            raise BucketNotFound(f"There is no bucket {name!r}.")
+        bucket = await _bucket(services, name)
+        if change is not None:
+            await services.buckets.change_images(bucket, change)
         await services.buckets.set_images(bucket, public=None if images is None else images == "public", ladder=widths)
         if encryption is not None:
             wanted = None if encryption.lower() == "none" else Encryption.SSE_S3
@@ -153,6 +244,65 @@ def set_bucket(
         f"{name}: images {shown}, ladder {','.join(map(str, ladder_of(bucket.ladder)))}, "
         f"encryption {'none' if bucket.encryption is None else bucket.encryption.value}, store {bucket.store or 'default'}"
     )
+    if change is not None:
+        click.echo(
+            f"presets {', '.join(sorted(bucket.images.presets)) or 'none'}; `pixgate buckets show {name}` has the rest"
+        )
+
+
+async def _bucket(services: Services, name: str) -> Bucket:
+    bucket = await services.directory.bucket(name)
+    if bucket is None:
+        raise BucketNotFound(f"There is no bucket {name!r}.")
+    return bucket
+
+
+def image_change(
+    presets: tuple[str, ...],
+    only_presets: bool | None,
+    max_width: str | None,
+    fallback: str | None,
+    renditions: tuple[str, ...],
+    exif: bool | None,
+    raw: bool | None,
+    origins: tuple[str, ...],
+    purge: bool | None,
+) -> Callable[[BucketImages], BucketImages] | None:
+    """The change that the options of `buckets set` ask for; None for none."""
+    changed: dict[str, str | None] = {}
+    for text in presets:
+        preset, equals, options = text.partition("=")
+        if not equals:
+            raise click.BadParameter("give a name and its options, such as card=w:400", param_hint="--preset")
+        changed[preset.strip()] = options.strip() or None
+    values: dict[str, Any] = {
+        name: value
+        for name, value in (("only_presets", only_presets), ("exif", exif), ("raw", raw), ("purge", purge))
+        if value is not None
+    }
+    if max_width is not None:
+        values["max_width"] = None if max_width == "none" else _pixels(max_width)
+    if fallback is not None:
+        values["fallback"] = fallback or None
+    if renditions:
+        values["renditions"] = tuple(text for text in renditions if text)
+    if origins:
+        values["cors"] = tuple(text for text in origins if text)
+    if not changed and not values:
+        return None
+
+    def change(before: BucketImages) -> BucketImages:
+        kept = {name: text for name, text in before.presets.items() if name not in changed}
+        given = {name: text for name, text in changed.items() if text is not None}
+        return replace(before, presets=kept | given, **values)
+
+    return change
+
+
+def _pixels(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise click.BadParameter("give pixels, such as 2000, or none", param_hint="--max-width")
+    return int(text)
 
 
 def _widths(text: str | None) -> tuple[int, ...] | None:

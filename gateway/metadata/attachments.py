@@ -10,6 +10,7 @@ the row, too, so that the key stays away when it is deleted here later.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -17,7 +18,8 @@ from typing import NamedTuple
 from gateway.blobs.adopted import NULL_VERSION, AdoptedName, adopted_name
 from gateway.blobs.source import SourceObject
 from gateway.errors import BucketNotFound, InvalidValue
-from gateway.metadata import usage, versions
+from gateway.metadata import jobs, usage, versions
+from gateway.metadata.bucket_images import PURGES
 from gateway.metadata.bulk import among_keys, insert_many
 from gateway.metadata.listing import END_OF_KEYS, successor
 from gateway.metadata.port import Reader, Row, Transaction
@@ -252,7 +254,9 @@ async def reconcile(
     bucket_id = current.bucket_id
     keys = sorted(states)
     await versions.hold(tx, bucket_id, keys)
-    await versions.versioning_of(tx, bucket_id)
+    bucket_row = await tx.one("SELECT watched, name FROM buckets WHERE id = ?", (bucket_id,))
+    if bucket_row is None:
+        raise BucketNotFound("The specified bucket does not exist")
     if tx.engine == "postgresql":
         # A plan that was made while the tables were empty would read them from end to end for ever after.
         await tx.run("SET LOCAL enable_seqscan = off")
@@ -272,6 +276,7 @@ async def reconcile(
     plan = _Plan()
     changes = Changes()
     bared: list[bytes] = []
+    replaced: list[bytes] = []
     tops: list[tuple[bytes, SourceObject]] = []
     for key in keys:
         before = standing.get(key, [])
@@ -287,7 +292,12 @@ async def reconcile(
             there = bool(left) and left[-1].content_id is not None
         else:
             continue
-        plan.objects += int(there) - int(bool(before) and before[-1].content_id is not None)
+        was_there = bool(before) and before[-1].content_id is not None
+        plan.objects += int(there) - int(was_there)
+        if was_there:
+            replaced.append(key)
+    if bucket_row[0] & PURGES:
+        await _purge(tx, (bucket_id, bucket_row[1]), replaced, plan.removed)
     await _remove(tx, current, plan)
     seqs = await _insert(tx, current, plan)
     await _note(tx, current, [(one, NEVER_STOOD) for one in plan.left])
@@ -340,6 +350,20 @@ def _decide(
             plan.inserted.append(found)
             plan.bytes += found.size
             changes.new += 1
+
+
+async def _purge(
+    tx: Transaction, bucket: tuple[int, str], replaced: Sequence[bytes], removed: Sequence[_Standing]
+) -> None:
+    """Have the CDN told of keys that mean something else, and of images that go. `bucket` is its id and name."""
+    now_ms = time.time_ns() // 1_000_000
+    keys = set(replaced)
+    for one in removed:
+        row = await tx.one("SELECT key FROM versions WHERE seq = ? AND image_id IS NOT NULL", (one.seq,))
+        if row is not None:
+            keys.add(bytes(row[0]))
+    for key in sorted(keys):
+        await jobs.add(tx, jobs.PURGE, {"bucket": bucket[0], "name": bucket[1], "key": key.hex()}, now_ms)
 
 
 async def _remove(tx: Transaction, current: Attachment, plan: _Plan) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gateway.errors import BucketExists, BucketNotEmpty, BucketNotFound, BucketOwnedByYou
-from gateway.metadata import accounts, attachments, contents, meta, usage
+from gateway.metadata import accounts, attachments, bucket_images, contents, meta, renditions, usage
 from gateway.metadata.port import Reader, Row, Transaction
-from gateway.model import Account, Bucket, Encryption, Versioning
+from gateway.model import Account, Bucket, BucketImages, Encryption, Versioning
 
 COLUMNS = (
-    "b.id, b.name, b.region, b.versioning, b.created_ms, b.images_public, b.ladder, b.store, b.encryption, "
+    "b.id, b.name, b.region, b.versioning, b.created_ms, b.images_public, b.ladder, b.store, b.encryption, b.images, "
     + accounts.COLUMNS
 )
 NO_LIMIT = 1 << 62
@@ -18,7 +20,7 @@ BY_ID = f"SELECT {COLUMNS} {FROM} WHERE b.id = ?"
 
 
 def bucket(row: Row) -> Bucket:
-    identity, name, region, versioning, created_ms, images_public, ladder, store, encryption, *owner = row
+    identity, name, region, versioning, created_ms, images_public, ladder, store, encryption, images, *owner = row
     return Bucket(
         id=identity,
         name=name,
@@ -30,6 +32,7 @@ def bucket(row: Row) -> Bucket:
         ladder=tuple(int(width) for width in ladder.split(",") if width),
         store=store,
         encryption=None if encryption is None else Encryption(encryption),
+        images=bucket_images.load(images),
     )
 
 
@@ -61,6 +64,7 @@ async def delete(tx: Transaction, bucket_id: int) -> None:
         await contents.orphan_parts(tx, upload)
         await tx.run("DELETE FROM uploads WHERE id = ?", (upload,))
     await attachments.forget_ledger(tx, bucket_id)
+    await renditions.forget_bucket(tx, bucket_id)
     await usage.end(tx, bucket_id)
     if not await tx.run("DELETE FROM buckets WHERE id = ?", (bucket_id,)):
         raise BucketNotFound("The specified bucket does not exist")
@@ -102,6 +106,24 @@ async def set_store(tx: Transaction, bucket_id: int, store: str | None) -> None:
 
 async def set_encryption(tx: Transaction, bucket_id: int, encryption: Encryption | None) -> None:
     await _set(tx, "encryption", None if encryption is None else encryption.value, bucket_id)
+
+
+async def change_images(
+    tx: Transaction, bucket_id: int, change: Callable[[BucketImages], BucketImages]
+) -> tuple[BucketImages, BucketImages]:
+    """Change how it treats its images, from what is there now; gives both."""
+    await tx.lock("bucket", bucket_id)
+    row = await tx.one("SELECT images FROM buckets WHERE id = ?", (bucket_id,))
+    if row is None:
+        raise BucketNotFound("The specified bucket does not exist")
+    before = bucket_images.load(row[0])
+    after = change(before)
+    await tx.run(
+        "UPDATE buckets SET images = ?, watched = ? WHERE id = ?",
+        (bucket_images.dump(after), bucket_images.watched(after), bucket_id),
+    )
+    await meta.bump_generation(tx)
+    return before, after
 
 
 async def _set(tx: Transaction, column: str, value: object, bucket_id: int) -> None:

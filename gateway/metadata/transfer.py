@@ -70,7 +70,7 @@ TABLES = (
     _table(
         "buckets",
         "id",
-        "name account_id region versioning images_public ladder created_ms store encryption",
+        "name account_id region versioning images_public ladder created_ms store encryption watched images",
         identity=True,
     ),
     _table("usage", "bucket_id", "objects bytes"),
@@ -103,6 +103,8 @@ TABLES = (
         identity=True,
     ),
     _table("adopted", "attachment_id key* source_version", "etag modified_ms seq"),
+    _table("jobs", "id", "kind payload created_ms run_at_ms attempts claim error", identity=True),
+    _table("renditions", "bucket_id preset key*", "seq recipe derivative_key* content_type size etag made_ms"),
     _table("config", "id", "generation"),
     # Last: with the deployment's id and the master key's check value the database is one that a server may open.
     _table("meta", "name", "value*"),

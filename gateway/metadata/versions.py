@@ -19,7 +19,7 @@ from gateway.errors import (
     PreconditionFailed,
     VersionNotFound,
 )
-from gateway.metadata import contents, leases, usage
+from gateway.metadata import contents, jobs, leases, usage
 from gateway.metadata.contents import NewContent
 from gateway.metadata.port import Reader, Row, Transaction
 from gateway.model import NULL_VERSION, DeleteResult, Headers, ObjectVersion, Tags, Versioning, WriteConditions
@@ -205,13 +205,13 @@ async def put(tx: Transaction, new: NewVersion, conditions: WriteConditions) -> 
     bucket_id, key = new.bucket_id, new.key
     await hold(tx, bucket_id, (key,))
     row = await tx.one(
-        "SELECT b.versioning, h.seq, h.etag FROM buckets b LEFT JOIN heads h ON h.bucket_id = b.id AND h.key = ? "
-        "WHERE b.id = ?",
+        "SELECT b.versioning, b.watched, b.name, h.seq, h.etag FROM buckets b "
+        "LEFT JOIN heads h ON h.bucket_id = b.id AND h.key = ? WHERE b.id = ?",
         (key, bucket_id),
     )
     if row is None:
         raise BucketNotFound("The specified bucket does not exist")
-    versioning, head_seq, head_etag = row
+    versioning, watched, bucket_name, head_seq, head_etag = row
     check_conditions(conditions, head_etag)
 
     if isinstance(new.content, int):
@@ -231,11 +231,14 @@ async def put(tx: Transaction, new: NewVersion, conditions: WriteConditions) -> 
         kind = None if checksum is None else checksum.type.value
 
     freed = 0
+    image_gone = False
     if versioning == "Enabled":
         nonce = secrets.token_bytes(NONCE_BYTES)
     else:
         nonce = None
         if versioning == "Suspended" or head_seq is not None:
+            if watched:
+                image_gone = await _null_is_image(tx, bucket_id, key)
             freed = await _remove_null(tx, bucket_id, key)
     seq = await tx.insert(
         "INSERT INTO versions (bucket_id, key, nonce, content_id, modified_ms, headers, tags, image_id) "
@@ -253,6 +256,17 @@ async def put(tx: Transaction, new: NewVersion, conditions: WriteConditions) -> 
     )
     await _set_head(tx, bucket_id, key, (seq, size, etag, new.modified_ms, algorithm, kind))
     await usage.add(tx, bucket_id, 0 if head_seq is not None else 1, size - freed)
+    if watched:
+        await jobs.caused_by_change(
+            tx,
+            watched,
+            (bucket_id, bucket_name),
+            key,
+            new.modified_ms,
+            written=(seq, new.image_id),
+            replaced=head_seq is not None,
+            image_gone=image_gone,
+        )
     return Written(None if versioning == "Unversioned" else public_version_id(seq, nonce), content_id)
 
 
@@ -295,6 +309,15 @@ async def _remove_null(tx: Transaction, bucket_id: int, key: bytes) -> int:
     return 0 if row is None else await _remove(tx, row[0], row[1])
 
 
+async def _null_is_image(tx: Transaction, bucket_id: int, key: bytes) -> bool:
+    """Whether the `null` version is an image."""
+    row = await tx.one(
+        "SELECT 1 FROM versions WHERE bucket_id = ? AND key = ? AND nonce IS NULL AND image_id IS NOT NULL",
+        (bucket_id, key),
+    )
+    return row is not None
+
+
 async def delete(
     tx: Transaction, bucket_id: int, key: bytes, version_id: str | None, if_match: str | None, now_ms: int
 ) -> DeleteResult:
@@ -303,16 +326,34 @@ async def delete(
     Raises BucketNotFound, InvalidVersionId, PreconditionFailed, ObjectNotFound (an If-Match without a key).
     """
     await hold(tx, bucket_id, (key,))
-    versioning = await versioning_of(tx, bucket_id)
+    row = await tx.one("SELECT versioning, watched, name FROM buckets WHERE id = ?", (bucket_id,))
+    if row is None:
+        raise BucketNotFound("The specified bucket does not exist")
+    versioning, watched, bucket_name = Versioning(row[0]), row[1], row[2]
     head = await tx.one("SELECT seq, etag FROM heads WHERE bucket_id = ? AND key = ?", (bucket_id, key))
     if version_id is not None:
-        return await _delete_version(tx, bucket_id, key, version_id, if_match, head)
+        result, changed, image_gone = await _delete_version(tx, bucket_id, key, version_id, if_match, head)
+        if watched:
+            await jobs.caused_by_change(
+                tx,
+                watched,
+                (bucket_id, bucket_name),
+                key,
+                now_ms,
+                written=None,
+                replaced=changed,
+                image_gone=image_gone,
+            )
+        return result
     if if_match is not None:
         check_conditions(WriteConditions(if_match=if_match), None if head is None else head[1])
     if versioning is Versioning.UNVERSIONED and head is None:
         return DeleteResult(False, None)
     freed = 0
+    image_gone = False
     if versioning is not Versioning.ENABLED:
+        if watched:
+            image_gone = await _null_is_image(tx, bucket_id, key)
         freed = await _remove_null(tx, bucket_id, key)
     marker = None
     if versioning is not Versioning.UNVERSIONED:
@@ -325,32 +366,47 @@ async def delete(
     if head is not None:
         await tx.run("DELETE FROM heads WHERE bucket_id = ? AND key = ?", (bucket_id, key))
     await usage.add(tx, bucket_id, 0 if head is None else -1, -freed)
+    if watched:
+        await jobs.caused_by_change(
+            tx,
+            watched,
+            (bucket_id, bucket_name),
+            key,
+            now_ms,
+            written=None,
+            replaced=head is not None,
+            image_gone=image_gone,
+        )
     return DeleteResult(marker is not None, marker)
 
 
 async def _delete_version(
     tx: Transaction, bucket_id: int, key: bytes, version_id: str, if_match: str | None, head: Row | None
-) -> DeleteResult:
+) -> tuple[DeleteResult, bool, bool]:
+    """Also whether the key means something else now, and whether an image is gone."""
     seq, nonce = parse_version_id(version_id)
     if nonce is None:
         row = await tx.one(
-            "SELECT v.seq, v.content_id, c.etag FROM versions v LEFT JOIN contents c ON c.id = v.content_id "
+            "SELECT v.seq, v.content_id, v.image_id, c.etag FROM versions v "
+            "LEFT JOIN contents c ON c.id = v.content_id "
             "WHERE v.bucket_id = ? AND v.key = ? AND v.nonce IS NULL",
             (bucket_id, key),
         )
     else:
         row = await tx.one(
-            "SELECT v.seq, v.content_id, c.etag FROM versions v LEFT JOIN contents c ON c.id = v.content_id "
+            "SELECT v.seq, v.content_id, v.image_id, c.etag FROM versions v "
+            "LEFT JOIN contents c ON c.id = v.content_id "
             "WHERE v.seq = ? AND v.bucket_id = ? AND v.key = ? AND v.nonce = ?",
             (seq, bucket_id, key, nonce),
         )
     if if_match is not None:
-        check_conditions(WriteConditions(if_match=if_match), None if row is None else row[2])
+        check_conditions(WriteConditions(if_match=if_match), None if row is None else row[3])
     if row is None:
-        return DeleteResult(False, version_id)
-    found, content_id, _ = row
+        return DeleteResult(False, version_id), False, False
+    found, content_id, image_id, _ = row
     freed = await _remove(tx, found, content_id)
     objects = 0
+    changed = False
     latest = await tx.one(
         "SELECT v.seq, c.size, c.etag, v.modified_ms, c.checksum_algorithm, c.checksum_type FROM versions v "
         "LEFT JOIN contents c ON c.id = v.content_id WHERE v.bucket_id = ? AND v.key = ? ORDER BY v.seq DESC LIMIT 1",
@@ -360,11 +416,13 @@ async def _delete_version(
         if head is not None:
             await tx.run("DELETE FROM heads WHERE bucket_id = ? AND key = ?", (bucket_id, key))
             objects = -1
+            changed = True
     elif head is None or head[0] != latest[0]:
         await _set_head(tx, bucket_id, key, latest)
         objects = 1 if head is None else 0
+        changed = head is not None
     await usage.add(tx, bucket_id, objects, -freed)
-    return DeleteResult(content_id is None, version_id)
+    return DeleteResult(content_id is None, version_id), changed, image_id is not None
 
 
 async def get_tags(reader: Reader, found: ObjectVersion) -> Tags:

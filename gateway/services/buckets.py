@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from gateway.errors import InvalidBucketName, InvalidValue
 from gateway.metadata import buckets, usage
 from gateway.metadata.port import Database, Transaction
-from gateway.model import Account, Bucket, Encryption, Versioning
+from gateway.model import Account, Bucket, BucketImages, Encryption, Versioning
+from gateway.services.bucket_images import MAX_WIDTH, check_images
 from gateway.services.clock import now_ms
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])")
@@ -20,7 +21,6 @@ RESERVED = frozenset(
 RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 MAX_LADDER = 50
-MAX_WIDTH = 16_384
 
 
 def check_bucket_name(name: str) -> None:
@@ -53,6 +53,8 @@ class Buckets:
         self._database = database
         self._region = region
         self._stores = frozenset(stores)
+        self.server_presets: Collection[str] = ()
+        """Names of presets that hold in every bucket."""
 
     async def create(self, name: str, account: Account, *, region: str | None = None) -> Bucket:
         """Raises InvalidBucketName, BucketExists, BucketOwnedByYou."""
@@ -96,6 +98,20 @@ class Buckets:
                 await buckets.set_ladder(tx, bucket.id, tuple(sorted(set(ladder))))
 
         await self._database.write(operation)
+
+    async def change_images(self, bucket: Bucket, change: Callable[[BucketImages], BucketImages]) -> BucketImages:
+        """Change how it treats its images, from what is there at that moment; gives what holds then.
+
+        Raises BucketNotFound, InvalidValue for what would not work.
+        """
+
+        def checked(before: BucketImages) -> BucketImages:
+            after = change(before)
+            check_images(after, self.server_presets)
+            return after
+
+        _, after = await self._database.write(lambda tx: buckets.change_images(tx, bucket.id, checked))
+        return after
 
     async def set_store(self, bucket: Bucket, store: str | None) -> None:
         """Where its new blobs go, None: where the settings of each node say. What is stored stays where it is.

@@ -19,13 +19,27 @@ from typing import Any
 import pytest
 
 from gateway.errors import DatabaseUnavailable, InvalidValue
-from gateway.metadata import accounts, buckets, keys, leases, listing, meta, sweep, transfer, uploads, usage, versions
+from gateway.metadata import (
+    accounts,
+    buckets,
+    jobs,
+    keys,
+    leases,
+    listing,
+    meta,
+    sweep,
+    transfer,
+    uploads,
+    usage,
+    versions,
+)
 from gateway.metadata.contents import NewContent, NewPart
 from gateway.metadata.port import Database, Transaction
 from gateway.metadata.postgres import PostgresDatabase
 from gateway.metadata.sqlite import SqliteDatabase
 from gateway.metadata.versions import NewVersion
 from gateway.model import (
+    BucketImages,
     Checksum,
     ChecksumAlgorithm,
     ChecksumType,
@@ -126,6 +140,15 @@ async def fill(database: Database) -> None:
         await tx.run(
             "INSERT INTO adopted (attachment_id, key, source_version, etag, modified_ms, seq) VALUES (1, ?, '', 'e', 5, 3)",
             (b"\xfe",),
+        )
+        await buckets.change_images(
+            tx, bucket.id, lambda _: BucketImages(presets={"card": "w:400"}, renditions=("p:card",), purge=True)
+        )
+        await jobs.add(tx, jobs.PURGE, {"bucket": bucket.id, "name": "photos", "key": "00ff"}, 5, run_at_ms=6)
+        await tx.run(
+            "INSERT INTO renditions (bucket_id, preset, key, seq, recipe, derivative_key, content_type, size, etag, made_ms) "
+            "VALUES (?, 'card', ?, 3, 'r', ?, 'image/webp', 5, 'e', 6)",
+            (bucket.id, b"k\xff", b"\x00\xff"),
         )
         await tx.insert("INSERT INTO orphans (content_id) VALUES (?)", (1,))
         # The last id of each is given out and gone.

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
+from migrations import HEAD
 from tests.functional.conftest import StartServer
 from tests.servers.minio import Minio
 from tests.servers.postgresql import PostgreSQL
@@ -35,7 +36,7 @@ def test_each_server_is_asked(tmp_path: Path, postgresql: PostgreSQL, own_minio:
     assert found["Redis"][0] == "ok"
     pixgate("migrate", data=data)
     assert found.keys() == findings(data).keys()
-    assert findings(data)["database"] == ("ok", "PostgreSQL answers, schema 0002")
+    assert findings(data)["database"] == ("ok", f"PostgreSQL answers, schema {HEAD}")
 
     own_redis.pause()
     own_minio.kill()
@@ -85,7 +86,7 @@ def test_a_store_that_rows_name_and_settings_do_not_fails(
     with pytest.raises(ClientError, match="ServiceUnavailable"):
         server.client().get_object(Bucket="photos", Key="key")
     said = "rows name the store 'main', which this node's settings do not"
-    for _ in range(100):
+    for _ in range(600):
         if said in server.tail():
             break
         time.sleep(0.05)

@@ -132,6 +132,84 @@ def test_check_config_loads_the_certificate(run: Run, tmp_path: Path, monkeypatc
     assert "PIXGATE_TLS_CERT" in run("check-config", status=1).stderr
 
 
+def test_how_a_bucket_shows_its_images(run: Run) -> None:
+    run("buckets", "create", "photos")
+
+    def settings() -> dict[str, object]:
+        found: dict[str, object] = json.loads(run("buckets", "show", "photos", "--json").stdout)["image_settings"]
+        return found
+
+    usual = settings()
+    assert usual == {
+        "presets": {},
+        "only_presets": False,
+        "max_width": None,
+        "fallback": None,
+        "renditions": [],
+        "exif": False,
+        "raw": True,
+        "cors": ["*"],
+        "purge": False,
+    }
+    run(
+        "buckets", "set", "photos", "--preset", "card=w:400,h:300,fit:cover", "--preset", "big=w:2000", "--only-presets"
+    )
+    run(
+        "buckets",
+        "set",
+        "photos",
+        "--rendition",
+        "p:card",
+        "--rendition",
+        "w:800,f:webp",
+        "--purge",
+        "--exif",
+        "--no-raw",
+    )
+    run(
+        "buckets", "set", "photos", "--max-width", "2000", "--fallback", "none.png", "--cors", "https://www.example.org"
+    )
+    assert settings() == {
+        "presets": {"card": "w:400,h:300,fit:cover", "big": "w:2000"},
+        "only_presets": True,
+        "max_width": 2000,
+        "fallback": "none.png",
+        "renditions": ["p:card", "w:800,f:webp"],
+        "exif": True,
+        "raw": False,
+        "cors": ["https://www.example.org"],
+        "purge": True,
+    }
+    shown = run("buckets", "show", "photos").stdout
+    assert "preset card\tw:400,h:300,fit:cover" in shown
+    assert "purge\tyes" in shown
+    (row,) = json.loads(run("buckets", "list", "--json").stdout)
+    assert row["image_settings"]["presets"]["big"] == "w:2000"
+    run("buckets", "set", "photos", "--preset", "big=", "--any-options", "--max-width", "none", "--fallback", "")
+    run("buckets", "set", "photos", "--rendition", "", "--cors", "*", "--no-purge", "--no-exif", "--raw")
+    assert settings() == usual | {"presets": {"card": "w:400,h:300,fit:cover"}}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--preset", "card=w:wide"), "preset card"),
+        (("--preset", "card=p:other"), "preset card"),
+        (("--preset", "a b=w:300"), "letters, digits"),
+        (("--rendition", "p:nobody"), "neither the bucket nor the server"),
+        (("--rendition", "w:0"), "rendition w:0"),
+        (("--cors", "www.example.org"), "https://www.example.org"),
+        (("--max-width", "0"), "1 to 16384"),
+        (("--fallback", "k" * 1025), "1024 bytes"),
+    ],
+)
+def test_what_a_bucket_cannot_be_told_of_its_images(run: Run, arguments: tuple[str, str], said: str) -> None:
+    run("buckets", "create", "photos")
+    before = run("buckets", "show", "photos", "--json").stdout
+    assert said in run("buckets", "set", "photos", *arguments, status=1).stderr
+    assert run("buckets", "show", "photos", "--json").stdout == before
+
+
 def test_buckets_and_their_images(run: Run) -> None:
     run("accounts", "create", "anna")
     run("buckets", "create", "photos", "--account", "anna")
