@@ -17,6 +17,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -25,6 +26,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from gateway.redis_address import parse_redis_url
 from gateway.store_settings import FolderStore, S3Store, StoreSettings, parse_store
+from transforms.errors import OptionError
+from transforms.options import parse_request
 from transforms.rendering import DEFAULT_MEZZANINE_PIXELS, DEFAULT_MEZZANINES
 
 PREFIX = "PIXGATE_"
@@ -193,6 +196,38 @@ def _parse_public_url(value: object) -> object:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+_PRESET_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+
+
+def _parse_presets(value: object) -> object:
+    """`card=w:300,h:200;hero=w:1200`, or a table: compact options by name."""
+    if isinstance(value, str):
+        pieces = [piece.strip() for piece in value.split(";") if piece.strip()]
+        given = [piece.partition("=") for piece in pieces]
+        for piece, (name, equals, _) in zip(pieces, given, strict=True):
+            if not equals:
+                raise ValueError(f"{piece!r} is not name=options, such as card=w:300,h:200")
+            if [name for name, _, _ in given].count(name) > 1:
+                raise ValueError(f"there are two presets {name!r}")
+        value = {name.strip(): text.strip() for name, _, text in given}
+    if not isinstance(value, Mapping):
+        raise ValueError("is a table of compact options by name")  # noqa: TRY004 - a mistake in the settings
+    for name, text in value.items():
+        if not isinstance(name, str) or not _PRESET_NAME.match(name):
+            raise ValueError(f"{name!r} is no name of a preset: 1 to 64 letters, digits, dots, underscores and hyphens")
+        try:
+            parse_request([("p", name)], {name: str(text)})
+        except OptionError as error:
+            raise ValueError(f"preset {name!r}: {error}") from None
+    return MappingProxyType({name: str(text) for name, text in value.items()})
+
+
+def _parse_object_name(value: object) -> object:
+    if isinstance(value, str) and not all(value.partition("/")):
+        raise ValueError("is not bucket/key")
+    return value
+
+
 def _parse_master_key(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -327,6 +362,11 @@ class Settings(BaseModel):
         default=None,
         description="Address that clients use, where a proxy stands in front. Shown on pages and put before signed links.",
     )
+    cdn_url: Annotated[str | None, BeforeValidator(_parse_public_url)] = Field(
+        default=None,
+        description="Address of the CDN that stands before `/img`: what image URLs that are handed out begin with, instead "
+        "of `public_url`.",
+    )
     root_access_key: Annotated[str | None, BeforeValidator(_parse_access_key)] = Field(
         default=None, description="Access key of root. Unset: a pair is made at the first start and kept encrypted."
     )
@@ -442,6 +482,42 @@ class Settings(BaseModel):
         le=31_536_000,
         description="The same for `/img/<bucket>/<key>`, which shows another picture once the key is overwritten.",
     )
+    image_shared_max_age: int | None = Field(
+        default=None,
+        ge=0,
+        le=31_536_000,
+        description="Time that shared caches (CDNs) may keep pictures, where it differs: `s-maxage`. Long where the purge "
+        "webhook tells the CDN what changed.",
+    )
+    image_stale_max_age: int = Field(
+        default=0,
+        ge=0,
+        le=31_536_000,
+        description="Time beyond that in which caches may show a picture while they ask for a new one: "
+        "`stale-while-revalidate`.",
+    )
+    image_cache_tags: Literal["off", "surrogate-key", "cache-tag", "both"] = Field(
+        default="off",
+        description="Header in which each picture names its bucket and object for CDNs that purge by tag: `Surrogate-Key` "
+        "(Fastly, Varnish) or `Cache-Tag` (Cloudflare). Tags tell no names.",
+    )
+    image_presets: Annotated[Mapping[str, str], BeforeValidator(_parse_presets)] = Field(
+        default_factory=lambda: MappingProxyType({}),
+        description="Presets for all buckets: `card=w:300,h:200,fit:cover;hero=w:1200`, or a table in the TOML file. A "
+        "bucket's own presets win.",
+    )
+    image_only_presets: bool = Field(
+        default=False,
+        description="Links, signed or not, may name a preset and nothing else about pixels, in every bucket.",
+    )
+    image_fallback: Annotated[str | None, BeforeValidator(_parse_object_name)] = Field(
+        default=None,
+        description="Image (`bucket/key`) that is shown for one that is missing or broken, with the error's status, where "
+        "its bucket has none of its own.",
+    )
+    image_fallback_max_age: int = Field(
+        default=30, ge=0, le=86_400, description="Time that others may keep an image shown for a missing one."
+    )
 
     @property
     def all_stores(self) -> tuple[StoreSettings, ...]:
@@ -454,6 +530,11 @@ class Settings(BaseModel):
         """The name of the store that new bytes go to, where their bucket does not say."""
         names = [store.name for store in self.all_stores]
         return self.default_store or (names[0] if names else LOCAL_STORE)
+
+    @property
+    def link_base(self) -> str:
+        """What image URLs that are handed out begin with; empty where no address is set: then they begin with `/img`."""
+        return self.cdn_url or self.public_url or ""
 
     @property
     def run_folder(self) -> Path:
@@ -476,6 +557,11 @@ class Settings(BaseModel):
     @property
     def scheme(self) -> str:
         return "https" if self.tls_cert else "http"
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Hosts (with port) that clients may have signed for, before a proxy changed the Host header."""
+        return tuple(urlsplit(url).netloc for url in (self.public_url, self.cdn_url) if url)
 
     def base_url(self, address: Address | None = None) -> str:
         """The URL that clients use, no trailing slash: the public one, else the listening address (`address` if bound)."""
@@ -510,10 +596,12 @@ def is_secret(name: str) -> bool:
 def shown_value(settings: Settings, name: str) -> str:
     """A setting's value as it could be written in `.env`; of a secret only whether it is set."""
     value = getattr(settings, name)
-    if value is None or value == ():
+    if value is None or value in ((), {}):
         return ""
     if is_secret(name):
         return "(set)"
+    if isinstance(value, Mapping):
+        return ";".join(f"{key}={text}" for key, text in value.items())
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     if isinstance(value, bool):

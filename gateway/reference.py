@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Literal, get_args, get_origin
@@ -59,6 +59,8 @@ def _kind(annotation: object, name: str) -> str:
         return "size (`500MB`, `1GiB`)"
     if get_origin(annotation) is Annotated:
         return _kind(get_args(annotation)[0], name)
+    if get_origin(annotation) is Mapping:
+        return "`name=options;name=options`"
     if isinstance(annotation, UnionType) and annotation != FolderStore | S3Store:
         kept = [one for one in get_args(annotation) if one is not type(None)]
         return "network" if set(kept) == set(get_args(Network)) else _kind(kept[0], name)

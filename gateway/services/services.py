@@ -21,6 +21,8 @@ from gateway.services.accounts import Accounts, Keys, new_canonical_id
 from gateway.services.adopt import Adoption
 from gateway.services.adopted import Adopted
 from gateway.services.buckets import Buckets
+from gateway.services.cache_tags import PURPOSE as CACHE_TAGS
+from gateway.services.cache_tags import CacheTags
 from gateway.services.clock import now_ms
 from gateway.services.copying import Copying
 from gateway.services.directory import Directory, RootCredentials
@@ -33,6 +35,7 @@ from gateway.services.objects import Objects
 from gateway.services.secrets import CHECK_NAME, MasterKey
 from gateway.services.stores import Stores
 from gateway.services.sweep import GRACE_MS, Sweep, take_turn
+from gateway.services.watermarks import Watermarks
 
 if TYPE_CHECKING:
     from gateway.cache.tiered import RenditionCache
@@ -98,6 +101,8 @@ class Services:
         self.fsck = Fsck(database, stores, self.keyring)
         self.deployment = deployment
         self.master = master
+        self.cache_tags = CacheTags(master.derive(CACHE_TAGS))
+        self.watermarks = Watermarks(self.directory, self.objects, self.adopted)
         self.render: RenderClient | None = None
         self.cache: RenditionCache | None = None
         self._tasks: list[asyncio.Task[None]] = []
