@@ -16,6 +16,7 @@ from transforms.headers import Source, read_header
 from transforms.limits import DEFAULT_LIMITS, Limits
 from transforms.options import Options
 from transforms.rendering import DEFAULT_RENDERING, Rendering
+from transforms.steps.adjust import adjust
 from transforms.steps.background import background
 from transforms.steps.blur import blur
 from transforms.steps.colour import colour
@@ -24,11 +25,14 @@ from transforms.steps.encode import encode
 from transforms.steps.load import load
 from transforms.steps.orient import orient
 from transforms.steps.pad import pad
+from transforms.steps.pixelate import pixelate
 from transforms.steps.resize import resize
 from transforms.steps.settle import settle
+from transforms.steps.sharpen import sharpen
+from transforms.steps.tone import tone
 from transforms.work import Request, Work
 
-STEPS = (resize, crop, settle, orient, colour, blur, pad, background)
+STEPS = (resize, crop, settle, orient, colour, adjust, tone, blur, sharpen, pixelate, pad, background)
 """What happens to each frame between `load` and `encode`. Up to `settle` nothing is computed; after it the picture is small."""
 
 
