@@ -88,10 +88,12 @@ def backends(request: pytest.FixtureRequest) -> Iterator[Backends]:
     services.new_environment = before
 
 
-# Time differs from run to run on a busy machine; a deadline would fail tests for what is no defect.
+# Time differs from run to run on a busy machine; a deadline, or a limit for making examples, would fail tests for what is
+# no defect.
 hypothesis.settings.register_profile(
     "default",
     deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
     database=DirectoryBasedExampleDatabase(".cache/hypothesis"),
     print_blob=True,
 )

@@ -119,7 +119,7 @@ class Deployment:
         """Run a statement."""
 
         async def ask() -> list[Any]:
-            connection = await asyncpg.connect(self.database_url, timeout=30)
+            connection = await asyncpg.connect(self.database_url, timeout=60)
             try:
                 return list(await connection.fetch(sql, *parameters))
             finally:

@@ -24,8 +24,8 @@ from tests.backends import EMBEDDED, Make
 
 ROOT = Keys("pixgate-test-root", "a-secret-that-only-tests-know-0123456789")
 DOMAIN = "s3.pixgate.test"
-READY_SECONDS = 30
-STOP_SECONDS = 30
+READY_SECONDS = 90
+STOP_SECONDS = 60
 
 
 class ServerFailed(Exception):
@@ -77,7 +77,7 @@ def stand_on(data: Path, environment: dict[str, str]) -> None:
     _environments[data] = environment
 
 
-def pixgate(*arguments: str, data: Path, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+def pixgate(*arguments: str, data: Path, check: bool = True, timeout: float = 240) -> subprocess.CompletedProcess[str]:
     """Run a command of ours on a data folder, its output as text."""
     command = [sys.executable, "-m", "gateway", *arguments, "--data", str(data)]
     done = subprocess.run(
@@ -185,7 +185,7 @@ class Server:
             os.killpg(self._process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-        self._process.wait(10)
+        self._process.wait(60)
         self._process = None
 
     def pause(self) -> None:
@@ -244,7 +244,7 @@ class Server:
             urllib.request.ProxyHandler({}), *([urllib.request.HTTPSHandler(context=context)] if context else [])
         )
         try:
-            with opener.open(request, timeout=10) as response:
+            with opener.open(request, timeout=60) as response:
                 return response.status, response.read()
         except urllib.error.HTTPError as error:
             with error:

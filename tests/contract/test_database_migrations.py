@@ -71,7 +71,7 @@ def test_nodes_that_start_at_once_migrate_once(postgresql_url: str) -> None:
         subprocess.Popen([sys.executable, "-c", program, postgresql_url], stderr=subprocess.PIPE, text=True)
         for _ in range(4)
     ]
-    errors = [process.communicate(timeout=60)[1] for process in processes]
+    errors = [process.communicate(timeout=200)[1] for process in processes]
     assert [process.returncode for process in processes] == [0] * 4, errors
     assert rows(postgresql_url, "SELECT version_num FROM alembic_version") == [(HEAD,)]
 

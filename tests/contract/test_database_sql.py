@@ -522,7 +522,9 @@ def expected(keys: list[bytes], prefix: bytes, delimiter: bytes) -> list[bytes]:
     return list(found)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     keys=st.lists(KEYS, max_size=25, unique=True),
     prefix=st.one_of(st.just(b""), KEYS),

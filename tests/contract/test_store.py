@@ -320,7 +320,7 @@ async def test_a_check_says_what_is_wrong_and_what_is_missing(minio: Minio, rclo
     async def check(url: str) -> StoreCheck:
         settings = parse_store(url, "s")
         assert isinstance(settings, S3Store)
-        return await check_store(settings, timeout=8)
+        return await check_store(settings, timeout=60)
 
     url = minio.store_url(minio.new_bucket())
     good = await check(url)

@@ -101,7 +101,7 @@ def proxy(store: Store) -> Iterator[FaultProxy]:
 
 
 @contextmanager
-def _client(proxy: FaultProxy, timeout: float = 5) -> Iterator[http.client.HTTPConnection]:
+def _client(proxy: FaultProxy, timeout: float = 30) -> Iterator[http.client.HTTPConnection]:
     with closing(http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=timeout)) as client:
         client.connect()
         yield client
@@ -122,7 +122,7 @@ def _put(client: http.client.HTTPConnection, body: bytes = BODY, target: str = "
 def _said(proxy: FaultProxy, request: bytes, length: int) -> bytes:
     """The first bytes of what comes for these."""
     said = b""
-    with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as line:
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=30) as line:
         line.sendall(request)
         while len(said) < length and (data := line.recv(65536)):
             said += data
@@ -151,7 +151,7 @@ def test_what_no_rule_names_passes_unchanged(proxy: FaultProxy, store: Store) ->
 
 
 def test_interim_answers_pass(proxy: FaultProxy) -> None:
-    with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as line:
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=30) as line:
         line.sendall(b"PUT /key HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
         assert line.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         line.sendall(b"abc")
@@ -175,11 +175,11 @@ def test_a_refusal_is_the_proxys_own(proxy: FaultProxy, store: Store) -> None:
 
 def test_hanging_and_hanging_in_an_answer(proxy: FaultProxy, store: Store) -> None:
     proxy.on(Hang())
-    with _client(proxy, 0.2) as client, pytest.raises(TimeoutError):
+    with _client(proxy, 2) as client, pytest.raises(TimeoutError):
         _get(client)
     assert store.heads == []
     proxy.on(HangInAnswer(after=1000))
-    with _client(proxy, 0.2) as client:
+    with _client(proxy, 2) as client:
         client.request("GET", "/key")
         response = client.getresponse()
         assert response.read(1000) == BODY[:1000]
@@ -211,7 +211,7 @@ def test_an_upload_cut_short(proxy: FaultProxy, store: Store, after: int) -> Non
     proxy.on(CutUpload(after=after))
     with _client(proxy) as client, pytest.raises(ConnectionError):
         _put(client)
-    assert store.ended.wait(5)
+    assert store.ended.wait(30)
     assert [len(body) for body in store.bodies] in ([after], [])
 
 
@@ -298,7 +298,7 @@ async def test_a_line_cut_between_a_commit_and_its_answer(postgresql: PostgreSQL
 def test_a_line_that_hangs_is_slow_or_is_cut(redis_server: Redis) -> None:
     with LineProxy(redis_server.port) as proxy:
         url = redis_server.url.replace(f":{redis_server.port}/", f":{proxy.port}/")
-        with redis.Redis.from_url(url, socket_timeout=0.4, retry=None) as client:
+        with redis.Redis.from_url(url, socket_timeout=2, retry=None) as client:
             client.ping()
             proxy.delay(100)
             began = time.monotonic()

@@ -67,7 +67,7 @@ def run(port: int, *command: object, password: object = None) -> Any:
         return None
 
 
-def until(condition: Callable[[], bool], seconds: float = 15) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -110,7 +110,7 @@ async def works(server: RedisServer) -> None:
         assert found.data == PICTURE.data
 
 
-async def works_soon(server: RedisServer, seconds: float = 15) -> None:
+async def works_soon(server: RedisServer, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -174,7 +174,7 @@ async def test_behind_sentinels(servers: Servers, connect: Connect) -> None:
     replica, _ = servers.start(requirepass=PASSWORD, masterauth=PASSWORD, replicaof=f"127.0.0.1 {master}")
     watch = (
         f"sentinel monitor main 127.0.0.1 {master} 1\nsentinel auth-pass main {PASSWORD}\n"
-        "sentinel down-after-milliseconds main 300\nsentinel failover-timeout main 3000\n"
+        "sentinel down-after-milliseconds main 1000\nsentinel failover-timeout main 3000\n"
     )
     sentinel, _ = servers.start(sentinel=True, extra=watch)
     until(lambda: "slave" in str(run(replica, "ROLE", password=PASSWORD)))

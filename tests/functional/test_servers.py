@@ -27,12 +27,20 @@ from tests.servers.redis import Redis
 from tests.servers.s3 import S3Server
 
 
-async def _counted(url: str, timeout: float = 10) -> int:
+async def _counted(url: str, timeout: float = 60) -> int:
     connection = await asyncpg.connect(url, timeout=timeout)
     try:
         return int(await connection.fetchval("SELECT count(*) FROM kept", timeout=timeout))
     finally:
         await connection.close()
+
+
+def _runs(pid: int) -> bool:
+    """Nobody may be there to collect an orphan, so one that has ended counts as gone."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _fill(url: str) -> None:
@@ -85,7 +93,7 @@ async def test_postgresql_paused_killed_restarted(own_postgresql: PostgreSQL) ->
 def test_a_store_paused_killed_restarted(kind: type[S3Server]) -> None:
     with kind.own() as store:
         bucket = store.new_bucket()
-        client = store.client(read_timeout=0.5, connect_timeout=0.5)
+        client = store.client(read_timeout=3, connect_timeout=3)
         client.put_object(Bucket=bucket, Key="key", Body=b"kept")
         store.pause()
         with pytest.raises(ReadTimeoutError):
@@ -126,7 +134,7 @@ def test_a_redis_database_each(redis_server: Redis, redis_url: str) -> None:
 
 
 def test_redis_paused_killed_restarted(own_redis: Redis) -> None:
-    with redis.Redis.from_url(own_redis.new_database(), socket_timeout=0.3) as client:
+    with redis.Redis.from_url(own_redis.new_database(), socket_timeout=2) as client:
         client.set("key", b"value")
         own_redis.pause()
         with pytest.raises(redis.TimeoutError):
@@ -152,7 +160,7 @@ def test_nothing_outlives_a_killed_user() -> None:
         assert psutil.pid_exists(int(pid))
         assert Path(folder).exists()
         user.kill()
-    _until(lambda: not psutil.pid_exists(int(pid)) and not Path(folder).parent.exists())
+    _until(lambda: not _runs(int(pid)) and not Path(folder).parent.exists())
 
 
 def test_a_server_dies_with_its_keeper() -> None:
@@ -160,7 +168,7 @@ def test_a_server_dies_with_its_keeper() -> None:
     parent = psutil.Process(server.pid).parent()
     assert parent is not None
     parent.kill()
-    _until(lambda: not psutil.pid_exists(server.pid))
+    _until(lambda: not _runs(server.pid))
     with pytest.raises(ServerFailed, match="gone"):
         server.pause()
     shutil.rmtree(server.folder.parent)
@@ -177,11 +185,11 @@ def test_one_server_for_all_processes_of_a_run() -> None:
         pids = {user.stdout.readline().strip() for user in users if user.stdout}
         assert len(pids) == 1
         for user in users[:2]:
-            user.communicate("\n", timeout=30)
+            user.communicate("\n", timeout=60)
         time.sleep(2 * keeper.UNUSED_SECONDS)
-        assert psutil.pid_exists(int(next(iter(pids)))), "ended before its last user"
-        users[2].communicate("\n", timeout=30)
-        _until(lambda: not psutil.pid_exists(int(next(iter(pids)))))
+        assert _runs(int(next(iter(pids)))), "ended before its last user"
+        users[2].communicate("\n", timeout=60)
+        _until(lambda: not _runs(int(next(iter(pids)))))
     finally:
         for user in users:
             user.kill()
@@ -213,7 +221,7 @@ def test_the_environment_names_servers_that_run_already(own_redis: Redis, monkey
     assert store.store_url("bucket") == "s3://key%2F:secret@127.0.0.1:9000/bucket?tls=off&style=path"
 
 
-def _until(so: Callable[[], bool], seconds: float = 15) -> None:
+def _until(so: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not so():
         assert time.monotonic() < deadline, f"not so within {seconds} s"
@@ -229,7 +237,7 @@ def test_the_command_starts_them_until_a_signal() -> None:
             assert client.ping()
         assert lines["RCLONE_URL"].startswith("'s3://pixgate-test:")
         started.terminate()
-        assert started.wait(10) == 0
+        assert started.wait(60) == 0
     with (
         pytest.raises(redis.ConnectionError),
         redis.Redis.from_url(lines["REDIS_URL"].strip("'"), retry=None) as client,
@@ -247,5 +255,5 @@ def test_who_comes_when_the_last_one_goes_gets_another_server() -> None:
         time.sleep(keeper.UNUSED_SECONDS + (turn - 2) * 0.01)
         with Redis(run).wait() as second:
             assert second.command("PING") is True
-            assert psutil.pid_exists(second.pid)
-            assert second.pid == before or not psutil.pid_exists(before)
+            assert _runs(second.pid)
+            assert second.pid == before or not _runs(before)

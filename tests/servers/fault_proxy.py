@@ -102,7 +102,7 @@ class Rule:
     target: re.Pattern[str]
     hits: Hits = field(default_factory=Hits)
 
-    def wait(self, seconds: float = 20, hits: int = 1) -> None:
+    def wait(self, seconds: float = 60, hits: int = 1) -> None:
         """Return when it has met so many requests; raises TimeoutError."""
         self.hits.wait(seconds, hits)
 

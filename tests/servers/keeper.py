@@ -24,7 +24,7 @@ from pathlib import Path
 from tests.servers.process import Command, Process
 from tests.servers.run_folder import hold, locked
 
-READY_SECONDS = 60.0
+READY_SECONDS = 90.0
 # How long it stays without a user.
 UNUSED_SECONDS = 0.5
 

@@ -126,7 +126,7 @@ class Kept(ABC):
         self._lines.close()
         self._connection.close()
         self._connection = None
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while self._alone and self.folder.exists() and time.monotonic() < deadline:
             time.sleep(0.01)
 

@@ -30,7 +30,7 @@ class Word:
     then: Literal["cut", "hang", "lose"]
     hits: Hits = field(default_factory=Hits)
 
-    def wait(self, seconds: float = 20) -> None:
+    def wait(self, seconds: float = 60) -> None:
         """Return when it has happened; raises TimeoutError."""
         self.hits.wait(seconds)
 

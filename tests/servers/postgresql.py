@@ -163,7 +163,7 @@ def _reachable(programs: Path, folder: Path) -> Path:
 async def _connect(url: str) -> Any:
     import asyncpg
 
-    return await asyncpg.connect(url, timeout=30)
+    return await asyncpg.connect(url, timeout=60)
 
 
 def _apart(work: Coroutine[Any, Any, None]) -> None:

@@ -111,8 +111,8 @@ class Process:
         _signal(self.pid, signal.SIGKILL)
         for child in tree:
             _signal(child.pid, signal.SIGKILL)
-        self._popen.wait(10)
-        deadline = time.monotonic() + 10
+        self._popen.wait(60)
+        deadline = time.monotonic() + 60
         while any(map(_there, tree)) and time.monotonic() < deadline:
             time.sleep(0.005)
 

@@ -56,7 +56,7 @@ class Redis(Kept):
         """The answer to one command, on database 0 or on that of `url`."""
         import redis
 
-        with redis.Redis.from_url(url or self.url, socket_timeout=10, decode_responses=True) as client:
+        with redis.Redis.from_url(url or self.url, socket_timeout=60, decode_responses=True) as client:
             return client.execute_command(*arguments)
 
     @staticmethod

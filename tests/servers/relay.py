@@ -46,7 +46,7 @@ class Hits:
         with self._changed:
             self._left = 0
 
-    def wait(self, seconds: float = 20, hits: int = 1) -> None:
+    def wait(self, seconds: float = 60, hits: int = 1) -> None:
         """Return when it has happened so often; raises TimeoutError."""
         with self._changed:
             if not self._changed.wait_for(lambda: self.hits >= hits, seconds):
@@ -143,7 +143,7 @@ class Relay(ABC):
 
         self._call(end)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(60)
         self._loop.close()
 
     def __enter__(self) -> Self:
@@ -155,7 +155,7 @@ class Relay(ABC):
 
     def _call(self, work: Callable[[], Any]) -> Any:
         done: Future[Any] = asyncio.run_coroutine_threadsafe(work(), self._loop)
-        return done.result(10)
+        return done.result(60)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -58,7 +58,7 @@ def test_postgresql_stops_dies_and_restarts_under_load_many_times(
 
 
 def _appears(node: Server, key: str) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while ask(node, "HEAD", "kept", key).status != 200:
         assert time.monotonic() < deadline, f"{key} was not done"
         time.sleep(0.02)

@@ -16,8 +16,8 @@ from tests.services import Server
 from tests.traffic import HEAD_SECONDS, Cut, Traffic, ask
 
 DOORS = ("/img/abc?w=10", "/api/v1/images", "/ui/", "/health", "/")
-LISTENS_SECONDS = 30
-BACK_SECONDS = 20
+LISTENS_SECONDS = 60
+BACK_SECONDS = 60
 
 
 def _check_doors(node: Server) -> None:

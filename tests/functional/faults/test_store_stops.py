@@ -19,7 +19,7 @@ STALL_SECONDS = 30
 def _traffic(deployment: Deployment, bucket: str, *, seed: int = 1) -> Traffic:
     nodes = deployment.start("a", workers=2)
     assert ask(nodes[0], "PUT", bucket).status == 200
-    return Traffic(nodes, bucket, patience=STALL_SECONDS + 8, seed=seed)
+    return Traffic(nodes, bucket, patience=STALL_SECONDS + 20, seed=seed)
 
 
 def _rounds(deployment: Deployment, minio: Minio, rounds: int, away: float) -> None:

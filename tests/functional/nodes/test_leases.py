@@ -20,7 +20,7 @@ from tests.services import Server
 from tests.traffic import Cut, ask
 
 BODY = b"0123456789abcdef" * 20_000
-LEASE_SECONDS = 25
+LEASE_SECONDS = 60
 """In which a node that lost its lease has a new one: it looks every ten seconds."""
 
 
@@ -29,7 +29,7 @@ def _begin(node: Server, key: str) -> Connection:
     probe = Probe(node.target())
     path = probe.path("kept", key)
     headers = probe.signed_headers("PUT", path, payload=UNSIGNED)
-    connection = probe.open(timeout=20)
+    connection = probe.open()
     connection.head("PUT", path, [*headers, ("Content-Length", str(len(BODY))), ("Connection", "close")])
     connection.body(BODY[: len(BODY) // 2])
     return connection

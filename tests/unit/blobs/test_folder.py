@@ -365,7 +365,7 @@ print(placed.offset)
 
 def test_a_file_that_may_not_grow_is_an_error_and_the_next_write_that_fits_works(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.stdout.split() == ["DiskFull", "StoreUnavailable", "1000"], done.stderr
 

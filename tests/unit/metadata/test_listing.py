@@ -90,7 +90,9 @@ def entries(keys: set[bytes], prefix: bytes, delimiter: bytes, after: bytes | No
     return list(found.items())
 
 
-COMMON = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+COMMON = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 @COMMON

@@ -45,7 +45,7 @@ print("works" if done and resource.getrlimit(resource.RLIMIT_CORE) == (0, 0) els
 
 def _try(layer: str, attempts: str) -> str:
     command = [sys.executable, "-c", _PROGRAM, layer, attempts]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     return done.stdout.strip()
 
 
@@ -67,7 +67,7 @@ def test_the_network_namespace_is_empty() -> None:
         "import socket; from gateway.render import sandbox\n"
         "print(sandbox.leave_network(), [name for _, name in socket.if_nameindex()])"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
     if done.stdout.startswith("False"):
         pytest.skip("no network namespaces may be made here")
     assert done.stdout.strip() in ("True ['lo']", "True []")
@@ -81,11 +81,11 @@ def test_memory_is_bounded_beyond_what_is_used() -> None:
         "try: bytearray(128 << 20); print('allowed')\n"
         "except MemoryError: print('refused')"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.strip() == "refused"
 
 
 def test_processor_time_is_bounded() -> None:
     program = "from gateway.render import sandbox\nsandbox.limit_resources(1 << 40, 0, 0)\nwhile True: pass"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=120, check=False)
     assert done.returncode < 0

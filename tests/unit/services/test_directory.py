@@ -53,7 +53,7 @@ async def other(folder: Path) -> AsyncIterator[Services]:
 def elsewhere(folder: Path, expression: str, *, worker: bool = False) -> None:
     """Do something in another process."""
     arguments = [sys.executable, "-c", CHANGE, str(folder), expression, *(["worker"] if worker else [])]
-    subprocess.run(arguments, check=True, timeout=30)
+    subprocess.run(arguments, check=True, timeout=120)
 
 
 @pytest.mark.embedded

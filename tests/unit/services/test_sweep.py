@@ -198,7 +198,7 @@ async def test_what_was_written_under_a_lease_after_its_sweep_is_swept_too(servi
         services.lease.id  # noqa: B018 - it raises where there is none
     assert len(await names(services)) == 2
     # Without waiting for the next renewal.
-    for _ in range(500):
+    for _ in range(3000):
         await asyncio.sleep(0.01)
         if await leases.dead(services.database) == [lease]:
             break
