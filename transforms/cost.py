@@ -5,31 +5,80 @@ An estimate within a factor of about two is enough; it is never used to choose h
 
 from __future__ import annotations
 
+from transforms.errors import OptionError, TooLarge
 from transforms.formats import FORMATS
-from transforms.geometry import plan
+from transforms.geometry import Geometry, is_quarter, plan
+from transforms.gravity import looks
 from transforms.headers import Header
 from transforms.limits import Limits
-from transforms.negotiate import resolve_format
+from transforms.negotiate import frames_shown, resolve_format
 from transforms.options import Options
+from transforms.turns import Size
 
 _FIXED_MS = 3.0
 _BLUR_MS = 4.0
 _SHRINKS_AT_LOAD = ("jpeg", "webp")
 
 
-def estimate(header: Header, options: Options, variant: str, limits: Limits) -> float:
-    """Milliseconds for one render. Raises TooLarge where source or result pass a limit."""
+def estimate(header: Header, options: Options, variant: str, limits: Limits, *, original: Size | None = None) -> float:
+    """Milliseconds for one render. `original` is the stored size of what the image is a mezzanine of.
+
+    Raises TooLarge where source or result pass a limit, and OptionError for an impossible `crop`.
+    """
     limits.check_source(header.width, header.height)
-    sides = (header.width, header.height)
-    # Orientation is not known yet; of both ways the dearer one counts.
-    canvases = [plan(sides, options).canvas, plan(sides[::-1], options).canvas]
-    for width, height in canvases:
-        limits.check_output(width, height)
-    out_megapixels = max(width * height for width, height in canvases) / 1e6
+    frames = frames_shown(header, options, variant)
+    if frames > 1:
+        limits.check_animation(header.width, header.height, frames)
+    geometry = _dearest(original or (header.width, header.height), options, limits)
+    if frames > 1:
+        limits.check_animation(*geometry.result, frames)
+    out_megapixels = _megapixels(geometry.result)
     in_megapixels = header.pixels / 1e6
-    if header.format.name in _SHRINKS_AT_LOAD and out_megapixels * 4 < in_megapixels:
+    shrinks = header.format.name in _SHRINKS_AT_LOAD and options.trim is None
+    if shrinks and geometry.scale * 2 < 1:
         in_megapixels *= 0.6
-    output = FORMATS[resolve_format(options, variant, header.format.name, has_alpha=True)]
+    output = FORMATS[resolve_format(options, variant, header.format.name, has_alpha=True, animated=frames > 1)]
     blur = _BLUR_MS * float(options.blur) * out_megapixels
     decode = header.format.decode_weight * in_megapixels
-    return _FIXED_MS + decode + blur + output.encode_weight * out_megapixels
+    encode = output.encode_weight * out_megapixels
+    return _FIXED_MS + frames * (decode + blur + _geometry_ms(geometry, options) + encode)
+
+
+def _dearest(stored: Size, options: Options, limits: Limits) -> Geometry:
+    """Orientation is not known yet: of both ways the dearer one counts, and only what fails in both is refused."""
+    possible: list[Geometry] = []
+    failure: TooLarge | OptionError | None = None
+    for source in (stored, stored[::-1]):
+        try:
+            geometry = plan(source, options)
+            # What trimming leaves is known once it is done, and checked then.
+            if options.trim is None:
+                geometry.check(limits)
+        except (TooLarge, OptionError) as fact:
+            failure = failure or fact
+        else:
+            possible.append(geometry)
+    if not possible:
+        assert failure is not None
+        raise failure
+    return max(possible, key=lambda geometry: geometry.result[0] * geometry.result[1])
+
+
+def _geometry_ms(geometry: Geometry, options: Options) -> float:
+    """The work on pixels that the options of geometry ask for, measured on one core at 2.5 GHz."""
+    milliseconds = 0.0
+    if options.trim is not None:
+        milliseconds += 12.0 * _megapixels(geometry.part[2:])
+    if geometry.cuts and looks(options.g):
+        milliseconds += 60.0 if options.g is not None and options.g.place == "face" else 10.0
+    if not is_quarter(options.rotate):
+        milliseconds += 60.0 * _megapixels(geometry.cropped)
+    if geometry.adds:
+        milliseconds += (40.0 if options.bg == "blur" else 3.0) * _megapixels(geometry.result)
+    if options.radius or options.mask:
+        milliseconds += 20.0 * _megapixels(geometry.result)
+    return milliseconds
+
+
+def _megapixels(size: tuple[int, ...]) -> float:
+    return size[0] * size[1] / 1e6

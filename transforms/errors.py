@@ -5,6 +5,7 @@ TransformError
   SourceError        the stored bytes cannot become this image
     NotAnImage         no image format that Pixgate knows
     UnsupportedFormat  an image, but of a format this installation cannot read
+    MissingExtra       what is asked for needs a library that is not installed
     TooLarge           beyond a limit, found before anything was decoded wherever the header tells
     DecodeFailed       an image by its first bytes, but truncated or broken inside
 """
@@ -47,6 +48,14 @@ class UnsupportedFormat(SourceError):
         self.extra: Final = extra
         hint = f"; install the extra pixgate[{extra}]" if extra else ""
         super().__init__(f"Images of type {format_name} cannot be read here{hint}.")
+
+
+class MissingExtra(SourceError):
+    """What is asked for needs an extra of the distribution that is not installed here."""
+
+    def __init__(self, what: str, extra: str | None = None) -> None:
+        # Without the extra's name, `what` is the text of one that came from a decoder.
+        super().__init__(f"{what} needs the extra pixgate[{extra}], which is not installed here." if extra else what)
 
 
 class TooLarge(SourceError):

@@ -21,18 +21,41 @@ from transforms.steps.background import background
 from transforms.steps.blur import blur
 from transforms.steps.colour import colour
 from transforms.steps.crop import crop
+from transforms.steps.crop_box import crop_box
 from transforms.steps.encode import encode
+from transforms.steps.focus import focus
 from transforms.steps.load import load
 from transforms.steps.orient import orient
 from transforms.steps.pad import pad
 from transforms.steps.pixelate import pixelate
 from transforms.steps.resize import resize
+from transforms.steps.rotate import rotate
+from transforms.steps.round import round_off
 from transforms.steps.settle import settle
 from transforms.steps.sharpen import sharpen
 from transforms.steps.tone import tone
+from transforms.steps.trim import trim
 from transforms.work import Request, Work
 
-STEPS = (resize, crop, settle, orient, colour, adjust, tone, blur, sharpen, pixelate, pad, background)
+STEPS = (
+    crop_box,
+    trim,
+    focus,
+    resize,
+    crop,
+    settle,
+    orient,
+    colour,
+    rotate,
+    adjust,
+    tone,
+    blur,
+    sharpen,
+    pixelate,
+    pad,
+    round_off,
+    background,
+)
 """What happens to each frame between `load` and `encode`. Up to `settle` nothing is computed; after it the picture is small."""
 
 

@@ -1,15 +1,17 @@
-"""Crop: what `fit=cover` keeps, around the centre."""
+"""Crop: what `fit=cover` and `ar` keep of the resized picture, where the gravity says."""
 
 from __future__ import annotations
 
 import pyvips
 
+from transforms.gravity import window
 from transforms.work import Work
 
 
 def crop(image: pyvips.Image, work: Work) -> pyvips.Image:
     """The part that is kept; before pixels are computed, so that the rest never is."""
-    width, height = work.as_stored(work.upright.cropped)
-    if (image.width, image.height) == (width, height):
+    geometry = work.upright
+    if work.freely or not geometry.cuts:
         return image
-    return image.crop((image.width - width) // 2, (image.height - height) // 2, width, height)
+    left, top = window(geometry.resized, geometry.cropped, work.options.g, work.focus)
+    return image.crop(*work.turn.undone.box((left, top, *geometry.cropped), geometry.resized))

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
 
 import pyvips
 
-from transforms.codecs import heic
-from transforms.errors import DecodeFailed, UnsupportedFormat
-from transforms.geometry import plan
-from transforms.work import Request, Work
+from transforms.codecs.reading import failed, open_picture
+from transforms.headers import Source, read_header
+from transforms.limits import Limits
+from transforms.negotiate import frames_shown
+from transforms.work import Request, Timing, Work, begin
 
-_TURNING_ORIENTATIONS = (5, 6, 7, 8)
 _JPEG_SHRINKS = (8, 4, 2)
-_NO_MEMORY = re.compile("out of memory|allocat", re.IGNORECASE)
-_FAIL_ON = {"tiff": "error"}
-"""What ends a decode besides a file that is too short; libtiff calls that an error and nothing less."""
+_OF_ANIMATIONS = ("page-height", "n-pages", "delay", "loop", "gif-delay", "gif-loop")
+"""What libvips notes about all pages, and is not true of one of them."""
+_DELAY = 100
 
 
 def load(data: bytes, request: Request) -> tuple[Iterator[pyvips.Image], Work]:
@@ -25,58 +24,78 @@ def load(data: bytes, request: Request) -> tuple[Iterator[pyvips.Image], Work]:
 
     A frame must be finished (settled) before the next one is asked for.
 
-    Raises UnsupportedFormat, DecodeFailed and TooLarge.
+    Raises UnsupportedFormat, DecodeFailed, TooLarge, and OptionError for an impossible `crop` or `page`.
     """
-    image = _open(data, request)
-    # libvips' own opinion of the header counts as well as ours.
-    request.limits.check_source(image.width, image.height)
-    turned = _orientation(image) in _TURNING_ORIENTATIONS
-    turned ^= request.options.rotate in (90, 270)
-    stored = (image.width, image.height)
-    geometry = plan(stored[::-1] if turned else stored, request.options)
-    request.limits.check_output(*geometry.canvas)
-    work = Work(request, geometry, turned)
-    return iter([_shrunk(data, image, work)]), work
+    kind, options = request.header.format, request.options
+    frames = frames_shown(request.header, options, request.variant, request.original_format)
+    if frames > 1:
+        request.limits.check_animation(request.header.width, request.header.height, frames)
+    image = open_picture(data, kind, page=options.page, frames=frames)
+    # The decoder's own opinion of the header counts as well as ours.
+    height = image.get_page_height() if frames > 1 else image.height
+    frames = image.height // height
+    request.limits.check_source(image.width, height)
+    work = begin(request, (image.width, height), _orientation(image))
+    if frames > 1:
+        request.limits.check_animation(image.width, height, frames)
+        request.limits.check_animation(*work.upright.result, frames)
+        work = replace(work, timing=_timing(image, frames))
+    image, work = _scaled(data, image, work, frames)
+    return _frames(image, frames), work
 
 
-def _shrunk(data: bytes, image: pyvips.Image, work: Work) -> pyvips.Image:
-    """`image`, opened again by a loader that shrinks, where that leaves at least the pixels that are wanted."""
-    width, height = work.as_stored(work.upright.resized)
-    match work.request.header.format.name:
+def open_still(data: bytes, limits: Limits) -> pyvips.Image:
+    """An image that is laid over another one: its first frame, upright, in memory, in its own colours and depth.
+
+    Raises NotAnImage, UnsupportedFormat, TooLarge and DecodeFailed.
+    """
+    limits.check_bytes(len(data))
+    header = read_header(Source.of_bytes(data))
+    limits.check_source(header.width, header.height)
+    image = open_picture(data, header.format)
+    limits.check_source(image.width, image.height)
+    try:
+        return next(_frames(image, 1)).autorot().copy_memory()
+    except pyvips.Error as error:
+        raise failed(header.format.name, error) from None
+
+
+def _scaled(data: bytes, image: pyvips.Image, work: Work, frames: int) -> tuple[pyvips.Image, Work]:
+    """`image`, opened again by a loader that scales, where that leaves at least the pixels that are wanted."""
+    request = work.request
+    kind, page = request.header.format, request.options.page
+    match kind.name:
         case "jpeg":
             for shrink in _JPEG_SHRINKS:
-                if image.width >= width * shrink and image.height >= height * shrink:
-                    return _open(data, work.request, shrink=shrink)
-        case "webp":
-            shrink = min(image.width // width, image.height // height)
-            if shrink >= 2:
-                return _open(data, work.request, scale=1 / shrink)
-    return image
+                if shrink <= work.spare:
+                    # Blocks shrink by whole factors; the last one need not be full.
+                    return open_picture(data, kind, shrink=shrink), work.loaded_at(1 / shrink, 1 / shrink)
+        case "webp" if work.spare >= 2:
+            small = open_picture(data, kind, page=page, frames=frames, scale=1 / work.spare)
+            return small, work.loaded_at(small.width / image.width, small.height / image.height)
+        case "svg" | "pdf" if request.options.trim is None and work.upright.scale != 1:
+            # Drawn at the very size, smaller or larger; within a pixel, which the step `resize` evens out.
+            drawn = open_picture(data, kind, page=page, scale=work.upright.scale)
+            return drawn, work.loaded_at(drawn.width / image.width, drawn.height / image.height)
+    return image, work
 
 
-def _open(data: bytes, request: Request, **settings: Any) -> pyvips.Image:
-    kind = request.header.format
-    if kind.name == "heic":
-        return heic.load(data)
-    if kind.loader is None:
-        raise UnsupportedFormat(kind.name, kind.extra)
-    try:
-        image: pyvips.Image = pyvips.Operation.call(
-            kind.loader, data, access="sequential", fail_on=_FAIL_ON.get(kind.name, "truncated"), **settings
-        )
-        return image
-    except pyvips.Error as error:
-        raise failed(kind.name, error) from None
+def _frames(image: pyvips.Image, frames: int) -> Iterator[pyvips.Image]:
+    """The frames from top to bottom, without what is noted about all of them."""
+    height = image.height // frames
+    for number in range(frames):
+        frame = image.copy() if frames == 1 else image.crop(0, number * height, image.width, height)
+        for name in _OF_ANIMATIONS:
+            if frame.get_typeof(name):
+                frame.remove(name)
+        yield frame
 
 
-def failed(name: str, error: pyvips.Error) -> Exception:
-    """The fact behind an error of libvips while it reads: the image's fault, or MemoryError where memory ran out."""
-    text = str(error.detail or error.message)
-    if _NO_MEMORY.search(text):
-        return MemoryError(text[:200])
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    detail = (lines[0] if lines else "unreadable")[:200].rstrip(".")
-    return DecodeFailed(f"The {name} image is truncated or broken: {detail}.")
+def _timing(image: pyvips.Image, frames: int) -> Timing:
+    """The source's own; a frame without a delay gets a tenth of a second."""
+    delays = list(image.get("delay")) if image.get_typeof("delay") else []
+    delays = (delays + [_DELAY] * frames)[:frames]
+    return Timing(tuple(max(0, delay) for delay in delays), image.get("loop") if image.get_typeof("loop") else 0)
 
 
 def _orientation(image: pyvips.Image) -> int:

@@ -1,6 +1,7 @@
-"""Orient: the camera's orientation, then `rotate`, then `flip`.
+"""Orient: the camera's orientation, then `rotate` by quarter turns, then `flip`.
 
-Done on the small picture; the sizes were planned for the upright one, so `w` and `h` always mean the result's.
+Done on the small picture; the sizes were planned for the upright one, so `w` and `h` always mean the result's. Any
+other angle, and `flip` after it, is the step `rotate`.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from transforms.work import Work
 
 
 def orient(image: pyvips.Image, work: Work) -> pyvips.Image:
-    """The picture as it shall be seen."""
+    """The picture as it shall be seen, or made upright where it is to be turned by any other angle."""
     image = image.autorot()
+    if work.freely:
+        return image
     match work.options.rotate:
         case 90:
             image = image.rot90()

@@ -4,16 +4,38 @@ from __future__ import annotations
 
 import pyvips
 
+from transforms.turns import Size
 from transforms.work import Work
 
 
 def resize(image: pyvips.Image, work: Work) -> pyvips.Image:
-    """The whole picture at its final scale, in the directions and the colour space of the stored image."""
-    width, height = work.as_stored(work.upright.resized)
+    """The whole picture at its final scale, in the directions and the colour space of the stored image.
+
+    What is turned freely afterwards is not enlarged here: turning does that, and only where it shows.
+    """
+    width, height = _wanted(work)
     if (image.width, image.height) == (width, height):
         return image
-    across, down = width / image.width, height / image.height
+    # The part of the stored picture that this is, whose sides need not be whole in pixels that were loaded.
+    part = work.camera.size(work.upright.part[2:])
+    across = _scale(image.width, width, part[0] * work.density[0])
+    down = _scale(image.height, height, part[1] * work.density[1])
     if not image.hasalpha():
         return image.resize(across, vscale=down, kernel="lanczos3")
     resized = image.premultiply().resize(across, vscale=down, kernel="lanczos3")
     return resized.unpremultiply().cast(image.format)
+
+
+def _wanted(work: Work) -> Size:
+    geometry = work.upright
+    if not work.freely:
+        return work.turn.size(geometry.resized)
+    scale = min(1.0, geometry.scale)
+    part = work.camera.size(geometry.part[2:])
+    return max(1, round(part[0] * scale)), max(1, round(part[1] * scale))
+
+
+def _scale(side: int, wanted: int, exact: float) -> float:
+    """The factor that makes `wanted` pixels of `side`, which stand for `exact` ones: libvips keeps the middle in place."""
+    factor = wanted / exact
+    return factor if int(side * factor + 0.5) == wanted else wanted / side

@@ -62,7 +62,8 @@ def test_each_step_takes_away_or_adds_as_it_should(source: tuple[int, int], opti
     assert all(side >= 1 for side in (*geometry.resized, *geometry.cropped, *geometry.canvas))
     assert all(kept <= whole for kept, whole in zip(geometry.cropped, geometry.resized, strict=True))
     assert all(whole >= kept for whole, kept in zip(geometry.canvas, geometry.cropped, strict=True))
-    assert geometry.padded == (geometry.canvas != geometry.cropped)
+    assert geometry.adds == (geometry.result != geometry.cropped)
+    assert geometry.cuts == (geometry.cropped != geometry.resized)
 
 
 @given(_sizes, _options.filter(lambda options: options.w is not None and options.h is not None))
