@@ -39,6 +39,7 @@ FACTS: Mapping[type[Exception], Callable[[Exception], S3Error]] = {
     transforms.SourceError: _as("BrokenImage"),
     transforms.NotAnImage: _as("UnsupportedMediaType", own_text=True),
     transforms.UnsupportedFormat: _as("UnsupportedMediaType", own_text=True),
+    transforms.MissingExtra: _as("UnsupportedMediaType", own_text=True),
     transforms.TooLarge: _too_large,
     transforms.DecodeFailed: _as("BrokenImage", own_text=True),
     render.RenderError: _as("RenderFailed"),
