@@ -39,10 +39,17 @@ _TABLE = (
     Format("tiff", "image/tiff", "tiffload_buffer", 20.0, "tiffsave_buffer", 30.0, 65_535, True, 80),
     Format("heic", "image/heic", None, 60.0, extra="heif"),
     Format("bmp", "image/bmp", None, 20.0),
+    Format("svg", "image/svg+xml", "svgload_buffer", 60.0, alpha=True),
+    Format("jxl", "image/jxl", None, 60.0, extra="jxl"),
+    Format("pdf", "application/pdf", None, 60.0, extra="pdf"),
 )
 
 FORMATS: dict[str, Format] = {entry.name: entry for entry in _TABLE}
 """Every format by name, in the order of the table."""
 
 OUTPUT_FORMATS: tuple[str, ...] = tuple(entry.name for entry in _TABLE if entry.saver)
-"""Formats that can be asked for with the option `f`."""
+"""Formats that a picture can be encoded in."""
+PASSED_FORMATS: tuple[str, ...] = ("svg",)
+"""Formats that can be asked for of their own kind only: nothing is drawn, the source is cleaned."""
+ANIMATED_FORMATS: tuple[str, ...] = ("gif", "webp")
+"""Formats that are read and written with all their frames."""

@@ -19,6 +19,10 @@ class Limits:
     """Width or height of the stored image in pixels."""
     output_pixels: int = 50_000_000
     """Width times height of the result."""
+    frames: int = 1_000
+    """Frames of an animation that stays one."""
+    animation_pixels: int = 50_000_000
+    """Width times height times frames of an animation, as stored and as the result."""
 
     def check_bytes(self, size: int) -> None:
         """Raises TooLarge for a stored image of `size` bytes that is beyond the limit."""
@@ -32,6 +36,11 @@ class Limits:
     def check_output(self, width: int, height: int) -> None:
         """Raises TooLarge for a result of these pixels that is beyond the limit."""
         _check("output_pixels", width * height, self.output_pixels)
+
+    def check_animation(self, width: int, height: int, frames: int) -> None:
+        """Raises TooLarge for an animation (stored, or the result) of so many frames of these pixels."""
+        _check("frames", frames, self.frames)
+        _check("animation_pixels", width * height * frames, self.animation_pixels)
 
     def as_dict(self) -> dict[str, int]:
         """The bounds by name, as they travel to the render broker."""

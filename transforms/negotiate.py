@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 
-from transforms.formats import FORMATS
+from transforms.formats import ANIMATED_FORMATS, FORMATS
+from transforms.headers import Header
 from transforms.options import Options
 
 AVIF = "avif"
@@ -45,20 +46,31 @@ def varies(options: Options) -> bool:
     return options.f == "auto"
 
 
-def resolve_format(options: Options, accept: str, source_format: str, has_alpha: bool) -> str:
+def resolve_format(
+    options: Options, accept: str, source_format: str, has_alpha: bool, *, animated: bool = False
+) -> str:
     """The output format's name. `has_alpha` is of the finished image: false where `bg` covers all transparency.
 
     A function of its arguments alone, so a derivative's key fixes its format although the worker does not know it yet.
-    A GIF stays a GIF: a link keeps its type when animation is asked for later.
+    A GIF stays a GIF. `animated`: an animation that could stay one is no AVIF, and every client that shows AVIF shows
+    WebP.
     """
     if options.f not in (None, "auto"):
         return options.f
     if options.f == "auto" and accept in (AVIF, WEBP):
-        return accept
+        return WEBP if animated else accept
     keeps = ("jpeg", "png", "gif") if options.f == "auto" else ("jpeg", "png", "gif", "webp", "avif")
     if source_format in keeps and FORMATS[source_format].saver:
         return source_format
     return "png" if has_alpha else "jpeg"
+
+
+def frames_shown(header: Header, options: Options, accept: str, source_format: str | None = None) -> int:
+    """How many frames the result has: all of an animation that stays one, else 1."""
+    if not header.animated or header.format.name not in ANIMATED_FORMATS or options.still or options.page != 1:
+        return 1
+    result = resolve_format(options, accept, source_format or header.format.name, has_alpha=True, animated=True)
+    return header.frames if result in ANIMATED_FORMATS else 1
 
 
 def _weight(parameters: list[str]) -> float:

@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from transforms.errors import OptionError
-from transforms.formats import OUTPUT_FORMATS
+from transforms.formats import OUTPUT_FORMATS, PASSED_FORMATS
 from transforms.option_kinds import (
     CENTRE,
     Angle,
@@ -264,11 +264,12 @@ SPECS: tuple[OptionSpec, ...] = (
         "Where the text stands: a place with offsets inwards, as in `g`.",
     ),
     OptionSpec(
-        "f", ("format",), "format", Choice((*OUTPUT_FORMATS, "auto"), (("jpg", "jpeg"), ("tif", "tiff"))), None,
+        "f", ("format",), "format", Choice((*OUTPUT_FORMATS, *PASSED_FORMATS, "auto"), (("jpg", "jpeg"), ("tif", "tiff"))), None,
         "the source's", "webp",
         "Format of the result. `auto` picks AVIF or WebP where the Accept header names them, else a format that every "
         "browser shows. Without `f` the source's format is kept where it can be written and browsers show it; others "
-        "become JPEG, or PNG if transparent.",
+        "become JPEG, or PNG if transparent. `svg` gives an SVG itself, freed of scripts and references; nothing else has "
+        "an effect beside it.",
     ),
     OptionSpec(
         "q", ("quality",), "format", IntegerOr(1, 100, "auto"), None, "by format", "70",
@@ -446,6 +447,8 @@ class Options:
 
     def _without_effect(self) -> Iterable[str]:
         """The options that change nothing beside the others."""
+        if self.f in PASSED_FORMATS:
+            yield from (spec.name for spec in _PIXEL_SPECS if spec.name != "f")
         sized = self.w is not None or self.h is not None
         boxed = self.w is not None and self.h is not None
         if not boxed and self.ar is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from transforms.formats import FORMATS
+from transforms.formats import FORMATS, PASSED_FORMATS, Format
 from transforms.options import GROUPS, DocRow, docs_rows
 
 _HEAD = """\
@@ -41,7 +41,7 @@ def page() -> str:
         for group, heading in GROUPS.items()
     )
     formats = "".join(
-        f"| {kind.name} | `{kind.media_type}` | {_read(kind.loader, kind.extra)} | {'yes' if kind.saver else 'no'} "
+        f"| {kind.name} | `{kind.media_type}` | {_read(kind.extra)} | {_written(kind)} "
         f"| {'yes' if kind.alpha else 'no'} | {kind.default_quality or ''} |\n"
         for kind in FORMATS.values()
     )
@@ -52,8 +52,12 @@ def _aliases(row: DocRow) -> str:
     return ", ".join(f"`{alias}`" for alias in row.aliases)
 
 
-def _read(loader: str | None, extra: str | None) -> str:
-    return "yes" if loader else f"with the extra `{extra}`" if extra else "no"
+def _read(extra: str | None) -> str:
+    return f"with the extra `{extra}`" if extra else "yes"
+
+
+def _written(kind: Format) -> str:
+    return "yes" if kind.saver else "cleaned" if kind.name in PASSED_FORMATS else "no"
 
 
 if __name__ == "__main__":

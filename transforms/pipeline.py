@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import pyvips
 
 from transforms.codecs import vips
+from transforms.errors import OptionError
+from transforms.formats import PASSED_FORMATS
 from transforms.headers import Source, read_header
 from transforms.limits import DEFAULT_LIMITS, Limits
 from transforms.options import Options
@@ -35,6 +37,7 @@ from transforms.steps.settle import settle
 from transforms.steps.sharpen import sharpen
 from transforms.steps.tone import tone
 from transforms.steps.trim import trim
+from transforms.svg import sanitised
 from transforms.work import Request, Work
 
 STEPS = (
@@ -90,6 +93,10 @@ def render(
     limits.check_bytes(len(data))
     header = read_header(Source.of_bytes(data))
     limits.check_source(header.width, header.height)
+    if options.f in PASSED_FORMATS:
+        if header.format.name != options.f:
+            raise OptionError("f", f"a format of pictures; {options.f} is for sources of that kind", "is not possible")
+        return Rendered(sanitised(data), options.f, header.width, header.height)
     request = Request(options, variant, limits, header, rendering, tuple(overlays), original, original_format)
     frames, work = load(data, request)
     finished = [_finished(frame, work) for frame in frames]

@@ -21,9 +21,10 @@ from gateway.services import checksums
 from gateway.services.body import Body
 from gateway.services.keyring import BlobKey
 from gateway.services.stores import Stores
+from transforms.sniff import HEAD_BYTES
 
 PIECE_BYTES = 1024 * 1024
-SNIFF_BYTES = 64
+SNIFF_BYTES = HEAD_BYTES
 
 
 @dataclass(frozen=True, slots=True)

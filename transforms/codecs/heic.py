@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyvips
 
+from transforms.codecs.pixels import image_of
 from transforms.errors import DecodeFailed, UnsupportedFormat
 
 _BANDS = {"RGB": 3, "RGBA": 4, "RGBa": 4, "L": 1}
@@ -22,24 +23,8 @@ def load(data: bytes) -> pyvips.Image:
     try:
         heif = pillow_heif.open_heif(data, convert_hdr_to_8bit=True)
         bands = _BANDS[heif.mode]
-        width, height = heif.size
         rows = bytes(heif.data)
     except (ValueError, KeyError, RuntimeError, EOFError, SyntaxError, OSError) as error:
         raise DecodeFailed(f"The HEIC image is broken: {error}.") from None
-    image = _without_padding(rows, width, height, bands, heif.stride)
-    image = image.copy(interpretation="b-w" if bands == 1 else "srgb")
-    if heif.mode == "RGBa":
-        image = image.unpremultiply().cast("uchar")
-    profile = heif.info.get("icc_profile")
-    if profile:
-        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
-    return image
-
-
-def _without_padding(rows: bytes, width: int, height: int, bands: int, stride: int) -> pyvips.Image:
-    """An image of rows that are `stride` bytes apart."""
-    if stride == width * bands:
-        return pyvips.Image.new_from_memory(rows, width, height, bands, "uchar")
-    flat = pyvips.Image.new_from_memory(rows, stride, height, 1, "uchar")
-    packed = flat.crop(0, 0, width * bands, height).write_to_memory()
-    return pyvips.Image.new_from_memory(packed, width, height, bands, "uchar")
+    image = image_of(rows, heif.size, bands, stride=heif.stride, profile=heif.info.get("icc_profile"))
+    return image.unpremultiply().cast("uchar") if heif.mode == "RGBa" else image

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from transforms.errors import DecodeFailed, NotAnImage
 from transforms.formats import Format
-from transforms.headers import bmp, gif, heif, jpeg, png, tiff, webp
+from transforms.headers import bmp, gif, heif, jpeg, jxl, pdf, png, svg, tiff, webp
 from transforms.headers.source import Size, Source
 from transforms.sniff import HEAD_BYTES, sniff
 
@@ -28,7 +28,13 @@ class Header:
     width: int
     height: int
     animated: bool
-    """Whether more than one frame is announced."""
+    """Whether it has frames that follow each other in time."""
+    frames: int = 1
+    """Frames or pages, as far as they are counted (some thousands); of a PDF they are not counted."""
+    alpha: bool | None = None
+    """Whether it has transparency; None where the header does not tell."""
+    orientation: int = 1
+    """EXIF orientation, 1 to 8, that is still to be applied."""
 
     @property
     def pixels(self) -> int:
@@ -45,6 +51,9 @@ PARSERS: dict[str, Callable[[Source], Size]] = {
     "gif": gif.size,
     "tiff": tiff.size,
     "bmp": bmp.size,
+    "jxl": jxl.size,
+    "svg": svg.size,
+    "pdf": pdf.size,
 }
 """The parser of each row of the format table."""
 
@@ -57,7 +66,7 @@ def read_header(source: Source) -> Header:
     kind = sniff(source.read(0, min(HEAD_BYTES, source.size)))
     if kind is None:
         raise NotAnImage
-    width, height, animated = PARSERS[kind.name](source)
-    if width < 1 or height < 1:
+    said = PARSERS[kind.name](source)
+    if said.width < 1 or said.height < 1:
         raise DecodeFailed(f"The {kind.name} header gives no size.")
-    return Header(kind, width, height, animated)
+    return Header(kind, *said)

@@ -11,14 +11,21 @@ MAX_READS = 4096
 """Reads that one header may cost; a JPEG with a large colour profile needs some fifty."""
 MAX_READ = 4096
 """Bytes of one read."""
+WINDOW_BYTES = 65_536
+"""Bytes of one window: what is scanned rather than hopped over."""
+MAX_COUNTED = 10_000
+"""Frames or pages are counted up to here."""
 
 
 class Size(NamedTuple):
-    """Pixels across and down as stored, and whether more than one frame is announced."""
+    """What a header says: see `transforms.headers.Header`, which has the same fields."""
 
     width: int
     height: int
     animated: bool = False
+    frames: int = 1
+    alpha: bool | None = None
+    orientation: int = 1
 
 
 class Source:
@@ -43,6 +50,13 @@ class Source:
         if len(data) != length:
             raise DecodeFailed("The image is truncated in its header.")
         return data
+
+    def window(self, offset: int) -> bytes:
+        """Up to WINDOW_BYTES from `offset`, fewer at the end of the image. Counts as one read."""
+        self._reads_left -= 1
+        if self._reads_left < 0:
+            raise DecodeFailed("The image's header is too long.")
+        return self._read(offset, max(0, min(WINDOW_BYTES, self.size - offset))) if offset < self.size else b""
 
     def big(self, offset: int, length: int) -> int:
         """An unsigned big-endian integer."""

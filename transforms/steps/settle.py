@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyvips
 
-from transforms.steps.load import failed
+from transforms.codecs.reading import failed
 from transforms.work import Work
 
 

@@ -1,0 +1,61 @@
+"""Opening a stored image: one named reader for each format, chosen by the content's own type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pyvips
+
+from transforms.codecs import bmp, heic, jxl, pdf, svg
+from transforms.errors import DecodeFailed, OptionError
+from transforms.formats import Format
+
+_NO_MEMORY = re.compile("out of memory|allocat", re.IGNORECASE)
+_FAIL_ON = {"tiff": "error"}
+"""What ends a decode besides a file that is too short; libtiff calls that an error and nothing less."""
+_PAGED = ("gif", "webp", "tiff")
+"""Formats whose pages or frames libvips reads by their number."""
+_OTHERS: dict[str, Callable[..., pyvips.Image]] = {
+    "heic": heic.load,
+    "bmp": bmp.load,
+    "jxl": jxl.load,
+    "svg": svg.load,
+    "pdf": pdf.load,
+}
+"""Readers of our own. Each takes the bytes; those of drawings and documents take `scale`, of documents `page`."""
+
+
+def open_picture(data: bytes, kind: Format, *, page: int = 1, frames: int = 1, **settings: Any) -> pyvips.Image:
+    """The picture, in general not decoded yet; with `frames` above 1 all of them on top of each other.
+
+    `settings` are those of the reader that make it smaller (`shrink`, `scale`). Raises UnsupportedFormat where an extra
+    is missing, DecodeFailed for a broken file, OptionError for a page that it does not have.
+    """
+    if kind.name == "pdf":
+        settings["page"] = page
+    elif kind.name in _PAGED:
+        settings |= {"n": -1} if frames > 1 else {"page": page - 1}
+    elif page != 1:
+        raise OptionError("page", "1: the image has one page", "does not exist")
+    try:
+        if kind.name in _OTHERS:
+            return _OTHERS[kind.name](data, **settings)
+        assert kind.loader is not None
+        image: pyvips.Image = pyvips.Operation.call(
+            kind.loader, data, access="sequential", fail_on=_FAIL_ON.get(kind.name, "truncated"), **settings
+        )
+        return image
+    except pyvips.Error as error:
+        raise failed(kind.name, error) from None
+
+
+def failed(name: str, error: pyvips.Error) -> Exception:
+    """The fact behind an error of libvips while it reads: the image's fault, or MemoryError where memory ran out."""
+    text = str(error.detail or error.message)
+    if _NO_MEMORY.search(text):
+        return MemoryError(text[:200])
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    detail = (lines[0] if lines else "unreadable")[:200].rstrip(".")
+    return DecodeFailed(f"The {name} image is truncated or broken: {detail}.")
