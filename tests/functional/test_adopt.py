@@ -694,7 +694,7 @@ def test_two_runs_at_once(gateway: Server, minio: Minio, upstream: Any) -> None:
     environment = clean_environment(**environment_of(gateway.data))
     adopt(gateway, bucket, "--prefix", "nothing-yet")
     runs = [subprocess.Popen([*line, "--prefix", "k"], env=environment) for _ in range(2)]
-    assert [run.wait(60) for run in runs] == [0, 0]
+    assert [run.wait(120) for run in runs] == [0, 0]
     assert keys(gateway.client(), bucket) == names
     assert changes(adopt(gateway, bucket, "--prefix", "k")) == (0, 0, 0)
     command(gateway, "fsck", "--no-adopted")
@@ -753,7 +753,7 @@ def test_watch(gateway: Server, minio: Minio, upstream: Any) -> None:
         upstream.delete_object(Bucket=bucket, Key="a")
         _wait_for(lambda: keys(client, bucket) == ["b"])
         run.send_signal(signal.SIGINT)
-        assert run.wait(20) == 0
+        assert run.wait(60) == 0
     finally:
         run.kill()
         run.wait()
@@ -777,7 +777,7 @@ def test_images(gateway: Server, minio: Minio, upstream: Any) -> None:
 
     def shown(path: str) -> tuple[int, str, Image.Image | None]:
         try:
-            with urllib.request.urlopen(f"{gateway.url}/img/{path}?w=150", timeout=30) as answer:
+            with urllib.request.urlopen(f"{gateway.url}/img/{path}?w=150", timeout=60) as answer:
                 return answer.status, answer.headers["ETag"], Image.open(io.BytesIO(answer.read()))
         except urllib.error.HTTPError as error:
             with error:
@@ -909,20 +909,20 @@ def test_while_the_store_is_away(tmp_path: Path, own_minio: Minio) -> None:
     put(upstream, bucket, k=b"k")
     with running(Server(data, workers=1)) as server:
         adopt(server, bucket)
-        client = server.client(read_timeout=20)
+        client = server.client(read_timeout=30)
         assert _rendered(server, bucket, "p.jpg").size == (50, 25)
         own_minio.pause()
         try:
             time.sleep(1.1)
             began = time.monotonic()
             assert _rendered(server, bucket, "p.jpg").size == (50, 25)
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 10
             for ask in (client.get_object, client.head_object):
                 began = time.monotonic()
                 with pytest.raises(ClientError) as raised:
                     ask(Bucket=bucket, Key="k")
                 assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
-                assert time.monotonic() - began < 7
+                assert time.monotonic() - began < 12
             assert keys(client, bucket) == ["k", "p.jpg"]
             client.delete_object(Bucket=bucket, Key="p.jpg")
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -21,15 +22,12 @@ from tests import images
 from tests.functional.imaging import Answer, Gallery, fetch
 from tests.services import Server, running
 
-SLOW = "f=gif&w=1400&blur=20"
-"""Options that keep a decoder for a second or more with a photo of some megapixels."""
-
 
 def colour(name: str) -> bytes:
     return images.encoded(Image.new("RGB", (64, 64), name), "PNG")
 
 
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -106,8 +104,8 @@ def test_two_hundred_at_once_are_one_render(http_server: Server) -> None:
 
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
-    """A server with one decoder, three seconds a render and a short queue, and a large photo on it."""
-    environment = {"PIXGATE_IMAGE_DECODERS": "1", "PIXGATE_IMAGE_TIMEOUT": "3", "PIXGATE_IMAGE_QUEUE": "2"}
+    """A server with one decoder, five seconds a render and a short queue, and a large photo on it."""
+    environment = {"PIXGATE_IMAGE_DECODERS": "1", "PIXGATE_IMAGE_TIMEOUT": "5", "PIXGATE_IMAGE_QUEUE": "2"}
     folder = tmp_path_factory.mktemp("slow")
     with running(Server(folder / "data", workers=1, environment=environment)) as server:
         gallery = Gallery(server, "img-slow")
@@ -123,14 +121,26 @@ def the_decoder(gallery: Gallery) -> int:
     return decoders(gallery.server)[0]
 
 
+@contextlib.contextmanager
+def still(pid: int) -> Iterator[None]:
+    """A decoder that makes no step, however fast the machine is."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
 def test_a_crash_costs_that_request_alone(slow: Gallery) -> None:
     server, pid = slow.server, the_decoder(slow)
-    link = slow.link("/img/img-slow/large.jpg", f"{SLOW}&flip=h")
+    link = slow.link("/img/img-slow/large.jpg", "w=700&flip=h")
     with ThreadPoolExecutor(4) as pool:
-        doomed = pool.submit(fetch, server, link)
-        until(lambda: busy(server))
-        waiting = pool.submit(slow.get, "/img/img-slow/small.jpg", "w=50")
-        os.kill(pid, signal.SIGSEGV)
+        with still(pid):
+            doomed = pool.submit(fetch, server, link)
+            until(lambda: busy(server))
+            waiting = pool.submit(slow.get, "/img/img-slow/small.jpg", "w=50")
+            os.kill(pid, signal.SIGSEGV)
         answer: Answer = doomed.result()
         assert (answer.status, answer.code) == (500, "RenderFailed")
         assert answer.headers["cache-control"] == "no-store"
@@ -139,10 +149,8 @@ def test_a_crash_costs_that_request_alone(slow: Gallery) -> None:
     # It is not tried again for a while.
     rendered = server.metric("pixgate_renders_total")
     for _ in range(5):
-        started = time.monotonic()
         answer = fetch(server, link)
         assert (answer.status, answer.code) == (500, "RenderFailed")
-        assert time.monotonic() - started < 0.5
     assert server.metric("pixgate_renders_total") == rendered
     assert slow.get("/img/img-slow/large.jpg", "w=64").picture.size == (64, 48)
     slow.client.put_object(Bucket=slow.name, Key="after", Body=b"S3 goes on")
@@ -151,14 +159,14 @@ def test_a_crash_costs_that_request_alone(slow: Gallery) -> None:
 def test_a_hang_costs_that_request_alone(slow: Gallery) -> None:
     server, pid = slow.server, the_decoder(slow)
     assert {slow.get("/img/img-slow/small.jpg", "w=5").status for _ in range(6)} == {200}
-    with ThreadPoolExecutor(4) as pool:
-        hung = pool.submit(slow.get, "/img/img-slow/large.jpg", f"{SLOW}&flip=v")
+    with ThreadPoolExecutor(4) as pool, still(pid):
+        hung = pool.submit(slow.get, "/img/img-slow/large.jpg", "w=700&flip=v")
         until(lambda: busy(server))
-        os.kill(pid, signal.SIGSTOP)
         started = time.monotonic()
         assert slow.client.get_object(Bucket=slow.name, Key="small.jpg")["ContentLength"] > 0
         assert slow.get("/img/img-slow/small.jpg", "w=5").headers["x-cache"] == "HIT"
-        assert time.monotonic() - started < 1.5
+        # It hangs for five seconds.
+        assert time.monotonic() - started < 4
         answer: Answer = hung.result()
     assert (answer.status, answer.code) == (504, "RenderTimeout")
     assert slow.get("/img/img-slow/small.jpg", "w=51").status == 200
@@ -166,19 +174,18 @@ def test_a_hang_costs_that_request_alone(slow: Gallery) -> None:
 
 
 def test_overload_is_said_at_once_and_does_not_hurt_s3(slow: Gallery) -> None:
-    server = slow.server
-    the_decoder(slow)
-    with ThreadPoolExecutor(12) as pool:
-        answers = [pool.submit(slow.get, "/img/img-slow/large.jpg", f"f=gif&w=900&rotate={a}&flip={f}")
+    server, pid = slow.server, the_decoder(slow)
+    with ThreadPoolExecutor(12) as pool, still(pid):
+        # One is in the decoder until its time is over, two wait, and there is no place for the others.
+        answers = [pool.submit(slow.get, "/img/img-slow/small.jpg", f"f=gif&w=90&rotate={a}&flip={f}")
                    for a in (0, 90, 180) for f in ("h", "v", "hv")]  # fmt: skip
         until(lambda: server.metric("pixgate_renders_total", result="busy") > 0)
-        started = time.monotonic()
         slow.client.put_object(Bucket=slow.name, Key="x", Body=b"x")
-        assert time.monotonic() - started < 3
+        assert not all(answer.done() for answer in answers), "S3 waits for pictures"
         done = [answer.result() for answer in answers]
     refused = [answer for answer in done if answer.status == 503]
     assert refused
-    assert {answer.status for answer in done} <= {200, 503, 504}
+    assert {200} < {answer.status for answer in done} <= {200, 503, 504}
     assert all(answer.code == "SlowDown" and int(answer.headers["retry-after"]) >= 1 for answer in refused)
     assert all(answer.headers["cache-control"] == "no-store" for answer in refused)
 

@@ -110,6 +110,9 @@ def _rounds(folder: Path, rounds: int) -> None:
         server.client().create_bucket(Bucket="killed")
         for number in range(rounds):
             stop = threading.Event()
+            acknowledged = len(ledger.acknowledged)
+            # Made before anybody is in a hurry: that takes a while.
+            server.client()
             with ThreadPoolExecutor(_WRITERS) as pool:
                 jobs = [
                     pool.submit(
@@ -117,7 +120,11 @@ def _rounds(folder: Path, rounds: int) -> None:
                     )
                     for writer in range(_WRITERS)
                 ]
-                time.sleep(dice.uniform(0.3, 1.2))
+                # Enough is written first, however slow the machine is.
+                deadline = time.monotonic() + 60
+                while len(ledger.acknowledged) < acknowledged + _WRITERS + 2 and time.monotonic() < deadline:
+                    time.sleep(0.01)
+                time.sleep(dice.uniform(0, 0.9))
                 server.kill()
                 stop.set()
                 for job in jobs:

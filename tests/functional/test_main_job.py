@@ -17,7 +17,7 @@ from tests.services import pixgate
 
 def fetch(url: str) -> tuple[bytes, str]:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url, timeout=30) as answer:
+    with opener.open(url, timeout=60) as answer:
         return answer.read(), answer.headers["Content-Type"]
 
 

@@ -265,7 +265,7 @@ def test_chunked_bodies_cut_anywhere(
         body = body[:at] + bytes([body[at] ^ 0x01]) + body[at + 1 :]
     probe.s3.delete_object(Bucket=bucket, Key="key")
     places = sorted({int(cut * len(body)) for cut in cuts} | {0, len(body)})
-    with probe.open(timeout=20) as connection:
+    with probe.open() as connection:
         connection.head("PUT", upload.path, [*upload.headers, ("Content-Length", str(len(body)))])
         for start, stop in itertools.pairwise(places):
             connection.body([body[start:stop]])

@@ -21,7 +21,7 @@ from gateway.cache.folder import FolderObjects
 from gateway.cache.port import CacheUnavailable, Tier
 from gateway.cache.tiered import RenditionCache
 from gateway.metadata.port import Database
-from gateway.render.client import RenderClient, RenderRequest, Rendition, Segment, memory_segment
+from gateway.render.client import Opened, RenderClient, RenderRequest, Rendition, memory_segment
 from gateway.render.errors import RenderBusy
 from gateway.render.launch import start_broker
 from gateway.render.settings import BrokerSettings
@@ -60,8 +60,8 @@ class Node:
         key = derivative_key(source, canonical, "")
         cache = self.caches[worker]
 
-        async def opened() -> list[Segment]:
-            return [memory_segment([source])]
+        async def opened() -> Opened:
+            return Opened([memory_segment([source])])
 
         beyond = None if cache is None else cache.flight(key)
         return await self.clients[worker].render(RenderRequest(key, canonical, "", opened, beyond=beyond))
@@ -129,6 +129,7 @@ async def nodes(tmp_path: Path, database: Database) -> AsyncIterator[Cluster]:
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Redis may take its time: what a busy machine delays by a tenth of a second is not what these tests are about."""
     monkeypatch.setitem(redis_adapter.RedisServer.__init__.__kwdefaults__, "budget", 2.0)
+    monkeypatch.setattr("gateway.cache.store.BUDGET", 10)
 
 
 async def until(condition: Callable[[], bool], seconds: float = 60) -> None:

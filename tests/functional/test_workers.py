@@ -63,10 +63,14 @@ def own(start_server: StartServer) -> Server:
 def test_written_through_one_and_seen_through_all(own: Server) -> None:
     probe = Probe(own.target())
     bucket = probe.bucket()
-    with _lines(probe) as lines:
+    with _lines(probe) as lines, ExitStack() as more:
         for line in lines:
             line.send("GET", bucket)
-        assert _serving(own) == 2, "the connections are not spread over the workers"
+        # Who has more leaves the next one to the other, for two milliseconds: more than that may pass on a busy machine.
+        while _serving(own) < 2:
+            assert len(lines) < 8 * _CONNECTIONS, "the connections are not spread over the workers"
+            lines.append(Line(probe, more.enter_context(probe.open())))
+            lines[-1].send("GET", bucket)
         for writer, line in enumerate(lines):
             line.send("PUT", bucket, "key", b"%d" % writer).succeeded()
             for reader in lines:
