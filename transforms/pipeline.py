@@ -100,8 +100,8 @@ def render(
     request = Request(options, variant, limits, header, rendering, tuple(overlays), original, original_format)
     frames, work = load(data, request)
     finished = [_finished(frame, work) for frame in frames]
-    encoded, name = encode(finished, work)
-    return Rendered(encoded, name, finished[0].width, finished[0].height)
+    encoded = encode(finished, work)
+    return Rendered(encoded.data, encoded.format, encoded.width, encoded.height)
 
 
 def _finished(frame: pyvips.Image, work: Work) -> pyvips.Image:

@@ -1,17 +1,25 @@
-"""Colour: 8-bit sRGB, from whatever profile, depth or ink the source had."""
+"""Colour: 8-bit sRGB, from whatever profile, depth or ink the source had; or, for `icc=keep`, its own RGB."""
 
 from __future__ import annotations
 
 import pyvips
 
+from transforms import metadata
+from transforms.metadata import PROFILE
+from transforms.steps.background import output_format
 from transforms.work import Work
 
-_PROFILE = "icc-profile-data"
+_WITHOUT_PROFILES = frozenset({"gif"})
 
 
-def colour(image: pyvips.Image, work: Work) -> pyvips.Image:  # noqa: ARG001 every step has the same shape
-    """The image in sRGB with 3 bands, or 4 with alpha; an alpha that hides nothing is dropped."""
-    image = _in_srgb(image)
+def colour(image: pyvips.Image, work: Work) -> pyvips.Image:
+    """The image in RGB with 3 bands, or 4 with alpha; an alpha that hides nothing is dropped."""
+    metadata.remember(image, work)
+    if _stays(image, work):
+        metadata.remember_profile(image, work)
+        image = image.colourspace("srgb") if image.format == "ushort" else image
+    else:
+        image = _in_srgb(image)
     wanted = 4 if image.hasalpha() else 3
     if image.bands != wanted:
         image = image.extract_band(0, n=wanted) if image.bands > wanted else image.colourspace("srgb")
@@ -21,10 +29,17 @@ def colour(image: pyvips.Image, work: Work) -> pyvips.Image:  # noqa: ARG001 eve
     return image
 
 
+def _stays(image: pyvips.Image, work: Work) -> bool:
+    """Whether `icc=keep` can be done: a profile of RGB (ICC.1:2022, 7.2.6), for a format that can hold one."""
+    if work.options.icc != "keep" or not image.get_typeof(PROFILE) or image.bands < 3:
+        return False
+    return bytes(image.get(PROFILE)[16:20]) == b"RGB " and output_format(image, work) not in _WITHOUT_PROFILES
+
+
 def _in_srgb(image: pyvips.Image) -> pyvips.Image:
     """Through the embedded profile, or a usual one for CMYK; without one, by the colour space that is declared."""
     cmyk = image.interpretation == "cmyk"
-    if cmyk or image.get_typeof(_PROFILE):
+    if cmyk or image.get_typeof(PROFILE):
         try:
             return image.icc_transform(
                 "srgb",
@@ -36,5 +51,6 @@ def _in_srgb(image: pyvips.Image) -> pyvips.Image:
             ).copy_memory()
         except pyvips.Error:
             # A profile that is broken, or of another kind of image, must not cost the picture.
-            image = image.mutate(lambda mutable: mutable.remove(_PROFILE)) if image.get_typeof(_PROFILE) else image
+            image = image.copy()
+            image.remove(PROFILE)
     return image.colourspace("srgb")

@@ -1,0 +1,74 @@
+"""What each encoder is told: quality, effort, and the options that only some formats have.
+
+Pure data, so that the price of a job can be known without libvips. Everything follows from the options, the default
+qualities and the number of pixels; see `transforms.effort` for why nothing else may.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transforms.effort import effort
+from transforms.options import Options
+
+PNG_DEPTHS = ((256, 8), (16, 4), (4, 2), (2, 1))
+"""Colours that a palette PNG may have, with bits a pixel."""
+
+AUTO_RANGES: dict[str, tuple[int, int, int]] = {
+    "jpeg": (36, 92, 4),
+    "webp": (36, 92, 4),
+    "avif": (25, 85, 4),
+    "tiff": (36, 92, 4),
+}
+"""For `q=auto`: lowest and highest quality and the step between those that are tried; four encodes find one of 16."""
+
+LOWEST_QUALITY: dict[str, int] = {"jpeg": 30, "webp": 25, "avif": 25, "tiff": 30}
+"""Where `max-bytes` stops to lower the quality and makes the picture smaller instead."""
+
+
+def is_lossy(name: str, options: Options) -> bool:
+    """Whether quality means anything to this encoder."""
+    return name in AUTO_RANGES and not (options.lossless and name != "jpeg")
+
+
+def settings(name: str, options: Options, pixels: int, quality: int | None, alpha: bool) -> dict[str, Any]:
+    """The arguments of libvips' saver for `pixels` pixels (all frames); palettes of PNG apart, see `palette`."""
+    chosen = _of_format(name, options, pixels, alpha)
+    if is_lossy(name, options) and quality is not None:
+        chosen["Q"] = quality
+    return chosen
+
+
+def palette(options: Options, pixels: int, colours: int) -> dict[str, Any]:
+    """The arguments for a PNG of at most `colours` colours, which must be in `PNG_DEPTHS`."""
+    return {
+        "palette": True,
+        "bitdepth": dict(PNG_DEPTHS)[colours],
+        "effort": effort("gif", pixels),
+        "interlace": options.progressive,
+    }
+
+
+def gif_depth(colours: int) -> int:
+    """Bits a pixel of a GIF of at most that many colours, of which one may be transparent."""
+    return max(1, min(8, colours.bit_length() - 1))
+
+
+def _of_format(name: str, options: Options, pixels: int, alpha: bool) -> dict[str, Any]:
+    match name:
+        case "jpeg":
+            return {"optimize_coding": True, "interlace": options.progressive}
+        case "png":
+            return {"compression": effort(name, pixels), "filter": "all", "interlace": options.progressive}
+        case "webp":
+            return {"effort": effort(name, pixels), "lossless": options.lossless}
+        case "avif":
+            return {"compression": "av1", "effort": effort(name, pixels), "lossless": options.lossless}
+        case "gif":
+            chosen = {"effort": effort(name, pixels), "interlace": options.progressive}
+            return chosen | ({"bitdepth": gif_depth(options.palette)} if options.palette else {})
+        case "tiff":
+            if options.lossless or alpha:
+                return {"compression": "deflate", "predictor": "horizontal"}
+            return {"compression": "jpeg"}
+    raise KeyError(name)

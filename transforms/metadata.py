@@ -1,0 +1,117 @@
+"""What else a rendition carries: nothing, who made the picture, or what the stored image said (`strip`, `icc`).
+
+Never the camera's orientation, which is applied, nor its thumbnail, which may show what has been cut away.
+Imports pyvips: decoders only.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable
+from xml.sax.saxutils import escape
+
+import pyvips
+
+from transforms.work import Work
+
+PROFILE = "icc-profile-data"
+_KEEP_EXIF, _KEEP_XMP, _KEEP_IPTC, _KEEP_ICC = 1, 2, 4, 8
+_DROPPED = re.compile(r"exif-ifd1-.*|exif-ifd\d-Orientation")
+_ASCII_TAIL = re.compile(r", ASCII, \d+ components, \d+ bytes\)\Z")
+_IPTC_RECORDS = {"Artist": b"\x1c\x02\x50", "Copyright": b"\x1c\x02\x74"}
+"""By-line and copyright notice: tag marker, record 2, data sets 80 and 116 (IPTC IIM 4.2, chapter 6)."""
+_XMP_ELEMENTS = {"Artist": "creator", "Copyright": "rights"}
+_LONGEST = 2000
+"""Characters of an author or a copyright line that are kept."""
+
+Fields = dict[str, tuple[int, object]]
+
+
+def remember(image: pyvips.Image, work: Work) -> None:
+    """Takes down what will be kept of the stored image's metadata; steps need not carry it from image to image."""
+    if "metadata" in work.decided or work.options.strip == "1":
+        return
+    names = [name for name in image.get_fields() if name.startswith("exif-") or name in ("xmp-data", "iptc-data")]
+    fields: Fields = {name: (image.get_typeof(name), image.get(name)) for name in names if not _DROPPED.match(name)}
+    work.decided["metadata"] = fields if work.options.strip == "0" else _attribution(fields)
+
+
+def remember_profile(image: pyvips.Image, work: Work) -> None:
+    """Takes down the profile in which the picture's colours stay."""
+    work.decided.setdefault("profile", image.get(PROFILE))
+
+
+def dressed(image: pyvips.Image, work: Work) -> tuple[pyvips.Image, int]:
+    """A copy of `image` with exactly what is kept, and libvips' flags for the saver."""
+    image = image.copy()
+    for name in image.get_fields():
+        if name.startswith("exif-") or name in ("xmp-data", "iptc-data", "orientation", "jpeg-thumbnail-data", PROFILE):
+            image.remove(name)
+    keep = 0
+    fields = work.decided.get("metadata")
+    if isinstance(fields, dict) and fields:
+        for name, (kind, value) in fields.items():
+            image.set_type(kind, name, value)
+        keep |= _KEEP_EXIF | _KEEP_XMP | _KEEP_IPTC
+    profile = work.decided.get("profile")
+    if profile is not None:
+        image.set_type(pyvips.GValue.blob_type, PROFILE, profile)
+        keep |= _KEEP_ICC
+    return image, keep
+
+
+def _attribution(fields: Fields) -> Fields:
+    """Author and copyright, as EXIF and (for formats without it) as XMP; from EXIF, else IPTC, else XMP."""
+    found = {name: text for name in ("Artist", "Copyright") if (text := _first(_candidates(name, fields)))}
+    if not found:
+        return {}
+    exif: Fields = {f"exif-ifd0-{name}": (pyvips.GValue.gstr_type, text) for name, text in found.items()}
+    return exif | {"xmp-data": (pyvips.GValue.blob_type, _xmp(found))}
+
+
+def _candidates(name: str, fields: Fields) -> Iterable[str]:
+    exif, iptc, xmp = (fields.get(field, (0, None))[1] for field in (f"exif-ifd0-{name}", "iptc-data", "xmp-data"))
+    if isinstance(exif, str):
+        yield _ascii(exif)
+    if isinstance(iptc, bytes):
+        at = iptc.find(_IPTC_RECORDS[name])
+        if at >= 0:
+            yield iptc[at + 5 : at + 5 + int.from_bytes(iptc[at + 3 : at + 5], "big")].decode(errors="replace")
+    if isinstance(xmp, bytes):
+        text = xmp.decode(errors="replace")
+        element = _XMP_ELEMENTS[name]
+        match = re.search(rf"<dc:{element}\b[^>]*>.{{0,500}}?<rdf:li\b[^>]*>([^<]*)</rdf:li>", text, re.DOTALL)
+        if match:
+            yield html.unescape(match[1])
+
+
+def _first(candidates: Iterable[str]) -> str | None:
+    for text in candidates:
+        # Control characters have no business in a name, and the savers take strings that end with zero.
+        plain = re.sub(r"[\x00-\x1f\x7f]+", " ", text).strip()[:_LONGEST]
+        if plain:
+            return plain
+    return None
+
+
+def _ascii(shown: str) -> str:
+    """The text of a field as libvips shows it: `text (text, ASCII, 5 components, 5 bytes)`."""
+    both, tails = _ASCII_TAIL.subn("", shown)
+    half = both[: (len(both) - 2) // 2]
+    return half if tails and both == f"{half} ({half}" else shown
+
+
+def _xmp(found: dict[str, str]) -> bytes:
+    containers = {"Artist": "Seq", "Copyright": "Alt"}
+    languages = {"Artist": "", "Copyright": ' xml:lang="x-default"'}
+    properties = "".join(
+        f"<dc:{_XMP_ELEMENTS[name]}><rdf:{containers[name]}><rdf:li{languages[name]}>{escape(text)}</rdf:li>"
+        f"</rdf:{containers[name]}></dc:{_XMP_ELEMENTS[name]}>"
+        for name, text in found.items()
+    )
+    return (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        f'<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/">{properties}</rdf:Description>'
+        "</rdf:RDF></x:xmpmeta>"
+    ).encode()
