@@ -23,6 +23,8 @@ from transforms.errors import OptionError
 from transforms.formats import OUTPUT_FORMATS, PASSED_FORMATS
 from transforms.option_kinds import (
     CENTRE,
+    COMPASS,
+    NAMED_COLOURS,
     Angle,
     Background,
     Choice,
@@ -129,18 +131,22 @@ SPECS: tuple[OptionSpec, ...] = (
     OptionSpec(
         "ar", ("aspect-ratio",), "geometry", Ratio(), None, "the source's", "16:9",
         "Aspect ratio of the result: the side that is not given follows from the other and this, and the source is cut "
-        "to it where `g` says; with neither, the largest part of that ratio. No effect with both `w` and `h`.",
+        "to it where `g` says; with neither, the largest part of that ratio. `fit=contain` pads to the ratio instead, "
+        "`fill` stretches to it, `outside` covers it. No effect with both `w` and `h`.",
     ),
     OptionSpec(
         "g", ("gravity",), "geometry", GravityValue(), None, "the object's focal point, else `c`", "ne",
         "What is kept where `cover` or `ar` cut, and where the picture stands where `contain` or `extend` pad: a place "
         "(`c n ne e se s sw w nw`) with offsets in pixels of the result (under 1: fractions of its side); a focal point "
-        "`fp:x:y` in fractions; `smart` or `attention` (what draws the eye), `entropy`, or `face`.",
+        "`fp:x:y` in fractions of the upright source, before `crop` and `rotate`; `smart` or `attention` (what draws the "
+        "eye), `entropy`, or `face` (the largest, with as many others as fit; without any, as `smart`). Where pictures "
+        "stand, only places count.",
     ),
     OptionSpec(
         "rotate", (), "geometry", Angle(), Decimal(0), "0", "90",
-        "Turns clockwise by this many degrees, after the camera's orientation and before `flip` and sizing. Where the "
-        "angle is not a quarter turn the corners that appear are filled with `bg`, or transparent, or white.",
+        "Turns clockwise by this many degrees, after the camera's orientation, `crop` and `trim`, and before `flip` and "
+        "sizing. By other angles than quarter turns the picture becomes the upright box around what was turned; the "
+        "corners that appear are filled with `bg`, else transparent, or white where the format cannot be.",
     ),
     OptionSpec(
         "flip", (), "geometry", Choice(("h", "v", "hv"), (("vh", "hv"),)), None, "none", "h",
@@ -149,7 +155,7 @@ SPECS: tuple[OptionSpec, ...] = (
     OptionSpec(
         "trim", (), "geometry", Trim(), None, "none", "10",
         "Cuts borders of one colour before sizing: how much (of 255) a pixel may differ from the top left corner's "
-        "colour, or from the one that is given (`10:ff00ff`). A picture of nothing else is left as it is.",
+        "colour, or from the one that is given (`10:ff00ff`). A picture of nothing else is left as it is. After `crop`.",
     ),
     OptionSpec(
         "pad", ("padding",), "geometry", Sides(4096), (0, 0, 0, 0), "0", "10:20",
@@ -158,10 +164,12 @@ SPECS: tuple[OptionSpec, ...] = (
     ),
     OptionSpec(
         "extend", (), "geometry", Flag(), False, "0", "1",
-        "1 pads a result that is smaller than `w` and `h` (or `ar`) to exactly that, the picture standing where `g` says.",
+        "1 pads a result that is smaller than `w` or `h` to exactly that (where one is given with `ar`, the other too), "
+        "the picture standing where `g` says.",
     ),
     OptionSpec(
-        "bg", ("background",), "geometry", ColourValue("blur"), None, "transparent where the result can be, else white",
+        "bg", ("background",), "geometry", ColourValue("blur"), None,
+        "white around the picture, transparent where it has transparency or a shape",
         "fff",
         "Colour of what is added around the picture, and under transparent pixels; `blur` fills what is added with the "
         "picture itself, enlarged and blurred.",
@@ -332,6 +340,7 @@ _BY_NAME: dict[str, OptionSpec] = {word: spec for spec in SPECS for word in (spe
 _KNOWN = "one of " + ", ".join(spec.name for spec in SPECS)
 _PIXEL_SPECS = tuple(sorted((spec for spec in SPECS if spec.group != "delivery"), key=lambda spec: spec.name))
 _UNPADDED = (0, 0, 0, 0)
+_WHOLE = CropBox(Decimal(0), Decimal(0), Decimal(1), Decimal(1), fractions=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,6 +446,7 @@ class Options:
         values: dict[str, Any] = {spec.name: getattr(self, spec.field) for spec in _PIXEL_SPECS}
         values |= {"w": self.width, "h": self.height, "min-w": self.min_width, "min-h": self.min_height}
         values |= {"pad": self.padding, "radius": self.corner, "text-size": self.font_pixels, "dpr": Decimal(1)}
+        values |= self._one_turn()
         for name in self._without_effect():
             values[name] = _BY_NAME[name].default
         return ",".join(
@@ -449,16 +459,7 @@ class Options:
         """The options that change nothing beside the others."""
         if self.f in PASSED_FORMATS:
             yield from (spec.name for spec in _PIXEL_SPECS if spec.name != "f")
-        sized = self.w is not None or self.h is not None
-        boxed = self.w is not None and self.h is not None
-        if not boxed and self.ar is None:
-            yield "fit"
-        if not sized and self.min_w is None and self.min_h is None:
-            yield "up"
-        if boxed:
-            yield "ar"
-        if not sized and self.ar is None:
-            yield from ("extend", "g")
+        yield from self._geometry_without_effect()
         if self.wm is None:
             yield from ("wm-g", "wm-scale", "wm-opacity")
         if self.text is None:
@@ -469,6 +470,42 @@ class Options:
             yield "lossless"
         if self.f in ("jpeg", "webp", "avif", "tiff"):
             yield "palette"
+
+    def _geometry_without_effect(self) -> Iterable[str]:
+        sized = self.w is not None or self.h is not None
+        boxed = self.w is not None and self.h is not None
+        shaped = boxed or self.ar is not None
+        if not shaped or (not boxed and self.fit == "cover"):
+            # `ar` cuts anyway.
+            yield "fit"
+        if not sized and self.min_w is None and self.min_h is None:
+            yield "up"
+        if not sized and self.ar is None and not self.up:
+            yield from ("min-w", "min-h")
+        if boxed:
+            yield "ar"
+        contains = shaped and self.fit == "contain"
+        # A result is smaller than what was asked for where it fits into a box, or where the source is too small.
+        extends = self.extend and sized and not contains and ((boxed and self.fit == "inside") or not self.up)
+        if not extends:
+            yield "extend"
+        cuts = self.fit == "cover" if boxed else self.ar is not None and self.fit in ("inside", "cover")
+        adds = contains or extends
+        if not cuts and not (adds and self.g is not None and self.g.place in COMPASS):
+            yield "g"
+        adds = adds or any(self.pad)
+        if self.bg == "blur" and not adds and not self.rotate % 90:
+            yield "bg"
+        if self.bg == NAMED_COLOURS["transparent"] and not adds:
+            yield "bg"
+        if self.crop == _WHOLE:
+            yield "crop"
+
+    def _one_turn(self) -> dict[str, Any]:
+        """Turning and mirroring, in the one of two ways to say it that has no `v`: that is half a turn and `h`."""
+        if self.flip not in ("v", "hv"):
+            return {}
+        return {"rotate": (self.rotate + 180) % 360, "flip": "h" if self.flip == "v" else None}
 
 
 @dataclass(frozen=True, slots=True)
