@@ -424,7 +424,7 @@ async def test_a_database_whose_transactions_would_be_stricter_is_used_as_it_nee
     postgresql.execute(f"ALTER DATABASE \"{name}\" SET default_transaction_isolation = 'repeatable read'")
     database = PostgresDatabase(migrated_url)
     bucket, lease = await new_bucket(database)
-    await asyncio.gather(*(database.put(*plain(bucket, b"key", lease)) for _ in range(200)))
+    await asyncio.gather(*(database.put(*plain(bucket, b"key", lease)) for _ in range(60)))
     assert await database.one("SELECT count(*) FROM versions") == (1,)
     await database.close()
 
