@@ -1,7 +1,8 @@
 """Who may have an image: a link that holds, a reader by S3's rules, or anyone within the ladder of an open bucket.
 
 To somebody without rights everything looks the same: a bucket or an image that does not exist, one that is private, and
-a link whose key is unknown, switched off, expired or another's.
+a link whose key is unknown, switched off, expired, another's, or bound to some other place. Nor does he learn which
+presets there are.
 """
 
 from __future__ import annotations
@@ -11,58 +12,81 @@ from dataclasses import dataclass
 
 from gateway.auth.authenticate import Authenticator
 from gateway.errors import BucketNotFound, ObjectNotFound
+from gateway.img.asker import NOBODY, Asker, Circumstances
 from gateway.img.errors import ImageError, access_denied
-from gateway.img.target import ImageById, Target
-from gateway.model import AccessKey, Bucket, KeyKind, ObjectVersion
+from gateway.img.target import IMAGE, ImageById, Target
+from gateway.model import Bucket, ObjectVersion
 from gateway.policy.decide import decide
-from gateway.policy.ladder import ladder_of, on_ladder
-from gateway.policy.principal import ANONYMOUS, Principal
+from gateway.policy.ladder import by_preset_alone, ladder_of, on_ladder
+from gateway.policy.principal import Principal
 from gateway.services.directory import Directory
 from gateway.services.objects import Objects
+from gateway.services.presets import Presets
+from gateway.services.watermarks import covers
 from signing.canonical import HeaderItems
-from signing.image_link import LinkClaims, raw_link_key, s3_link_key, verify_link
+from transforms.options import ImageRequest
 
 PERMISSION = "s3:GetObject"
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
-    """Who asks, verified. `expires` (Unix seconds) is when a signed link ends; None where there is none."""
+class Permit:
+    """What may be shown, if it is there. `version` is known where it was asked for by id."""
 
-    principal: Principal
-    expires: int | None = None
-
-    @property
-    def by_link(self) -> bool:
-        return self.expires is not None
-
-
-NOBODY = Asker(ANONYMOUS)
+    bucket: Bucket
+    key: bytes
+    version: ObjectVersion | None
+    request: ImageRequest
+    public: bool
+    """To anyone who has this URL, so shared caches may keep it."""
+    reader: bool
+    """The asker may read the object itself and has proved it with more than a link."""
 
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """An image that may be shown. `public`: to anyone who has this URL, so shared caches may keep it."""
+    """An image that may be shown. The fields are a permit's."""
 
     bucket: Bucket
     version: ObjectVersion
+    request: ImageRequest
     public: bool
+    reader: bool
 
 
 class Access:
-    """Decides, with what directory and objects say at the moment."""
+    """Decides, with what directory and objects say at the moment. `only_presets` holds in every bucket."""
 
-    def __init__(self, directory: Directory, objects: Objects, *, region: str, hosts: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        objects: Objects,
+        *,
+        region: str,
+        hosts: Sequence[str] = (),
+        presets: Presets | None = None,
+        only_presets: bool = False,
+    ) -> None:
         self._directory = directory
         self._objects = objects
         self._authenticator = Authenticator(directory.access_key, region=region, hosts=hosts)
+        self._presets = presets or Presets({})
+        self._only_presets = only_presets
 
     async def identify(
-        self, target: Target, *, method: str, authorization: str | None, headers: HeaderItems, now: float
+        self,
+        target: Target,
+        *,
+        method: str,
+        authorization: str | None,
+        headers: HeaderItems,
+        now: float,
+        address: str | None = None,
+        referer: str | None = None,
     ) -> Asker:
         """Who asks. `now` in Unix seconds. Raises LinkRefused, SigningError, AuthenticationError."""
-        if target.claims is not None:
-            return await self._link(target.claims, now)
+        if target.signature is not None:
+            return await target.signature.verify(self._directory, Circumstances(now, address, referer))
         if authorization is None and not target.presigned:
             return NOBODY
         authentication = await self._authenticator.authenticate(
@@ -76,19 +100,14 @@ class Access:
         )
         return Asker(authentication.principal)
 
-    async def _link(self, claims: LinkClaims, now: float) -> Asker:
-        key = await self._directory.access_key(claims.key_id)
-        if key is not None and not key.usable(int(now * 1000)):
-            key = None
-        verify_link(claims, None if key is None else _link_key(key), now)
-        return Asker(Principal(key), claims.expires)
+    async def permit(self, asker: Asker, target: Target) -> Permit:
+        """What may be shown.
 
-    async def find(self, asker: Asker, target: Target) -> Granted:
-        """The image, if it may be shown.
-
-        Raises ImageError AccessDenied and NotOnLadder, BucketNotFound, ObjectNotFound.
+        Raises ImageError AccessDenied, NotOnLadder and PresetNeeded, OptionError of a preset, BucketNotFound,
+        ObjectNotFound for an image id.
         """
         address = target.address
+        version = None
         if isinstance(address, ImageById):
             try:
                 bucket, version = await self._objects.get_by_image_id(address.image_id)
@@ -96,47 +115,56 @@ class Access:
                 if asker.principal.anonymous:
                     raise access_denied() from None
                 raise
-            readable = self._permit(asker, target, bucket, version.key)
-            return Granted(bucket, version, asker.by_link or not readable)
-        found = await self._directory.bucket(address.bucket)
-        if found is None:
-            # Bucket names are no secret among those who have a key: making one tells whether it is taken.
-            if asker.principal.anonymous or _is_narrowed(asker.principal):
-                raise access_denied()
-            raise BucketNotFound
-        readable = self._permit(asker, target, found, address.key)
-        return Granted(found, await self._objects.get(found, address.key), asker.by_link or not readable)
-
-    def _permit(self, asker: Asker, target: Target, bucket: Bucket, key: bytes) -> bool:
-        """Whether the asker may read this; False where only because anyone may. Raises ImageError."""
-        if _within(asker.principal, bucket, key) and decide(asker.principal, PERMISSION, bucket):
-            return True
+            key = version.key
+        else:
+            found = await self._directory.bucket(address.bucket)
+            if found is None:
+                # Bucket names are no secret among those who have a key: making one tells whether it is taken.
+                if asker.principal.anonymous or _is_narrowed(asker.principal):
+                    raise access_denied()
+                raise BucketNotFound
+            bucket, key = found, address.key
+        if covers(asker.principal.access_key, bucket, key) and decide(asker.principal, PERMISSION, bucket):
+            request = target.request(self._presets.find(bucket))
+            if asker.by_link:
+                self._check_link(bucket, target, request)
+            return Permit(bucket, key, version, request, public=asker.by_link, reader=not asker.by_link)
         if not (bucket.images_public and bucket.owner.enabled):
             raise access_denied()
-        if not on_ladder(target.options, target.named, bucket.ladder):
-            widths = ", ".join(map(str, ladder_of(bucket.ladder)))
+        request = target.request(self._presets.find(bucket))
+        if target.verb == IMAGE:
+            self._check_ladder(bucket, target, request)
+        return Permit(bucket, key, version, request, public=True, reader=False)
+
+    async def find(self, asker: Asker, target: Target) -> Granted:
+        """The image, if it may be shown. Raises as `permit` does, and ObjectNotFound."""
+        permit = await self.permit(asker, target)
+        version = permit.version or await self._objects.get(permit.bucket, permit.key)
+        return Granted(permit.bucket, version, permit.request, permit.public, permit.reader)
+
+    def only_presets(self, bucket: Bucket) -> bool:
+        """Whether links to images of a bucket may name a preset and nothing else about pixels."""
+        return self._only_presets or bucket.images.only_presets
+
+    def _check_link(self, bucket: Bucket, target: Target, request: ImageRequest) -> None:
+        if request.delivery.raw and not bucket.images.raw:
+            raise ImageError("RawNotAllowed")
+        if target.verb == IMAGE and self.only_presets(bucket) and not by_preset_alone(request, target.named):
+            raise ImageError("PresetNeeded")
+
+    def _check_ladder(self, bucket: Bucket, target: Target, request: ImageRequest) -> None:
+        images = bucket.images
+        if self.only_presets(bucket) and not by_preset_alone(request, target.named):
+            raise ImageError("PresetNeeded")
+        if not on_ladder(request, target.named, bucket.ladder, images.max_width):
+            widths = ", ".join(map(str, ladder_of(bucket.ladder, images.max_width)))
             raise ImageError(
                 "NotOnLadder",
                 f"Without a signature this bucket gives images of w={widths} (dpr 2 and 3 where the product is among "
-                "them) with f=auto, jpeg, webp, avif or none, and no other options.",
+                "them) with f=auto, jpeg, webp, avif or none, or of a preset (p=), and no other options about pixels.",
             )
-        return False
-
-
-def _link_key(key: AccessKey) -> bytes:
-    return raw_link_key(key.secret) if key.kind is KeyKind.LINK else s3_link_key(key.secret)
 
 
 def _is_narrowed(principal: Principal) -> bool:
     key = principal.access_key
     return key is not None and (key.bucket is not None or key.prefix is not None)
-
-
-def _within(principal: Principal, bucket: Bucket, key: bytes) -> bool:
-    """Whether the asker's key, which may be narrowed to a bucket and a prefix, covers this object."""
-    access_key = principal.access_key
-    if access_key is None:
-        return False
-    if access_key.bucket is not None and access_key.bucket != bucket.name:
-        return False
-    return access_key.prefix is None or key.startswith(access_key.prefix.encode())

@@ -1,37 +1,30 @@
-"""From a version and options to an answer: ETag, 304, memory, render. Who asks has been settled before."""
+"""From a version and options to an answer: ETag, 304, memory, render, range. Who asks has been settled before."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from time import perf_counter
 
 from aiohttp.web import BaseRequest
 
 from gateway.errors import PreconditionFailed
 from gateway.http.conditions import Verdict, evaluate, parse_etags
+from gateway.http.disposition import attachment, with_extension
+from gateway.http.ranges import content_range, parse_range
 from gateway.http.reply import Reply, drain, write
-from gateway.model import Bucket, ObjectVersion, ReadConditions
+from gateway.img.delivery import Header
+from gateway.model import Content, ObjectVersion, ReadConditions
 from gateway.services.derivatives import Derivatives
-from gateway.telemetry.request import RequestRecord
-from signing.canonical import Query
-from transforms.errors import OptionError
 from transforms.negotiate import varies
-from transforms.options import Options, parse_compact
-
-SAFETY = (
-    ("X-Content-Type-Options", "nosniff"),
-    ("Content-Security-Policy", "sandbox; default-src 'none'"),
-)
-"""What every answer of this door carries: nothing in it is ever run."""
-_SHOWN_ANYWHERE = ("Cross-Origin-Resource-Policy", "cross-origin")
+from transforms.options import Options
 
 _HIT = ("X-Cache", "HIT")
 _FROM_MEMORY = (_HIT, ("Server-Timing", 'cache;desc="worker"'))
 """From the worker's own memory, which takes no time worth telling (W3C Server Timing, section 3)."""
+ACCEPT_RANGES = ("Accept-Ranges", "bytes")
 
 PIECE = 128 * 1024
 """Bytes that are handed to a connection at once."""
-
-Header = tuple[str, str]
 
 
 class Responder:
@@ -42,22 +35,34 @@ class Responder:
         self._derivatives = derivatives
         self._missed = ("X-Cache", "MISS" if caching else "DISABLED")
 
-    async def answer(self, request: BaseRequest, version: ObjectVersion, options: Options, cache_control: str) -> Reply:
-        """200 or 304. Raises PreconditionFailed, and what `Derivatives` raises."""
-        headers = request._message.headers
-        derivative = self._derivatives.plan(version, options, headers.get("Accept"))
+    async def answer(
+        self,
+        request: BaseRequest,
+        version: ObjectVersion,
+        options: Options,
+        headers: Sequence[Header],
+        *,
+        overlays: Sequence[Content] = (),
+        download: str | None = None,
+        instead: int | None = None,
+        vary: str = "",
+    ) -> Reply:
+        """200, 206 or 304, with `headers`. `vary`: what else than Accept the answer depends on.
+
+        `download` is the name to save it under. `instead` is the status of an error in whose place the picture is shown:
+        then there are no conditions and no ranges. Raises PreconditionFailed, RangeNotSatisfiable, and what `Derivatives`
+        raises.
+        """
+        asked = request._message.headers
+        derivative = self._derivatives.plan(version, options, asked.get("Accept"), overlays)
         etag = derivative.etag
-        named: list[Header] = [("ETag", f'"{etag}"'), ("Cache-Control", cache_control), *SAFETY, _SHOWN_ANYWHERE]
+        named: list[Header] = [("ETag", f'"{etag}"'), *headers] if instead is None else list(headers)
         if varies(options):
-            named.append(("Vary", "Accept"))
-        none_match = headers.get("If-None-Match")
-        match = headers.get("If-Match")
-        if none_match is not None or match is not None:
-            verdict = _verdict(match, none_match, etag)
-            if verdict.failed:
-                raise PreconditionFailed(verdict.value)
-            if verdict is Verdict.NOT_MODIFIED:
-                return Reply(304, named)
+            named.append(("Vary", f"Accept, {vary}" if vary else "Accept"))
+        elif vary:
+            named.append(("Vary", vary))
+        if instead is None and not_modified(request, etag):
+            return Reply(304, named)
         rendition = self._derivatives.cached(derivative)
         if rendition is not None:
             named += _FROM_MEMORY
@@ -70,7 +75,17 @@ class Responder:
                 took = (perf_counter() - started) * 1000
                 named += (_HIT, ("Server-Timing", f'cache;desc="{rendition.tier}";dur={took:.1f}'))
         named.append(("Content-Type", rendition.media_type))
-        return RenditionReply(200, named, rendition.data)
+        if download is not None:
+            named.append(("Content-Disposition", attachment(with_extension(download, rendition.media_type))))
+        if instead is not None:
+            return RenditionReply(instead, named, rendition.data)
+        named.append(ACCEPT_RANGES)
+        part = wanted_range(request, etag, len(rendition.data))
+        if part is None:
+            return RenditionReply(200, named, rendition.data)
+        start, length = part
+        named.append(("Content-Range", content_range(start, length, len(rendition.data))))
+        return RenditionReply(206, named, rendition.data[start : start + length])
 
 
 class RenditionReply(Reply):
@@ -91,38 +106,35 @@ class RenditionReply(Reply):
         return len(body)
 
 
-class ObjectImages:
-    """`GET /bucket/key?x-img=w:400,f:webp`, for the S3 door, which has authorised it as a GetObject.
-
-    Raises what `Derivatives` raises, OptionError and PreconditionFailed; the S3 door says it in its own words.
-    """
-
-    def __init__(self, responder: Responder, max_age: int) -> None:
-        self._responder = responder
-        self._cache_control = f"private, max-age={max_age}"
-
-    async def __call__(
-        self,
-        request: BaseRequest,
-        bucket: Bucket,  # noqa: ARG002 -- the S3 door's protocol
-        version: ObjectVersion,
-        options: str,
-        record: RequestRecord,  # noqa: ARG002 -- likewise
-    ) -> Reply:
-        _refuse_combinations(request._message.path.partition("?")[2])
-        return await self._responder.answer(request, version, parse_compact(options), self._cache_control)
-
-
-def _refuse_combinations(query: str) -> None:
-    """What GetObject does with these it does to the object's own bytes and headers, of which nothing is left here."""
-    for name, _ in Query(query.encode("utf-8", "surrogateescape")).pairs:
-        if name == "partNumber" or name.startswith("response-"):
-            raise OptionError(name, "nothing of the kind beside x-img", "cannot be combined with it")
-
-
-def _verdict(match: str | None, none_match: str | None, etag: str) -> Verdict:
+def not_modified(request: BaseRequest, etag: str) -> bool:
+    """Whether the asker has it already: 304. `etag` has no quotes. Raises PreconditionFailed."""
+    headers = request._message.headers
+    none_match = headers.get("If-None-Match")
+    match = headers.get("If-Match")
+    if none_match is None and match is None:
+        return False
     conditions = ReadConditions(
         if_match=None if match is None else parse_etags(match),
         if_none_match=None if none_match is None else parse_etags(none_match),
     )
-    return evaluate(conditions, etag=etag, modified=0, now=0)
+    verdict = evaluate(conditions, etag=etag, modified=0, now=0)
+    if verdict.failed:
+        raise PreconditionFailed(verdict.value)
+    return verdict is Verdict.NOT_MODIFIED
+
+
+def wanted_range(request: BaseRequest, etag: str, size: int) -> tuple[int, int] | None:
+    """Start and length of the run of `size` bytes that is asked for; None for the whole.
+
+    An `If-Range` holds where it is this strong entity tag; a date never does, as renditions have none (RFC 9110, section
+    13.1.5). Raises RangeNotSatisfiable.
+    """
+    headers = request._message.headers
+    text = headers.get("Range")
+    if text is None or request._method != "GET":
+        return None
+    if_range = headers.get("If-Range")
+    if if_range is not None and if_range.strip() != f'"{etag}"':
+        return None
+    wanted = parse_range(text)
+    return None if wanted is None else wanted.resolve(size)

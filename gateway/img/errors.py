@@ -15,6 +15,7 @@ from typing import Any
 
 from gateway import errors as facts
 from gateway.auth.errors import AuthenticationError
+from gateway.http.ranges import RangeNotSatisfiable
 from gateway.img.target import AddressError
 from gateway.render import errors as render
 from signing.errors import LinkRefused, SigningError
@@ -36,11 +37,14 @@ CODES: dict[str, Code] = {
     "ResultTooLarge": Code(400, "The options ask for a larger image than is allowed."),
     "AccessDenied": Code(403, "Access denied: this needs a valid signature of someone who may read the image."),
     "NotOnLadder": Code(403, "Without a signature only the widths and formats that the bucket allows are available."),
+    "PresetNeeded": Code(403, "Links to this bucket's images name a preset (p=) and no other option about pixels."),
+    "RawNotAllowed": Code(403, "Links to this bucket's images do not give the stored bytes."),
     "InvalidCredentials": Code(403, "The credentials or the signature of this request are not valid."),
     "NotFound": Code(404, "There is no such image."),
-    "MethodNotAllowed": Code(405, "Images answer to GET and HEAD."),
+    "MethodNotAllowed": Code(405, "Images answer to GET, HEAD and OPTIONS."),
     "PreconditionFailed": Code(412, "The image is not the one that If-Match names."),
     "ImageTooLarge": Code(413, "The stored image is larger than is decoded here."),
+    "InvalidRange": Code(416, "The range lies outside the picture."),
     "UnsupportedMediaType": Code(415, "The object is not an image that can be read here."),
     "BrokenImage": Code(422, "The stored image is truncated or broken."),
     "InternalError": Code(500, "Something went wrong here. The log has more under the request id."),
@@ -109,6 +113,11 @@ def _unavailable(error: Exception) -> ImageError:
     return ImageError(code, headers=(("Retry-After", str(error.retry_after)),))
 
 
+def _range(error: Exception) -> ImageError:
+    assert isinstance(error, RangeNotSatisfiable)
+    return ImageError("InvalidRange", headers=(("Content-Range", f"bytes */{error.size}"),))
+
+
 def _busy(error: Exception) -> ImageError:
     assert isinstance(error, render.RenderBusy)
     return ImageError("SlowDown", headers=(("Retry-After", str(error.retry_after)),))
@@ -139,6 +148,7 @@ def _as(code: str, *, own_text: bool = False, retry_after: int | None = None) ->
 
 FACTS: Mapping[type[Exception], Make] = {
     AddressError: _address,
+    RangeNotSatisfiable: _range,
     # What the services say. Writing is not done here, so most of it cannot happen.
     facts.GatewayError: _as("InternalError"),
     facts.NotFound: _as("NotFound"),
@@ -156,6 +166,7 @@ FACTS: Mapping[type[Exception], Make] = {
     transforms.SourceError: _as("BrokenImage"),
     transforms.NotAnImage: _as("UnsupportedMediaType", own_text=True),
     transforms.UnsupportedFormat: _as("UnsupportedMediaType", own_text=True),
+    transforms.MissingExtra: _as("UnsupportedMediaType", own_text=True),
     transforms.TooLarge: _too_large,
     transforms.DecodeFailed: _as("BrokenImage", own_text=True),
     # How rendering went.

@@ -2,6 +2,10 @@
 
     /img/<image id>?w=300&exp=...&kid=...&sig=...
     /img/<bucket>/<key>?w=300
+    /img/w_300,f_webp/<image id>                   parameters in the path (signing/image_path.py)
+    /img/w_300,h_200/<image id>.webp               behind an id, a format
+    /img/<image id>/info                           and placeholder, srcset
+    /img/-/info/<bucket>/<key>                     the same for a key, which may itself end in /info
 
 The raw path is cut before it is decoded: a `%2F` belongs to the key, `//` and `..` stay, `+` is a plus.
 """
@@ -9,20 +13,32 @@ The raw path is cut before it is decoded: a `%2F` belongs to the key, `//` and `
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
+from gateway.img.signature import LinkSignature, Signature
 from gateway.model import MAX_KEY_BYTES
 from gateway.services.images import is_image_id
-from signing.canonical import Query
-from signing.image_link import LinkClaims, parse_link
-from transforms.options import Options, parse_query
+from signing.canonical import Query, encode, encode_path
+from signing.image_link import parse_link
+from signing.image_path import MalformedSegment, folded, segment_of
+from transforms.formats import OUTPUT_FORMATS
+from transforms.options import ImageRequest, parse_request
 
 PREFIX = "/img/"
+IMAGE = "image"
+VERBS = ("info", "placeholder", "srcset")
+"""What can be asked of an image besides its renditions."""
+EXTENSIONS = frozenset({*OUTPUT_FORMATS, "jpg", "tif"})
+"""What may stand behind an image id: `.webp` is `f=webp`."""
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SIGV4 = frozenset({"X-Amz-Algorithm", "X-Amz-Signature", "X-Amz-Credential"})
 _CACHED_LENGTH = 512
+_NO_QUERY = Query(b"")
+_PRESET = frozenset({"p", "preset"})
+_NOWHERE = "The path is /img/<image id> or /img/<bucket>/<key>."
 
 
 class AddressError(Exception):
@@ -53,16 +69,91 @@ Address = ImageById | ImageByKey
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A URL. `claims`: it is a signed link, not verified. `presigned`: its query authenticates as S3 does."""
+    """A URL. Made by `make_target`."""
 
     address: Address
-    options: Options
-    claims: LinkClaims | None
-    presigned: bool
-    raw_path: bytes
-    query: Query
+    pairs: tuple[tuple[str, str], ...]
+    """The options as given, without what belongs to a signature; of a verb, its own parameters."""
     named: frozenset[str]
-    """The names of the options that were given, as they were spelled."""
+    """The names of the options, as they were spelled."""
+    fixed: ImageRequest | None
+    """What is asked, where that depends on no preset."""
+    preset: str | None = None
+    signature: Signature | None = None
+    """It is a signed link, not verified."""
+    presigned: bool = False
+    """Its query authenticates as S3 does."""
+    raw_path: bytes = b""
+    query: Query = _NO_QUERY
+    verb: str = IMAGE
+
+    def preset_text(self, find: Callable[[str], str | None]) -> str | None:
+        """The compact form of the preset that is named; None where none is, or none is found."""
+        return None if self.preset is None else find(self.preset)
+
+    def request(self, find: Callable[[str], str | None]) -> ImageRequest:
+        """What is asked, with the presets that `find` knows by name. Raises OptionError."""
+        if self.fixed is not None:
+            return self.fixed
+        return _with_preset(self.pairs, self.preset or "", find(self.preset or ""))
+
+    def with_version(self, tag: str) -> str:
+        """Path and query of an unsigned URL with `v=tag`."""
+        plain, given = segment_of(self.raw_path)
+        pairs = [(name, tag if name == "v" else value) for name, value in (*given, *self.query.pairs)]
+        return url_of(unquote_to_bytes(plain).decode("utf-8", "replace"), pairs, in_path=bool(given))
+
+
+def url_of(path: str, pairs: Iterable[tuple[str, str]], *, in_path: bool = False) -> str:
+    """Path and query for a decoded path and pairs; `in_path` writes these into the path."""
+    if in_path:
+        return encode_path(folded(path, pairs))
+    query = "&".join(f"{encode(name)}={encode(value)}" for name, value in pairs)
+    return encode_path(path) + (f"?{query}" if query else "")
+
+
+def make_target(
+    address: Address,
+    pairs: Iterable[tuple[str, str]],
+    signature: Signature | None = None,
+    *,
+    presigned: bool = False,
+    raw_path: bytes = b"",
+    query: Query = _NO_QUERY,
+    verb: str = IMAGE,
+) -> Target:
+    """A target whose options are well-formed. Raises OptionError."""
+    given = tuple(pairs)
+    named = frozenset(name for name, _ in given)
+    preset = None
+    fixed: ImageRequest | None
+    if verb != IMAGE:
+        fixed = _NOTHING
+    elif named.isdisjoint(_PRESET):
+        fixed = parse_request(given)
+    else:
+        fixed = None
+        preset = parse_request(given, lambda _: "").delivery.p
+    return Target(
+        address=address,
+        pairs=given,
+        named=named,
+        fixed=fixed,
+        preset=preset,
+        signature=signature,
+        presigned=presigned,
+        raw_path=raw_path,
+        query=query,
+        verb=verb,
+    )
+
+
+_NOTHING = parse_request(())
+
+
+@lru_cache(maxsize=4096)
+def _with_preset(pairs: tuple[tuple[str, str], ...], name: str, text: str | None) -> ImageRequest:
+    return parse_request(pairs, lambda asked: text if asked == name else None)
 
 
 def parse_target(target: str, *, signed_header: bool) -> Target:
@@ -78,51 +169,83 @@ def _parse(target: str, signed_header: bool) -> Target:
     path, _, query_text = target.partition("?")
     raw_path = path.encode("utf-8", "surrogateescape")
     raw_query = query_text.encode("utf-8", "surrogateescape")
-    address = parse_address(path)
+    try:
+        plain, given = segment_of(raw_path)
+    except MalformedSegment as error:
+        raise AddressError(f"The path is malformed: {error}.") from None
+    address, verb, extension = parse_path(plain.decode("utf-8", "surrogateescape"))
     claims = parse_link(raw_path, raw_query)
     query = Query(raw_query)
     presigned = claims is None and any(name in _SIGV4 for name, _ in query.pairs)
     if claims is not None:
         pairs = list(claims.parameters)
     elif presigned or signed_header:
-        pairs = [(name, value) for name, value in query.pairs if not _of_an_sdk(name)]
+        pairs = given + [(name, value) for name, value in query.pairs if not _of_an_sdk(name)]
     else:
-        pairs = query.pairs
-    return Target(
-        address=address,
-        options=parse_query(pairs),
-        claims=claims,
+        pairs = given + query.pairs
+    if extension is not None:
+        pairs.append(("f", extension))
+    return make_target(
+        address,
+        pairs,
+        None if claims is None else LinkSignature(claims),
         presigned=presigned,
         raw_path=raw_path,
         query=query,
-        named=frozenset(name for name, _ in pairs),
+        verb=verb,
     )
 
 
 _cached = lru_cache(maxsize=4096)(_parse)
 
 
-def parse_address(path: str) -> Address:
-    """The image that a raw path names. Raises AddressError."""
+def parse_path(path: str) -> tuple[Address, str, str | None]:
+    """The image that a raw path without parameters names, what is asked of it, and the format behind an id.
+
+    Raises AddressError.
+    """
     rest = path.removeprefix(PREFIX)
-    if not rest or rest == path:
-        raise AddressError("The path is /img/<image id> or /img/<bucket>/<key>.", missing=True)
+    if rest == path:
+        raise AddressError(_NOWHERE, missing=True)
+    first, slash, tail = rest.partition("/")
+    if first == "-":
+        verb, _, rest = tail.partition("/")
+        if verb not in VERBS:
+            raise AddressError(f"Behind /img/-/ comes one of {', '.join(VERBS)}, options or explain.", missing=True)
+        address, extension = _named(rest)
+        if extension is not None:
+            raise AddressError("Only renditions have a format.", missing=True)
+        return address, verb, None
+    if slash and tail in VERBS and is_image_id(first):
+        return ImageById(first), tail, None
+    address, extension = _named(rest)
+    return address, IMAGE, extension
+
+
+def parse_address(path: str) -> Address:
+    """The image that a raw path `/img/...` names. Raises AddressError."""
+    return parse_path(path)[0]
+
+
+def _named(rest: str) -> tuple[Address, str | None]:
+    """The image that `<image id>[.<format>]` or `<bucket>/<key>` names, and the format."""
     first, slash, tail = rest.partition("/")
     name = _decode(first).decode("utf-8", "replace")
     if not slash:
-        if is_image_id(name):
-            return ImageById(name)
+        image_id, dot, extension = name.partition(".")
+        if is_image_id(image_id) and (not dot or extension in EXTENSIONS):
+            return ImageById(image_id), extension or None
         raise AddressError("This is no image id; the other form is /img/<bucket>/<key>.", missing=True)
     key = _decode(tail)
     if not name or not key:
-        raise AddressError("The path is /img/<image id> or /img/<bucket>/<key>.", missing=True)
+        raise AddressError(_NOWHERE, missing=True)
     if len(key) > MAX_KEY_BYTES:
         raise AddressError(f"The key is longer than {MAX_KEY_BYTES} bytes.")
     try:
         key.decode("utf-8")
     except UnicodeDecodeError:
         raise AddressError("The key is not valid UTF-8.") from None
-    return ImageByKey(name, key)
+    return ImageByKey(name, key), None
 
 
 def _decode(raw: str) -> bytes:

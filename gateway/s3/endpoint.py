@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from aiohttp.web import BaseRequest, StreamResponse
 
@@ -17,6 +17,7 @@ from gateway.config import Settings
 from gateway.http.boundary import CLIENT_CLOSED, deliver
 from gateway.http.client_address import client_address
 from gateway.http.incoming import Incoming
+from gateway.http.ranges import RangeNotSatisfiable
 from gateway.http.reply import Reply
 from gateway.model import Bucket, ObjectVersion
 from gateway.policy.decide import decide
@@ -83,7 +84,7 @@ class S3Endpoint:
         self._image_responder = image_responder
         self._domains = tuple(settings.domain)
         self._proxies = settings.trusted_proxies
-        hosts = (urlsplit(settings.public_url).netloc,) if settings.public_url else ()
+        hosts = settings.hosts
         self.authenticator = Authenticator(services.directory.access_key, region=settings.region, hosts=hosts)
         self._host_id = base64.b64encode(hashlib.sha256(b"pixgate " + settings.region.encode()).digest()).decode()
 
@@ -237,6 +238,9 @@ class S3Endpoint:
             return await call.services.adopted.shown(call.bucket, version, call.version_id(), show)
         except (TransformError, RenderError) as error:
             raise image_error(error) from error
+        except RangeNotSatisfiable as error:
+            headers = (("Content-Range", f"bytes */{error.size}"),)
+            raise S3Error("InvalidRange", fields=(("ActualObjectSize", str(error.size)),), headers=headers) from None
 
     def _refusal(self, request: BaseRequest, record: RequestRecord, error: Exception) -> Reply:
         known = translate(error)

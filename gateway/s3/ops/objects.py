@@ -14,7 +14,7 @@ from gateway.s3.checksum_headers import checksum_headers
 from gateway.s3.encryption_headers import asked_encryption, encryption_headers, reading_key
 from gateway.s3.errors import S3Error
 from gateway.s3.object_headers import guard, override, printed_headers, stored_headers
-from gateway.s3.object_reply import ObjectReply
+from gateway.http.object_reply import ObjectReply
 from gateway.s3.tags import header_tags
 from gateway.s3.write_conditions import single_etag, write_conditions
 

@@ -8,7 +8,8 @@ import pytest
 
 from gateway.auth.errors import AuthenticationError
 from gateway.errors import BucketNotFound, ObjectNotFound
-from gateway.img.access import NOBODY, Access, Asker, Granted
+from gateway.img.access import Access, Granted
+from gateway.img.asker import NOBODY, Asker
 from gateway.img.errors import ImageError
 from gateway.img.target import parse_target
 from gateway.model import AccessKey, KeyKind

@@ -1,0 +1,33 @@
+"""Who asks for an image, and from where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.policy.principal import ANONYMOUS, Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, verified. `by_link`: by a signed URL, which its holder may pass on.
+
+    `expires` (Unix seconds) is when that ends; None where it does not. `bound`: it holds on some page or in some network
+    only, so no shared cache may answer for us.
+    """
+
+    principal: Principal
+    expires: int | None = None
+    by_link: bool = False
+    bound: bool = False
+
+
+NOBODY = Asker(ANONYMOUS)
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a signature may be bound to: `now` in Unix seconds, the client's address, and the Referer header."""
+
+    now: float
+    address: str | None = None
+    referer: str | None = None
