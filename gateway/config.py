@@ -28,7 +28,7 @@ from gateway.redis_address import parse_redis_url
 from gateway.store_settings import FolderStore, S3Store, StoreSettings, parse_store
 from transforms.errors import OptionError
 from transforms.options import parse_request
-from transforms.rendering import DEFAULT_MEZZANINE_PIXELS, DEFAULT_MEZZANINES
+from transforms.rendering import DEFAULT_MEZZANINE_PIXELS, DEFAULT_MEZZANINES, Rendering
 
 PREFIX = "PIXGATE_"
 CONFIG_VARIABLE = "PIXGATE_CONFIG"
@@ -419,6 +419,15 @@ class Settings(BaseModel):
 
     image_max_megapixels: float = Field(default=50, gt=0, description="Largest original to decode, in megapixels.")
     image_max_bytes: Size = Field(default=20_000_000, description="Largest original to decode, in bytes.")
+    image_max_frames: int = Field(
+        default=1000, ge=1, le=2000, description="Most frames of an animation that is rendered with all of them."
+    )
+    image_max_animation_megapixels: float = Field(
+        default=50, gt=0, description="Largest original of an animation: megapixels of all its frames."
+    )
+    image_max_animated_output_megapixels: float = Field(
+        default=20, gt=0, description="Largest animation to make: megapixels of all its frames."
+    )
     image_decoders: int = Field(
         default_factory=_cores,
         ge=1,
@@ -426,7 +435,9 @@ class Settings(BaseModel):
         description="Decoder processes of the render broker.",
         json_schema_extra={"shown": "the cores"},
     )
-    image_quality_jpeg: int = Field(default=80, ge=1, le=100, description="Quality of JPEG where no `q` asks for another.")
+    image_quality_jpeg: int = Field(
+        default=80, ge=1, le=100, description="Quality of JPEG where no `q` asks for another."
+    )
     image_quality_webp: int = Field(default=85, ge=1, le=100, description="The same for WebP.")
     image_quality_avif: int = Field(default=60, ge=1, le=100, description="The same for AVIF.")
     image_quality_tiff: int = Field(default=80, ge=1, le=100, description="The same for TIFF.")
@@ -530,6 +541,12 @@ class Settings(BaseModel):
         """The name of the store that new bytes go to, where their bucket does not say."""
         names = [store.name for store in self.all_stores]
         return self.default_store or (names[0] if names else LOCAL_STORE)
+
+    @property
+    def rendering(self) -> Rendering:
+        """What decides how renditions look where their URL leaves it open."""
+        qualities = {name: getattr(self, f"image_quality_{name}") for name in ("jpeg", "webp", "avif", "tiff")}
+        return Rendering(qualities, self.image_mezzanines, self.image_mezzanine_pixels)
 
     @property
     def link_base(self) -> str:

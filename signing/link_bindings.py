@@ -2,6 +2,8 @@
 
     ref=example.com,*.example.org      the host of the Referer; `*.` is every host below, `-` a request without Referer
     ip=203.0.113.7,2001:db8::/32       the client's address
+
+Both are signed as all parameters are.
 """
 
 from __future__ import annotations
