@@ -7,7 +7,8 @@ a row that is due again when that time is over. What failed for good stays until
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.metadata.bucket_images import PURGES, RENDITIONS
@@ -70,6 +71,88 @@ async def caused_by_change(
         await add(tx, RENDITION, {"bucket": identity, "key": key.hex(), "seq": written[0]}, now_ms)
     if watched & PURGES and (replaced or image_gone):
         await add(tx, PURGE, {"bucket": identity, "name": name, "key": key.hex()}, now_ms)
+
+
+async def next_due(reader: Reader, kind: str) -> int | None:
+    """When the first job of a kind is due, in ms; None where there is none."""
+    row = await reader.one("SELECT min(run_at_ms) FROM jobs WHERE kind = ? AND run_at_ms IS NOT NULL", (kind,))
+    return None if row is None or row[0] is None else int(row[0])
+
+
+async def claim(tx: Transaction, kind: str, name: str, now_ms: int, until_ms: int, limit: int) -> list[Job]:
+    """Take jobs that are due, those first that were due first, for `name` until then."""
+    rows = await tx.all(
+        f"SELECT {COLUMNS} FROM jobs WHERE kind = ? AND run_at_ms <= ? ORDER BY run_at_ms, id LIMIT ?"
+        f"{'' if tx.engine == 'sqlite' else ' FOR UPDATE SKIP LOCKED'}",
+        (kind, now_ms, limit),
+    )
+    await tx.many(
+        "UPDATE jobs SET claim = ?, run_at_ms = ?, attempts = attempts + 1 WHERE id = ?",
+        [(name, until_ms, row[0]) for row in rows],
+    )
+    return [replace(job(row), claim=name, run_at_ms=until_ms, attempts=row[5] + 1) for row in rows]
+
+
+async def renew(tx: Transaction, jobs: Sequence[Job], until_ms: int) -> bool:
+    """Keep them; whether all are still ours."""
+    ours = 0
+    for one in jobs:
+        ours += await tx.run(
+            "UPDATE jobs SET run_at_ms = ? WHERE id = ? AND claim = ? AND run_at_ms IS NOT NULL",
+            (until_ms, one.id, one.claim),
+        )
+    return ours == len(jobs)
+
+
+async def finish(tx: Transaction, jobs: Sequence[Job]) -> bool:
+    """They are done; whether all were still ours. What others took over meanwhile is theirs to finish."""
+    ours = 0
+    for one in jobs:
+        ours += await tx.run("DELETE FROM jobs WHERE id = ? AND claim = ?", (one.id, one.claim))
+    return ours == len(jobs)
+
+
+async def give_back(
+    tx: Transaction, jobs: Sequence[Job], run_at_ms: int | None, error: str | None, *, counted: bool = True
+) -> None:
+    """They are to be done again then; None: not before somebody says so. `counted`: as an attempt."""
+    for one in jobs:
+        await tx.run(
+            "UPDATE jobs SET run_at_ms = ?, claim = NULL, error = ?, attempts = ? WHERE id = ? AND claim = ?",
+            (run_at_ms, error, one.attempts - (0 if counted else 1), one.id, one.claim),
+        )
+
+
+async def page(reader: Reader, *, failed: bool, after: int, limit: int) -> list[Job]:
+    """Jobs by id behind `after`: those that failed for good, or those that wait or are worked at."""
+    rows = await reader.all(
+        f"SELECT {COLUMNS} FROM jobs WHERE run_at_ms IS {'' if failed else 'NOT '}NULL AND id > ? ORDER BY id LIMIT ?",
+        (after, limit),
+    )
+    return [job(row) for row in rows]
+
+
+async def retry(tx: Transaction, identity: int | None, now_ms: int) -> int:
+    """Try one that failed for good again, or all of them, from the first attempt; how many."""
+    one, values = ("", ()) if identity is None else (" AND id = ?", (identity,))
+    return await tx.run(
+        f"UPDATE jobs SET run_at_ms = ?, attempts = 0, claim = NULL WHERE run_at_ms IS NULL{one}", (now_ms, *values)
+    )
+
+
+async def delete_failed(tx: Transaction, identity: int | None) -> int:
+    """Delete one that failed for good, or all of them; how many."""
+    one, values = ("", ()) if identity is None else (" AND id = ?", (identity,))
+    return await tx.run(f"DELETE FROM jobs WHERE run_at_ms IS NULL{one}", values)
+
+
+async def forget_failed(tx: Transaction, before_ms: int, kept: int) -> int:
+    """Delete what failed for good and was caused before then, and all but the newest `kept`; how many."""
+    return await tx.run(
+        "DELETE FROM jobs WHERE run_at_ms IS NULL AND (created_ms < ? OR id IN "
+        "(SELECT id FROM jobs WHERE run_at_ms IS NULL ORDER BY id DESC LIMIT ? OFFSET ?))",
+        (before_ms, 1_000_000, kept),
+    )
 
 
 async def backlog(reader: Reader) -> dict[str, tuple[int, int]]:

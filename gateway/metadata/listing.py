@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.metadata.dialects import WALK
+from collections.abc import Mapping
+
+from gateway.metadata.dialects import PLAIN_RENDITIONS, WALK, WALK_RENDITIONS
 from gateway.metadata.port import Reader, Row
 from gateway.metadata.versions import load_pairs, parse_version_id, public_version_id
 from gateway.model import (
@@ -68,6 +70,26 @@ async def objects(
     reader: Reader, bucket_id: int, prefix: bytes, delimiter: bytes, after: bytes | None, limit: int
 ) -> ObjectPage:
     """A page of at most `limit` keys and common prefixes together."""
+    return await _page(reader, (PLAIN, WALK), (bucket_id,), prefix, delimiter, after, limit)
+
+
+async def rendition_objects(
+    reader: Reader, of: tuple[int, str, str], prefix: bytes, delimiter: bytes, after: bytes | None, limit: int
+) -> ObjectPage:
+    """The same for the renditions of a bucket by a preset and its recipe."""
+    return await _page(reader, (PLAIN_RENDITIONS, WALK_RENDITIONS), of, prefix, delimiter, after, limit)
+
+
+async def _page(
+    reader: Reader,
+    statements: tuple[str, Mapping[str, str]],
+    of: tuple[int | str, ...],
+    prefix: bytes,
+    delimiter: bytes,
+    after: bytes | None,
+    limit: int,
+) -> ObjectPage:
+    """`of` is the bucket, and what else picks the rows. `statements`: without a delimiter, and with one by engine."""
     if limit <= 0:
         return ObjectPage((), (), False, None)
     start = resume(prefix, delimiter, after)
@@ -76,20 +98,21 @@ async def objects(
         return ObjectPage((), (), False, None)
     if delimiter:
         rows = await reader.all(
-            WALK[reader.engine],
+            statements[1][reader.engine],
             (
                 start,
                 len(prefix) + 1,
                 delimiter,
                 len(prefix) + len(delimiter) - 2,
                 bytes([delimiter[-1] + 1]),
-                bucket_id,
+                of[0],
                 end,
                 limit + 1,
+                *of[1:],
             ),
         )
     else:
-        rows = await reader.all(PLAIN, (bucket_id, start, end, limit + 1))
+        rows = await reader.all(statements[0], (*of, start, end, limit + 1))
     truncated = len(rows) > limit
     listed: list[ListedObject] = []
     prefixes: list[bytes] = []

@@ -16,6 +16,8 @@ MAX_RENDITIONS = 20
 MAX_WIDTH = 16_384
 MAX_ORIGINS = 100
 PRESET_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+VIEW_SEPARATOR = "--"
+"""Between the names of a bucket and a preset in the name of a view."""
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(?::[0-9]{1,5})?|https?://\[[0-9a-f:]+\](?::[0-9]{1,5})?")
 
 
@@ -65,3 +67,15 @@ def _check_rendition(text: str, presets: Collection[str]) -> None:
         parse_compact(text)
     except OptionError as error:
         raise InvalidValue(f"The rendition {text}: {error}") from None
+
+
+def view_readings(name: str) -> list[tuple[str, str]]:
+    """The pairs of bucket and preset whose view `name` may be, the longest bucket first."""
+    found = []
+    at = name.rfind(VIEW_SEPARATOR)
+    while at > 0:
+        bucket, preset = name[:at], name[at + len(VIEW_SEPARATOR) :]
+        if PRESET_NAME.fullmatch(preset):
+            found.append((bucket, preset))
+        at = name.rfind(VIEW_SEPARATOR, 0, at + len(VIEW_SEPARATOR) - 1)
+    return found

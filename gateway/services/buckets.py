@@ -6,11 +6,11 @@ import ipaddress
 import re
 from collections.abc import Callable, Collection
 
-from gateway.errors import InvalidBucketName, InvalidValue
+from gateway.errors import BucketExists, InvalidBucketName, InvalidValue
 from gateway.metadata import buckets, usage
 from gateway.metadata.port import Database, Transaction
 from gateway.model import Account, Bucket, BucketImages, Encryption, Versioning
-from gateway.services.bucket_images import MAX_WIDTH, check_images
+from gateway.services.bucket_images import MAX_WIDTH, check_images, view_readings
 from gateway.services.clock import now_ms
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])")
@@ -57,11 +57,20 @@ class Buckets:
         """Names of presets that hold in every bucket."""
 
     async def create(self, name: str, account: Account, *, region: str | None = None) -> Bucket:
-        """Raises InvalidBucketName, BucketExists, BucketOwnedByYou."""
+        """Raises InvalidBucketName, BucketExists (also for the name of a view), BucketOwnedByYou."""
         check_bucket_name(name)
+        await self._check_views(name)
         return await self._database.write(
             lambda tx: buckets.create(tx, name, account, region or self._region, now_ms())
         )
+
+    async def _check_views(self, name: str) -> None:
+        for bucket_name, preset in view_readings(name):
+            row = await self._database.one(buckets.BY_NAME, (bucket_name,))
+            if row is not None and (preset in buckets.bucket(row).images.presets or preset in self.server_presets):
+                raise BucketExists(
+                    f"The name {name} stands for the bucket {bucket_name} as its preset {preset} shows it."
+                )
 
     async def delete(self, bucket: Bucket) -> None:
         """Raises BucketNotEmpty, BucketNotFound. Uploads in progress go with the bucket."""

@@ -24,7 +24,7 @@ SQLITE = (
         claim TEXT,
         error TEXT
     )""",
-    "CREATE INDEX jobs_due ON jobs (run_at_ms, id) WHERE run_at_ms IS NOT NULL",
+    "CREATE INDEX jobs_due ON jobs (kind, run_at_ms, id) WHERE run_at_ms IS NOT NULL",
     "CREATE INDEX jobs_failed ON jobs (id) WHERE run_at_ms IS NULL",
     # What a key's version `seq` looks like by a preset, which was `recipe` then: one row a key, the newest.
     """CREATE TABLE renditions (

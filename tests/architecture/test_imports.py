@@ -27,7 +27,9 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"gateway.policy", "gateway.telemetry"}),
     frozenset({"gateway.metadata", "gateway.blobs", "gateway.render", "gateway.cache"}),
     frozenset({"gateway.services"}),
-    frozenset({"gateway.auth", "gateway.http", "gateway.backends", "gateway.data_folder", "gateway.tls"}),
+    frozenset(
+        {"gateway.auth", "gateway.http", "gateway.jobs", "gateway.backends", "gateway.data_folder", "gateway.tls"}
+    ),
     frozenset({"gateway.s3", "gateway.img", "gateway.web"}),
     frozenset({"gateway.supervisor", "gateway.first_start", "gateway.reference", "gateway.waiting"}),
     frozenset({"gateway.app"}),

@@ -1,0 +1,79 @@
+"""Renditions at upload: what a bucket wants made of each image, made before anybody asks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from gateway.errors import NotFound, Unavailable
+from gateway.jobs.runner import Effect, Kind, Postponed
+from gateway.metadata import jobs
+from gateway.metadata import renditions as rows
+from gateway.metadata.jobs import Job
+from gateway.metadata.port import Transaction
+from gateway.metadata.renditions import RenditionRow
+from gateway.render.errors import BrokerUnavailable, RenderBusy
+from gateway.services.directory import Directory
+from gateway.services.objects import Objects
+from gateway.services.renditions import Renditions
+from transforms.errors import OptionError, TransformError
+from transforms.options import Options
+
+log = logging.getLogger("pixgate.jobs")
+
+ATTEMPTS = 4
+AWAY_SECONDS = 10.0
+"""How long a job waits for a store or a broker that is away."""
+ACCEPTED = (None, "image/webp", "image/avif,image/webp")
+"""One Accept header of each of the three classes: `f=auto` has three renditions."""
+
+
+def accept_headers(options: Options) -> tuple[str | None, ...]:
+    """The Accept headers under which options have all their renditions."""
+    return ACCEPTED if options.f == "auto" else ACCEPTED[:1]
+
+
+def kind(directory: Directory, objects: Objects, renditions: Renditions) -> Kind:
+    """The kind `rendition`, carried out with these."""
+
+    async def work(claimed: Sequence[Job]) -> Effect | None:
+        (job,) = claimed
+        await directory.refresh()
+        bucket = await directory.bucket_by_id(job.payload["bucket"])
+        if bucket is None:
+            return None
+        try:
+            version = await objects.get(bucket, bytes.fromhex(job.payload["key"]))
+        except NotFound:
+            return None
+        except Unavailable as error:
+            raise Postponed(str(error), AWAY_SECONDS) from None
+        if version.seq != job.payload["seq"]:
+            return None  # the version that took its place has a job of its own
+        made: list[tuple[str, RenditionRow]] = []
+        try:
+            for text in bucket.images.renditions:
+                try:
+                    recipe = await renditions.recipe(bucket, text)
+                except OptionError as error:
+                    log.warning("bucket %s: rendition %s: %s", bucket.name, text, error)
+                    continue
+                for accept in accept_headers(recipe.options):
+                    _, row = await renditions.make(recipe, version, accept)
+                    if recipe.preset is not None and accept is None:
+                        made.append((recipe.preset, row))
+        except TransformError as error:
+            # What was uploaded cannot be shown, which whoever asks for it is told: nothing that another try would mend.
+            log.info("bucket %s: no rendition of version %s: %s", bucket.name, version.seq, error)
+        except RenderBusy as error:
+            raise Postponed("the renderer is busy", error.retry_after) from None
+        except (BrokerUnavailable, Unavailable) as error:
+            raise Postponed(str(error), AWAY_SECONDS) from None
+
+        async def note(tx: Transaction) -> None:
+            for preset, row in made:
+                await rows.put(tx, bucket.id, preset, version.key, row)
+
+        return note
+
+    return Kind(jobs.RENDITION, work, attempts=ATTEMPTS)
