@@ -35,8 +35,10 @@ from transforms.steps.rotate import rotate
 from transforms.steps.round import round_off
 from transforms.steps.settle import settle
 from transforms.steps.sharpen import sharpen
+from transforms.steps.text import text
 from transforms.steps.tone import tone
 from transforms.steps.trim import trim
+from transforms.steps.watermark import watermark
 from transforms.svg import sanitised
 from transforms.work import Request, Work
 
@@ -58,6 +60,8 @@ STEPS = (
     pad,
     round_off,
     background,
+    watermark,
+    text,
 )
 """What happens to each frame between `load` and `encode`. Up to `settle` nothing is computed; after it the picture is small."""
 

@@ -17,16 +17,24 @@ def colour(image: pyvips.Image, work: Work) -> pyvips.Image:
     metadata.remember(image, work)
     if _stays(image, work):
         metadata.remember_profile(image, work)
-        image = image.colourspace("srgb") if image.format == "ushort" else image
+        image = _packed(image.colourspace("srgb") if image.format == "ushort" else image)
     else:
-        image = _in_srgb(image)
-    wanted = 4 if image.hasalpha() else 3
-    if image.bands != wanted:
-        image = image.extract_band(0, n=wanted) if image.bands > wanted else image.colourspace("srgb")
-    image = image.cast("uchar").copy(interpretation="srgb").copy_memory()
+        image = in_srgb(image)
     if image.hasalpha() and image.extract_band(3).min() == 255:
         return image.extract_band(0, n=3)
     return image
+
+
+def in_srgb(image: pyvips.Image) -> pyvips.Image:
+    """Any image in 8-bit sRGB with 3 bands, or 4 with alpha, in memory; transparency and all."""
+    return _packed(_converted(image))
+
+
+def _packed(image: pyvips.Image) -> pyvips.Image:
+    wanted = 4 if image.hasalpha() else 3
+    if image.bands != wanted:
+        image = image.extract_band(0, n=wanted) if image.bands > wanted else image.colourspace("srgb")
+    return image.cast("uchar").copy(interpretation="srgb").copy_memory()
 
 
 def _stays(image: pyvips.Image, work: Work) -> bool:
@@ -36,7 +44,7 @@ def _stays(image: pyvips.Image, work: Work) -> bool:
     return bytes(image.get(PROFILE)[16:20]) == b"RGB " and output_format(image, work) not in _WITHOUT_PROFILES
 
 
-def _in_srgb(image: pyvips.Image) -> pyvips.Image:
+def _converted(image: pyvips.Image) -> pyvips.Image:
     """Through the embedded profile, or a usual one for CMYK; without one, by the colour space that is declared."""
     cmyk = image.interpretation == "cmyk"
     if cmyk or image.get_typeof(PROFILE):
