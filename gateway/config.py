@@ -24,6 +24,16 @@ from urllib.parse import urlsplit
 from dotenv.parser import parse_stream
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from gateway.dialect_settings import (
+    DialectName,
+    ImgproxyKey,
+    ThumborKey,
+    parse_dialect_hosts,
+    parse_imgproxy_keys,
+    parse_imgproxy_presets,
+    parse_source_map,
+    parse_thumbor_keys,
+)
 from gateway.redis_address import parse_redis_url
 from gateway.store_settings import FolderStore, S3Store, StoreSettings, parse_store
 from transforms.errors import OptionError
@@ -36,6 +46,8 @@ LOCAL_STORE = "local"
 """The name of the folder in the data folder."""
 MAIN_STORE = "main"
 """The name of the store of `store_url`."""
+MIN_SIGNATURE_LENGTH = 10
+"""Characters that a foreign signature may be cut to."""
 MIN_SECRET_LENGTH = 16
 """Characters a root secret needs once the server listens beyond the loopback interface."""
 
@@ -530,6 +542,60 @@ class Settings(BaseModel):
         default=30, ge=0, le=86_400, description="Time that others may keep an image shown for a missing one."
     )
 
+    dialects: Annotated[tuple[DialectName, ...], BeforeValidator(_split_commas)] = Field(
+        default=(),
+        description="Foreign URLs that are served: `imgproxy` below `/imgproxy/`, `thumbor` or `imagor` below `/thumbor/`.",
+    )
+    dialect_hosts: Annotated[Mapping[str, DialectName], BeforeValidator(parse_dialect_hosts)] = Field(
+        default_factory=lambda: MappingProxyType({}),
+        description="Hosts whose whole path is a foreign URL: `img.example.org=imgproxy;thumbs.example.org=thumbor`, or a "
+        "table in the TOML file.",
+        json_schema_extra={"form": "`host=dialect;host=dialect`"},
+    )
+    dialect_auto_format: bool = Field(
+        default=False,
+        description="A foreign URL that names no format is answered in what the browser takes best (`f=auto`).",
+    )
+    source_map: Annotated[Mapping[str, str], BeforeValidator(parse_source_map)] = Field(
+        default_factory=lambda: MappingProxyType({}),
+        description="Where the sources of foreign URLs lie: `https://cdn.example.org/media/=photos/media;...`, URL prefix to "
+        "`bucket/prefix`; an empty one is for sources without a scheme. Nothing is fetched from elsewhere.",
+        json_schema_extra={"form": "`prefix=bucket/prefix;...`"},
+    )
+    source_query: Literal["refuse", "drop"] = Field(
+        default="refuse", description="What is done with the query of a mapped source, such as `?v=3`."
+    )
+    imgproxy_keys: Annotated[tuple[ImgproxyKey, ...], BeforeValidator(parse_imgproxy_keys)] = Field(
+        default=(),
+        repr=False,
+        description="Keys of imgproxy URLs, separated by commas: `<IMGPROXY_KEY>:<IMGPROXY_SALT>:<access key>`. What they "
+        "sign has the rights of that access key (a link key will do).",
+        json_schema_extra={"secret": True},
+    )
+    imgproxy_signature_size: int = Field(
+        default=32, ge=8, le=32, description="Bytes of an imgproxy signature, as in IMGPROXY_SIGNATURE_SIZE."
+    )
+    imgproxy_presets: Annotated[Mapping[str, str], BeforeValidator(parse_imgproxy_presets)] = Field(
+        default_factory=lambda: MappingProxyType({}),
+        description="imgproxy's own presets: `card=rs:fill:300:200/g:sm;...`; `default` begins every URL.",
+        json_schema_extra={"form": "`name=options;name=options`"},
+    )
+    imgproxy_watermark: Annotated[str | None, BeforeValidator(_parse_object_name)] = Field(
+        default=None, description="Image (`bucket/key`) that `watermark` in an imgproxy URL lays over the picture."
+    )
+    thumbor_keys: Annotated[tuple[ThumborKey, ...], BeforeValidator(parse_thumbor_keys)] = Field(
+        default=(),
+        repr=False,
+        description="Keys of thumbor and imagor URLs, separated by commas: `<SECURITY_KEY>:<access key>`.",
+        json_schema_extra={"secret": True},
+    )
+    thumbor_algorithm: Literal["sha1", "sha256", "sha512"] = Field(
+        default="sha1", description="Digest of their signatures, as in IMAGOR_SIGNER_TYPE."
+    )
+    thumbor_signature_length: int = Field(
+        default=0, ge=0, le=88, description="Characters of their signatures, as in IMAGOR_SIGNER_TRUNCATE; 0: all."
+    )
+
     @property
     def all_stores(self) -> tuple[StoreSettings, ...]:
         """The stores that are named here; the folder in the data folder, `local`, is not among them."""
@@ -756,6 +822,14 @@ def _contradictions(settings: Settings) -> list[tuple[tuple[str, ...], str]]:
     if cached_in is not None and cached_in not in names and not cached_in.startswith("file:///"):
         message = f"{cached_in!r} is neither a folder (file:///path) nor one of the stores {', '.join(names)}"
         found.append((("image_store_cache",), message))
+    if {"thumbor", "imagor"} <= set(settings.dialects):
+        found.append((("dialects",), "thumbor or imagor: both would be below /thumbor/"))
+    if 0 < settings.thumbor_signature_length < MIN_SIGNATURE_LENGTH:
+        message = f"fewer than {MIN_SIGNATURE_LENGTH} characters can be guessed"
+        found.append((("thumbor_signature_length",), message))
+    public = urlsplit(settings.public_url or "").hostname
+    if public is not None and public in settings.dialect_hosts:
+        found.append((("dialect_hosts", "public_url"), f"{public} would answer to foreign URLs alone"))
     if settings.master_key is not None and settings.master_key_file is not None:
         found.append((("master_key", "master_key_file"), "set one of them, not both"))
     for name in ("tls_cert", "tls_key", "master_key_file"):

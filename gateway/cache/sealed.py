@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.render.client import Rendition
-from transforms.formats import FORMATS, OUTPUT_FORMATS
+from gateway.render.task import MEDIA_TYPES
 
 MAGIC = b"PXR1"
 NONCE_BYTES = 12
@@ -51,10 +51,10 @@ class Sealer:
             return None
         end = 2 + int.from_bytes(plain[:2], "big")
         name, width, height, render_ms = json.loads(plain[2:end])
-        if name not in OUTPUT_FORMATS:
+        if name not in MEDIA_TYPES:
             # A later release knew a format that this one does not.
             return None
-        return Rendition(plain[end:], FORMATS[name].media_type, name, width, height, tier, render_ms)
+        return Rendition(plain[end:], MEDIA_TYPES[name], name, width, height, tier, render_ms)
 
     def _cipher(self, key: bytes) -> AESGCM:
         return AESGCM(hmac.digest(self._secret, key, hashlib.sha256))

@@ -18,8 +18,6 @@ import resource
 import signal
 import socket
 import struct
-import time
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
@@ -27,19 +25,18 @@ from typing import Any
 from gateway.render import sandbox, wire
 from gateway.render.endpoint import Endpoint
 from gateway.render.errors import RenderBusy, SourceUnreadable
+from gateway.render.failures import FailureMemory
 from gateway.render.memory import RenditionMemory, Stored
 from gateway.render.pool import DecoderPool, Job, stored_rendition
 from gateway.render.settings import BrokerSettings
+from gateway.render.task import INFO, MEZZANINE, RENDITION, Original, Task
 from transforms.cost import estimate
 from transforms.epoch import codec_epoch
-from transforms.errors import DecodeFailed, NotAnImage, TransformError, UnsupportedFormat
+from transforms.errors import TransformError
 from transforms.headers import Source, read_header
-from transforms.limits import Limits
 from transforms.options import parse_compact
 
-_REMEMBERED = (NotAnImage, UnsupportedFormat, DecodeFailed)
-"""Failures that the same bytes will meet again."""
-_MAX_FAILURES = 4096
+_COUNTED = {RENDITION: "renders", MEZZANINE: "mezzanines", INFO: "infos"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +54,8 @@ class _Flight:
     """A rendition that is being made; the first waiter is the one that was told "look" and "need"."""
 
     key: str
-    options: str
-    variant: str
-    limits: Limits
+    content: str
+    task: Task
     waiters: list[_Waiter] = field(default_factory=list)
     timer: asyncio.TimerHandle | None = None
     job: Job | None = None
@@ -74,12 +70,12 @@ class Broker:
         self._pool = DecoderPool(settings)
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._memory = RenditionMemory(settings.cache_bytes, max_fds=descriptors // 2)
-        self._failures: OrderedDict[str, tuple[dict[str, Any], float]] = OrderedDict()
+        self._failures = FailureMemory(settings.failure_seconds, settings.poison_seconds)
         self._flights: dict[str, _Flight] = {}
         self._asked: dict[_Waiter, _Flight] = {}
         self._endpoints: set[Endpoint] = set()
         self._stopped = asyncio.Event()
-        self._counts = {"renders": 0, "hits": 0, "found": 0, "joined": 0, "busy": 0}
+        self._counts = {"renders": 0, "mezzanines": 0, "infos": 0, "hits": 0, "found": 0, "joined": 0, "busy": 0}
         self._failed: dict[str, int] = {}
 
     async def serve(self) -> None:
@@ -151,7 +147,7 @@ class Broker:
                 case "none":
                     self._none(waiter)
                 case "source":
-                    self._source(waiter, head["segments"], message)
+                    self._source(waiter, message)
                 case "abandon":
                     self._abandon(waiter)
                 case "stats":
@@ -168,9 +164,10 @@ class Broker:
             self._counts["hits"] += 1
             _deliver(waiter, stored, "broker")
             return
-        known = self._failures.get(key)
-        if known is not None and known[1] > time.monotonic():
-            waiter.endpoint.send({**known[0], "id": waiter.number})
+        content = str(head["content"])
+        known = self._failures.find(key, content)
+        if known is not None:
+            waiter.endpoint.send({**known, "id": waiter.number})
             return
         flight = self._flights.get(key)
         if flight is not None:
@@ -180,7 +177,7 @@ class Broker:
         if self._is_full and not waiter.looks:
             self._refuse(waiter)
             return
-        flight = _Flight(key, head["options"], head["variant"], Limits(**head["limits"]), [waiter])
+        flight = _Flight(key, content, Task.from_dict(head["task"]), [waiter])
         self._flights[key] = flight
         self._ask_first(flight)
 
@@ -240,17 +237,15 @@ class Broker:
         self._wait_for(flight, self._settings.source_seconds)
         waiter.endpoint.send({"t": "need", "id": waiter.number})
 
-    def _source(self, waiter: _Waiter, segments: list[list[int]], message: wire.Message) -> None:
+    def _source(self, waiter: _Waiter, message: wire.Message) -> None:
         flight = self._asked.pop(waiter, None)
         if flight is None:
             # It came too late; somebody else was asked meanwhile.
             return
         self._wait_for(flight, None)
+        head = message.head
         try:
-            source = _source_of(message.fds, segments)
-            flight.limits.check_bytes(source.size)
-            options = parse_compact(flight.options)
-            cost = estimate(read_header(source), options, flight.variant, flight.limits)
+            cost = _cost(flight.task, message)
         except TransformError as fact:
             self._landed(flight, fact)
             return
@@ -263,20 +258,17 @@ class Broker:
         if self._pool.waiting and self._pool.cost_ms + cost > room:
             self._landed(flight, self._busy())
             return
-        head = {
-            "segments": segments,
-            "options": flight.options,
-            "variant": flight.variant,
-            "limits": flight.limits.as_dict(),
-        }
+        job = {name: head[name] for name in ("segments", "overlays", "original")}
         fds, message.fds = message.fds, []
-        flight.job = Job(head, fds, cost, lambda outcome: self._landed(flight, outcome))
+        flight.job = Job(
+            {"task": flight.task.as_dict(), **job}, fds, cost, lambda outcome: self._landed(flight, outcome)
+        )
         self._pool.submit(flight.job)
 
     def _landed(self, flight: _Flight, outcome: Stored | Exception, tier: str | None = None) -> None:
         self._flights.pop(flight.key, None)
         if isinstance(outcome, Stored):
-            self._counts["found" if tier else "renders"] += 1
+            self._counts["found" if tier else _COUNTED[flight.task.kind]] += 1
             for waiter in flight.waiters:
                 _deliver(waiter, outcome, tier)
             self._memory.put(flight.key, outcome)
@@ -286,10 +278,7 @@ class Broker:
         kind = type(outcome).__name__
         self._failed[kind] = self._failed.get(kind, 0) + 1
         head = wire.failure_head(outcome)
-        if isinstance(outcome, _REMEMBERED):
-            self._failures[flight.key] = (head, time.monotonic() + self._settings.failure_seconds)
-            if len(self._failures) > _MAX_FAILURES:
-                self._failures.popitem(last=False)
+        self._failures.remember(flight.key, flight.content, outcome)
         for waiter in flight.waiters:
             waiter.endpoint.send({**head, "id": waiter.number})
 
@@ -340,6 +329,26 @@ async def _run(settings: BrokerSettings) -> None:
 
 def _deliver(waiter: _Waiter, stored: Stored, tier: str | None) -> None:
     waiter.endpoint.send({**stored.head, "id": waiter.number, "tier": tier}, stored.payload, stored.fds)
+
+
+def _cost(task: Task, message: wire.Message) -> float:
+    """Estimated milliseconds of a task, its sources checked against its limits by their headers.
+
+    Raises facts of `transforms.errors`, EOFError where a file is shorter than its segment, IndexError, OSError.
+    """
+    head = message.head
+    source = _source_of(message.fds, head["segments"])
+    task.limits.check_bytes(source.size)
+    original = Original.from_list(head["original"])
+    size = None if original is None else (original.width, original.height)
+    cost = estimate(read_header(source), parse_compact(task.options), task.variant, task.limits, original=size)
+    for segments in head["overlays"]:
+        overlay = _source_of(message.fds, segments)
+        task.limits.check_bytes(overlay.size)
+        header = read_header(overlay)
+        task.limits.check_source(header.width, header.height)
+        cost += header.format.decode_weight * header.pixels / 1e6
+    return cost
 
 
 def _source_of(fds: Sequence[int], segments: Sequence[Sequence[int]]) -> Source:

@@ -29,8 +29,9 @@ from typing import Any, Protocol
 from gateway.render import wire
 from gateway.render.endpoint import Endpoint
 from gateway.render.errors import BrokerUnavailable
-from transforms.formats import FORMATS
+from gateway.render.task import MEDIA_TYPES, RENDITION, Original, Task
 from transforms.limits import DEFAULT_LIMITS, Limits
+from transforms.rendering import DEFAULT_RENDERING, Rendering
 
 _MAX_SEGMENTS = 512
 _ENTRY_OVERHEAD = 512
@@ -49,7 +50,22 @@ class Segment:
     length: int
 
 
-SourceOpener = Callable[[], Awaitable[Sequence[Segment]]]
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The bytes of a render: the stored image in order, and each image that is laid over it."""
+
+    segments: Sequence[Segment]
+    overlays: Sequence[Sequence[Segment]] = ()
+    original: Original | None = None
+    """Where the segments are a mezzanine: of what."""
+
+    @property
+    def all_segments(self) -> list[Segment]:
+        """The segments of all images."""
+        return [*self.segments, *(segment for overlay in self.overlays for segment in overlay)]
+
+
+SourceOpener = Callable[[], Awaitable[Opened]]
 
 
 class Beyond(Protocol):
@@ -77,6 +93,18 @@ class RenderRequest:
     limits: Limits = DEFAULT_LIMITS
     beyond: Beyond | None = None
     """Where to look before the source is opened."""
+    rendering: Rendering = DEFAULT_RENDERING
+    kind: str = RENDITION
+    """What is made, of `gateway.render.task.KINDS`."""
+    content: str = ""
+    """A name of the source's bytes, under which it is remembered that they cost decoders; empty: it is not."""
+    hot: bool = True
+    """Whether it is worth a place in this worker's own memory."""
+
+    @property
+    def task(self) -> Task:
+        """What a decoder is told."""
+        return Task(self.options, self.variant, self.kind, self.limits, self.rendering)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +174,7 @@ class RenderClient:
             self._counts["asked"] += 1
             flight = asyncio.create_task(self._fly(request))
             self._flights[request.key] = flight
-            flight.add_done_callback(lambda task: self._landed(request.key, task))
+            flight.add_done_callback(lambda task: self._landed(request, task))
         else:
             self._counts["joined"] += 1
             _discard(request)
@@ -155,7 +183,7 @@ class RenderClient:
     async def stats(self) -> dict[str, Any]:
         """The broker's figures, and under "worker" this client's own. Raises BrokerUnavailable.
 
-        `renders`, `failures` (by kind), `hits`, `found` (beyond the node), `joined`, `busy`; `queue` {jobs, cost_ms}; `decoders` {wanted, alive,
+        `renders`, `mezzanines`, `infos`, `failures` (by kind), `hits`, `found` (beyond the node), `joined`, `busy`; `queue` {jobs, cost_ms}; `decoders` {wanted, alive,
         busy, pids, started, killed}; `sandbox_missing`; `cache` {entries, bytes, limit}; `epoch`; `vips`; `problem`
         (why nothing can be rendered, or None); `worker` {hits, joined, asked, entries, bytes}.
         """
@@ -200,9 +228,8 @@ class RenderClient:
         head = {
             "t": "get",
             "key": request.key.hex(),
-            "options": request.options,
-            "variant": request.variant,
-            "limits": request.limits.as_dict(),
+            "content": request.content,
+            "task": request.task.as_dict(),
             "looks": beyond.looks,
         }
         async with self._conversation(head) as conversation:
@@ -215,8 +242,8 @@ class RenderClient:
                     if asked == "look":
                         await self._answer_look(conversation, beyond)
                     else:
-                        segments, fds = await source.open()
-                        conversation.send({"t": "source", "segments": segments}, fds)
+                        head, fds = await source.open()
+                        conversation.send({"t": "source", **head}, fds)
                 except BaseException:
                     conversation.send({"t": "abandon"})
                     raise
@@ -247,9 +274,10 @@ class RenderClient:
         finally:
             os.close(fd)
 
-    def _landed(self, key: bytes, task: asyncio.Task[Rendition]) -> None:
+    def _landed(self, request: RenderRequest, task: asyncio.Task[Rendition]) -> None:
+        key = request.key
         self._flights.pop(key, None)
-        if task.cancelled() or task.exception() is not None:
+        if task.cancelled() or task.exception() is not None or not request.hot:
             return
         rendition = task.result()
         size = len(rendition.data) + _ENTRY_OVERHEAD
@@ -376,41 +404,56 @@ class _Source:
     def __init__(self, source: Sequence[Segment] | SourceOpener, limits: Limits) -> None:
         self._opener = source if callable(source) else None
         self._limits = limits
-        self._given: Sequence[Segment] = () if callable(source) else source
-        self._segments: list[tuple[int, int, int]] = []
+        self._given = Opened(()) if callable(source) else Opened(source)
+        self._head: dict[str, Any] | None = None
         self._fds: list[int] = []
 
-    async def open(self) -> tuple[list[tuple[int, int, int]], list[int]]:
-        """Segments as (number of the descriptor, offset, length), and the descriptors, which stay owned here."""
-        if not self._segments:
+    async def open(self) -> tuple[dict[str, Any], list[int]]:
+        """The fields of a "source" message, and the descriptors, which stay owned here."""
+        if self._head is None:
             if self._opener is not None:
                 opener, self._opener = self._opener, None
                 self._given = await opener()
-            self._limits.check_bytes(sum(segment.length for segment in self._given))
-            if len({segment.file for segment in self._given}) > wire.MAX_FDS or len(self._given) > _MAX_SEGMENTS:
-                await asyncio.to_thread(self._gather)
+            given = self._given
+            for image in (given.segments, *given.overlays):
+                self._limits.check_bytes(sum(segment.length for segment in image))
+            segments = given.all_segments
+            if len({segment.file for segment in segments}) > wire.MAX_FDS or len(segments) > _MAX_SEGMENTS:
+                images = await asyncio.to_thread(self._gather, given)
             else:
-                self._open_each()
-        return self._segments, self._fds
+                numbers: dict[str | Path | int, int] = {}
+                images = [self._open_each(image, numbers) for image in (given.segments, *given.overlays)]
+            original = None if given.original is None else given.original.as_list()
+            self._head = {"segments": images[0], "overlays": images[1:], "original": original}
+        return self._head, self._fds
 
     def close(self) -> None:
         """Closes all descriptors, those of segments that were never needed too."""
-        given = {segment.file for segment in self._given if isinstance(segment.file, int)}
+        given = {segment.file for segment in self._given.all_segments if isinstance(segment.file, int)}
         for fd in given.union(self._fds):
             os.close(fd)
-        self._given, self._fds, self._segments, self._opener = (), [], [], None
+        self._given, self._fds, self._head, self._opener = Opened(()), [], None, None
 
-    def _open_each(self) -> None:
-        numbers: dict[str | Path | int, int] = {}
-        for segment in self._given:
+    def _open_each(self, image: Sequence[Segment], numbers: dict[str | Path | int, int]) -> list[_Piece]:
+        pieces = []
+        for segment in image:
             if segment.file not in numbers:
                 numbers[segment.file] = len(self._fds)
                 self._fds.append(_open(segment.file))
-            self._segments.append((numbers[segment.file], segment.offset, segment.length))
+            pieces.append((numbers[segment.file], segment.offset, segment.length))
+        return pieces
 
-    def _gather(self) -> None:
-        fd, length = wire.memfd(_read(segment) for segment in self._given)
-        self._fds, self._segments = [fd], [(0, 0, length)]
+    def _gather(self, given: Opened) -> list[list[_Piece]]:
+        images = []
+        for image in (given.segments, *given.overlays):
+            fd, length = wire.memfd(_read(segment) for segment in image)
+            images.append([(len(self._fds), 0, length)])
+            self._fds.append(fd)
+        return images
+
+
+_Piece = tuple[int, int, int]
+"""Number of the descriptor, offset, length."""
 
 
 def _open(file: str | Path | int) -> int:
@@ -438,7 +481,7 @@ def _rendition(message: wire.Message) -> Rendition:
         message.close()
     return Rendition(
         data=data,
-        media_type=FORMATS[head["format"]].media_type,
+        media_type=MEDIA_TYPES[head["format"]],
         format=head["format"],
         width=head["width"],
         height=head["height"],

@@ -1,6 +1,6 @@
 """A decoder: renders one image after the other for the broker that started it, in a sandbox.
 
-Runs as `python -m gateway.render.decoder <broker's pid> <nice>` with a SOCK_SEQPACKET socket as its standard input. It
+Runs as `python -m gateway.render.decoder <broker's pid> <nice> <fonts>` with a SOCK_SEQPACKET socket as its standard input. It
 has no threads of its own, no environment worth reading and, once it says "ready", no way to open a file or a socket.
 It ends when the broker does.
 """
@@ -18,69 +18,74 @@ from typing import Any
 
 from gateway.render import sandbox, wire
 from gateway.render.errors import RenderCrashed, SourceUnreadable
+from gateway.render.task import Original, Task
 from transforms.errors import TransformError
-from transforms.limits import Limits
-from transforms.options import parse_compact
 
-Render = Callable[..., Any]
+Make = Callable[[Task, bytes, tuple[bytes, ...], Original | None], Any]
 
 
 def main() -> None:
     """Prepares the process, says "ready" or "unfit", and works until the broker closes the socket."""
-    parent_pid, niceness = int(sys.argv[1]), int(sys.argv[2])
+    parent_pid, niceness, fonts = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     sandbox.die_with_parent(parent_pid)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(niceness)
     sock = socket.socket(fileno=os.dup(0))
     try:
-        ready, render, idle = prepare()
+        ready, make, idle, reading = prepare(fonts)
     except Exception as error:
         wire.send(sock, {"t": "unfit", "detail": f"{type(error).__name__}: {error}"})
         return
     # A new user namespace has made the kernel forget it.
     sandbox.die_with_parent(parent_pid)
-    if sandbox.filter_calls():
+    if sandbox.filter_calls(reading=reading):
         ready["sandbox"].append("seccomp")
     ready["missing"] = [layer for layer in sandbox.LAYERS if layer not in ready["sandbox"]]
     wire.send(sock, ready)
     while (message := wire.receive(sock)) is not None:
         try:
             sandbox.limit_resources(idle, message.head["memory_bytes"], message.head["cpu_seconds"])
-            head, data = work(message, render)
+            head, data = work(message, make)
         finally:
             message.close()
         _answer(sock, head, data)
 
 
-def prepare() -> tuple[dict[str, Any], Render, int]:
+def prepare(fonts: str) -> tuple[dict[str, Any], Make, int, bool]:
     """Imports libvips, checks that it is ours, and gives up rights. Raises whatever is wrong with the installation.
 
-    Gives the "ready" message, the function that renders, and the bytes of address space of an idle decoder.
+    Gives the "ready" message, what does a task, the bytes of address space of an idle decoder, and whether files may
+    still be opened for reading: in the folder of fonts, where the kernel sees to it that it is no other.
     """
     layers = []
     sandbox.forbid_privileges()
     if sandbox.leave_network():
         layers.append("network")
+    from gateway.render.makers import make
+    from transforms.codecs import faces
+    from transforms.codecs import fonts as font_files
     from transforms.codecs.vips import check_bundled_vips
-    from transforms.pipeline import render
 
     version = check_bundled_vips()
+    faces.prepare()
+    readable = font_files.prepare(fonts)
     with contextlib.suppress(ImportError):
         import pillow_heif  # noqa: F401 loaded while files can still be opened
     idle = sandbox.address_space()
-    if sandbox.close_files():
+    closed = sandbox.close_files(readable)
+    if closed:
         layers.append("landlock")
-    return {"t": "ready", "vips": version, "sandbox": layers}, render, idle
+    return {"t": "ready", "vips": version, "sandbox": layers}, make, idle, closed and bool(readable)
 
 
-def work(message: wire.Message, render: Render) -> tuple[dict[str, Any], bytes]:
+def work(message: wire.Message, make: Make) -> tuple[dict[str, Any], bytes]:
     """The head and the bytes of the answer to one job. Facts become "fail"; anything else counts as a crash."""
     head = message.head
     started = time.perf_counter()
     try:
         source = wire.read_segments(message.fds, head["segments"])
-        options = parse_compact(head["options"])
-        result = render(source, options, head["variant"], Limits(**head["limits"]))
+        overlays = tuple(wire.read_segments(message.fds, overlay) for overlay in head["overlays"])
+        result = make(Task.from_dict(head["task"]), source, overlays, Original.from_list(head["original"]))
     except TransformError as fact:
         return wire.failure_head(fact), b""
     except (EOFError, OSError) as error:

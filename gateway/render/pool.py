@@ -23,7 +23,7 @@ from gateway.render.errors import BrokerUnavailable, RenderCrashed, RenderTimeou
 from gateway.render.launch import environment
 from gateway.render.memory import Stored
 from gateway.render.settings import BrokerSettings
-from transforms.formats import OUTPUT_FORMATS
+from gateway.render.task import MEDIA_TYPES
 
 _START_SECONDS = 30.0
 _MAX_BACKOFF = 30.0
@@ -149,9 +149,9 @@ class DecoderPool:
     def _start_one(self) -> _Decoder:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            command = [
-                sys.executable, "-P", "-m", "gateway.render.decoder", str(os.getpid()), str(self._settings.nice)
-            ]  # fmt: skip
+            settings = self._settings
+            arguments = [str(os.getpid()), str(settings.nice), settings.fonts]
+            command = [sys.executable, "-P", "-m", "gateway.render.decoder", *arguments]
             process = subprocess.Popen(
                 command,
                 stdin=theirs.fileno(),
@@ -311,7 +311,7 @@ def stored_rendition(message: wire.Message) -> Stored:
         "ms": float(head["ms"]),
         "size": int(head["size"]),
     }
-    if clean["format"] not in OUTPUT_FORMATS or clean["width"] < 1 or clean["height"] < 1:
+    if clean["format"] not in MEDIA_TYPES or clean["width"] < 1 or clean["height"] < 1:
         raise ValueError("no rendition")
     if not message.fds:
         if not 0 < clean["size"] == len(message.payload):

@@ -32,6 +32,10 @@ class BrokerSettings:
     """Time that a worker has to bring a source, in seconds, before another one is asked."""
     failure_seconds: float = 60.0
     """How long it is remembered that an image cannot be decoded, in seconds."""
+    poison_seconds: float = 30.0
+    """How long it is remembered that an image killed its decoder or took too long, in seconds."""
+    fonts: str = ""
+    """Folder of the fonts that text may be drawn in; empty: the distribution's."""
     nice: int = 10
     """How far decoders stand back behind the workers."""
 

@@ -10,11 +10,13 @@ belong to it; there is no stream to cut up. One message:
 
 Worker to broker (`id` is the worker's own number of the request, echoed in each answer):
 
-    {"t": "get", "id", "key", "options", "variant", "limits", "looks"}
-                                                                   is it rendered, or being rendered? `looks`: asks back
+    {"t": "get", "id", "key", "content", "task": {...}, "looks"}   is it rendered, or being rendered? `task` is a `Task`,
+                                                                   `content` names the source; `looks`: asks back
     {"t": "have", "id", "tier", ...}                               answers "look": a rendition, as in "done"
     {"t": "none", "id"}                                            answers "look": no memory has it
-    {"t": "source", "id", "segments": [[n, offset, length]...]}    answers "need"; n counts the descriptors sent
+    {"t": "source", "id", "segments": [[n, offset, length]...], "overlays": [segments...], "original"}
+                                                                   answers "need"; n counts the descriptors sent;
+                                                                   `original`: null, or what these are a mezzanine of
     {"t": "abandon", "id"}                                         the source could not be opened; ask another waiter
     {"t": "stats", "id"}
 
@@ -31,7 +33,7 @@ store, for what is rendered already. Among workers that ask for the same key at 
 and "need". `tier` is the memory that had it (`broker`, `redis`, `store`), null where it was rendered. The bytes of a
 rendition are the payload of "done" or "have", or a memfd of `size` bytes that comes with it.
 
-Broker to decoder: {"t": "job", "segments", "options", "variant", "limits", "cpu_seconds", "memory_bytes"} with the
+Broker to decoder: {"t": "job", "task", "segments", "overlays", "original", "cpu_seconds", "memory_bytes"} with the
 descriptors. Decoder to broker: first {"t": "ready", "vips", "sandbox", "missing"} or {"t": "unfit", "detail"}; then
 for each job one "done" or "fail" as above, without id and tier.
 """
@@ -56,7 +58,15 @@ from gateway.render.errors import (
     RenderTimeout,
     SourceUnreadable,
 )
-from transforms.errors import DecodeFailed, NotAnImage, OptionError, TooLarge, TransformError, UnsupportedFormat
+from transforms.errors import (
+    DecodeFailed,
+    MissingExtra,
+    NotAnImage,
+    OptionError,
+    TooLarge,
+    TransformError,
+    UnsupportedFormat,
+)
 
 INLINE_BYTES = 64 * 1024
 """Renditions up to this size travel inside the message; larger ones as a memfd."""
@@ -204,7 +214,7 @@ def failure(head: dict[str, Any]) -> TransformError | RenderError:
 ERRORS: dict[str, type[TransformError | RenderError]] = {
     kind.__name__: kind
     for kind in (
-        OptionError, NotAnImage, UnsupportedFormat, TooLarge, DecodeFailed,
+        OptionError, NotAnImage, UnsupportedFormat, MissingExtra, TooLarge, DecodeFailed,
         RenderBusy, RenderTimeout, RenderCrashed, SourceUnreadable, BrokerUnavailable,
     )
 }  # fmt: skip

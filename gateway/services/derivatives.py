@@ -1,40 +1,45 @@
 """Derivatives: what a version and options render to, named before anything is rendered, and where its bytes come from.
 
-A derivative's key is a hash of the content, the canonical options and the codecs, so what lies under it never changes:
-caches are asked by it and need no invalidation, and an object that is overwritten shows its new picture at once.
+A derivative's key is a hash of the content, the canonical options, the settings of rendering and the codecs, so what lies
+under it never changes: caches are asked by it and need no invalidation, and an object that is overwritten shows its new
+picture at once. Mezzanines and facts about a picture are derivatives too, kept in the same memories.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-import time
-from collections import OrderedDict
+import re
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import lru_cache
+from os import close
 from typing import Protocol
 
-from gateway.blobs.port import PACKED_BYTES, BlobReader
 from gateway.cache.tiered import RenditionCache
-from gateway.errors import StoreUnavailable
 from gateway.model import Content, Encryption, ObjectVersion
-from gateway.render.client import RenderClient, RenderRequest, Rendition, Segment, memory_segment
+from gateway.render.client import Opened, RenderClient, RenderRequest, Rendition, Segment, memory_segment
 from gateway.render.errors import BrokerUnavailable, RenderBusy, RenderCrashed, RenderError, RenderTimeout
+from gateway.render.task import INFO, MEZZANINE, RENDITION, Original
 from gateway.services.objects import Objects
+from gateway.services.originals import Originals
 from gateway.services.stores import Stores
+from transforms import mezzanine
 from transforms.epoch import derivative_key
-from transforms.errors import NotAnImage, TransformError
+from transforms.errors import NotAnImage, OptionError, TransformError
 from transforms.limits import Limits
 from transforms.negotiate import accept_class, variant
-from transforms.options import Options
+from transforms.options import Options, parse_compact, with_focal_point
+from transforms.rendering import DEFAULT_RENDERING, Rendering
 
-FAILURE_SECONDS = 30.0
-"""How long a rendition that killed its decoder, or took too long, is not tried again."""
-MAX_FAILURES = 1024
-MAX_FILES = 32
-"""Files that are handed over open; a content of more is read and handed over as one."""
+FOCAL_POINT = "x-amz-meta-focal-point"
+"""User metadata `x,y` in fractions of the sides: what cuts keep where the URL names no gravity."""
+_FOCAL_POINT = re.compile(r"\s*(0(?:\.\d{1,6})?|1(?:\.0{1,6})?)\s*,\s*(0(?:\.\d{1,6})?|1(?:\.0{1,6})?)\s*\Z")
+_OVERLAID = "-"
+"""What stands for the watermark's address in canonical options: its content is in the key instead."""
+
+_LOOKED_AT = "f:png,h:96,still:1,w:96"
+"""The small picture that facts are read from."""
 
 
 class RenderCounts(Protocol):
@@ -46,12 +51,15 @@ class RenderCounts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Derivative:
-    """A rendition that can be asked for. `variant` is what Accept decided, empty where it decides nothing."""
+    """A result that can be asked for. `variant` is what Accept decided, empty where it decides nothing."""
 
     key: bytes
     content: Content
     canonical: str
     variant: str
+    overlays: tuple[Content, ...] = ()
+    """What is laid over it."""
+    kind: str = RENDITION
 
     @property
     def etag(self) -> str:
@@ -60,7 +68,7 @@ class Derivative:
 
 
 class Derivatives:
-    """Renditions of stored images. `limits` bound what is decoded."""
+    """Renditions of stored images, and facts about them. `limits` bound what is decoded."""
 
     def __init__(
         self,
@@ -70,91 +78,142 @@ class Derivatives:
         limits: Limits,
         counts: RenderCounts,
         cache: RenditionCache | None = None,
+        *,
+        rendering: Rendering = DEFAULT_RENDERING,
     ) -> None:
         """`cache` is what there is beyond this node."""
-        self._objects = objects
-        self._stores = stores
+        self._originals = Originals(objects, stores)
         self._render = render
         self._limits = limits
         self._counts = counts
         self._cache = cache
-        self._failures = _Failures()
+        self._rendering = rendering
 
-    def plan(self, version: ObjectVersion, options: Options, accept: str | None) -> Derivative:
-        """The derivative of a version. `accept` is the Accept header. Raises NotAnImage, TooLarge."""
-        content = version.content
-        # What only its owner has the key of is never rendered; it has no image id either.
-        if content is None or version.image_id is None or content.encryption is Encryption.SSE_C:
-            raise NotAnImage("The object is not an image of a format that is known here.")
-        self._limits.check_bytes(content.size)
+    def plan(
+        self, version: ObjectVersion, options: Options, accept: str | None, overlays: Sequence[Content] = ()
+    ) -> Derivative:
+        """The rendition of a version. `accept` is the Accept header, `overlays` the watermark's content where `wm` is set.
+
+        Raises NotAnImage, TooLarge, and OptionError for a watermark that was not brought along.
+        """
+        content = self._image(version)
+        for overlay in overlays:
+            self._check(overlay)
+        if (options.wm is not None) != bool(overlays):
+            raise OptionError("wm", "an image that may be read here", "is not available here")
+        if options.g is None and _cuts(options):
+            options = _focused(version, options)
         canonical = _canonical(options)
         chosen = variant(options, _accept_class(accept)) if options.f == "auto" and accept else ""
-        return Derivative(derivative_key(content.uid, canonical, chosen), content, canonical, chosen)
+        key = derivative_key(
+            content.uid,
+            canonical,
+            chosen,
+            tag=self._rendering.tag,
+            overlays=[overlay.uid for overlay in overlays],
+        )
+        return Derivative(key, content, canonical, chosen, tuple(overlays))
+
+    def info(self, version: ObjectVersion) -> Derivative:
+        """The facts about a version's image, as JSON (`transforms.info.describe`). Raises NotAnImage, TooLarge."""
+        content = self._image(version)
+        return Derivative(derivative_key(content.uid, INFO, ""), content, _LOOKED_AT, "", kind=INFO)
 
     def cached(self, derivative: Derivative) -> Rendition | None:
-        """The rendition from this worker's memory, or None."""
+        """The result from this worker's memory, or None."""
         rendition = self._render.cached(derivative.key)
         if rendition is not None:
             self._counts.render_cache_hit("worker")
         return rendition
 
     async def render(self, derivative: Derivative) -> Rendition:
-        """The rendition from another memory, or rendered: once, however many ask for it at the same time.
+        """The result from another memory, or made: once, however many ask for it at the same time.
 
         Raises facts of `transforms.errors`, `gateway.render.errors` and `gateway.errors` (Unavailable). What killed its
-        decoder or took too long is not tried again here for FAILURE_SECONDS, so that a bad file cannot keep decoders busy.
+        decoder or took too long is not tried again on this node for a while, so that a bad file cannot keep decoders busy.
         """
-        source = _Source(self._objects, self._stores, derivative, self._failures)
-        # What failed here a moment ago is not waited for elsewhere.
-        beyond = None if self._cache is None or self._failures.has(derivative.key) else self._cache
+        source = _Source(self, derivative)
+        try:
+            rendition = await self._made(derivative, source)
+        except (RenderError, TransformError) as error:
+            # Of those that waited for the same render, the one that brought the bytes counts it.
+            if source.opened or isinstance(error, (RenderBusy, BrokerUnavailable)):
+                self._counts.render(_result(error))
+            raise
+        if source.opened:
+            self._counts.render("ok")
+        elif rendition.tier is not None and derivative.kind != MEZZANINE:
+            self._counts.render_cache_hit(rendition.tier)
+        return rendition
+
+    async def open(self, derivative: Derivative) -> Opened:
+        """The bytes that a derivative is made from: the original's, or those of its mezzanine, which is made if need be.
+
+        The descriptors are the receiver's. Raises what `render` raises.
+        """
+        overlays: list[list[Segment]] = []
+        with ExitStack() as stack:
+            for content in derivative.overlays:
+                overlays.append(await self._originals.open(content))
+                stack.callback(_close, overlays[-1])
+            reduced = await self._reduced(derivative)
+            opened = Opened(await self._originals.open(derivative.content)) if reduced is None else reduced
+            stack.pop_all()
+        return replace(opened, overlays=overlays)
+
+    async def _made(self, derivative: Derivative, source: _Source) -> Rendition:
+        beyond = None if self._cache is None else self._cache.flight(derivative.key)
         request = RenderRequest(
             key=derivative.key,
             options=derivative.canonical,
             variant=derivative.variant,
             source=source.open,
             limits=self._limits,
-            beyond=None if beyond is None else beyond.flight(derivative.key),
+            beyond=beyond,
+            rendering=self._rendering,
+            kind=derivative.kind,
+            content=derivative.content.uid.hex(),
+            # The broker has it, and few renditions are made from it.
+            hot=derivative.kind != MEZZANINE,
         )
-        try:
-            rendition = await self._render.render(request)
-        except (RenderError, TransformError) as error:
-            # Of those that waited for the same render, the one that brought the bytes counts it.
-            if source.opened or isinstance(error, (RenderBusy, BrokerUnavailable)):
-                self._counts.render(_result(error))
-                if isinstance(error, (RenderCrashed, RenderTimeout)):
-                    self._failures.remember(derivative.key, error)
-            raise
-        if source.opened:
-            self._counts.render("ok")
-        elif rendition.tier is not None:
-            self._counts.render_cache_hit(rendition.tier)
-        return rendition
+        return await self._render.render(request)
 
+    async def _reduced(self, derivative: Derivative) -> Opened | None:
+        """The mezzanine to render from, or None where that is the original."""
+        if derivative.kind != RENDITION:
+            return None
+        options = parse_compact(derivative.canonical)
+        if not mezzanine.may_use(options, self._rendering):
+            return None
+        header = await self._originals.header(derivative.content)
+        if header is None:
+            return None
+        rung = mezzanine.choose(header, options, self._rendering)
+        if rung is None:
+            return None
+        box = mezzanine.box_of(rung)
+        key = derivative_key(derivative.content.uid, f"{MEZZANINE}:{rung}", "")
+        rendition = await self.render(Derivative(key, derivative.content, box, "", kind=MEZZANINE))
+        return Opened(
+            [memory_segment([rendition.data])], original=Original(header.width, header.height, header.format.name)
+        )
 
-class _Failures:
-    """Renditions that killed their decoder or took too long, for a while."""
+    def _image(self, version: ObjectVersion) -> Content:
+        content = version.content
+        if content is None or version.image_id is None:
+            raise NotAnImage("The object is not an image of a format that is known here.")
+        self._check(content)
+        return content
 
-    def __init__(self) -> None:
-        self._known: OrderedDict[bytes, tuple[RenderCrashed | RenderTimeout, float]] = OrderedDict()
+    def _check(self, content: Content) -> None:
+        # What only its owner has the key of is never rendered; it has no image id either.
+        if content.encryption is Encryption.SSE_C:
+            raise NotAnImage("The object is not an image of a format that is known here.")
+        self._limits.check_bytes(content.size)
 
-    def has(self, key: bytes) -> bool:
-        """Whether one is remembered."""
-        return key in self._known and time.monotonic() < self._known[key][1]
-
-    def check(self, key: bytes) -> None:
-        """Raises the failure again while it is remembered."""
-        known = self._known.get(key)
-        if known is None:
-            return
-        error, until = known
-        if time.monotonic() < until:
-            raise type(error)(str(error))
-        del self._known[key]
-
-    def remember(self, key: bytes, error: RenderCrashed | RenderTimeout) -> None:
-        self._known[key] = (error, time.monotonic() + FAILURE_SECONDS)
-        if len(self._known) > MAX_FAILURES:
-            self._known.popitem(last=False)
+    def check_room(self) -> None:
+        """Raises DiskFull where nothing may be begun that would put more on the disk."""
+        self._originals.check_room()
 
 
 _RESULTS: dict[type[Exception], str] = {RenderBusy: "busy", RenderTimeout: "timeout", RenderCrashed: "crashed"}
@@ -165,74 +224,46 @@ def _result(error: RenderError | TransformError) -> str:
 
 
 class _Source:
-    """The bytes of a content for the renderer. `opened` tells whether they were handed over: it is rendered for us."""
+    """The bytes for one render. `opened` tells whether they were handed over: it is rendered for us."""
 
-    def __init__(self, objects: Objects, stores: Stores, derivative: Derivative, failures: _Failures) -> None:
-        self._objects = objects
-        self._stores = stores
+    def __init__(self, derivatives: Derivatives, derivative: Derivative) -> None:
+        self._derivatives = derivatives
         self._derivative = derivative
-        self._failures = failures
         self.opened = False
 
-    async def open(self) -> list[Segment]:
-        """The content as descriptors, which are the receiver's.
-
-        Called where no memory has the rendition. Raises Unavailable facts, and what failed a moment ago.
-        """
-        self._failures.check(self._derivative.key)
-        # On a disk that is nearly full nothing is begun that would put more on it.
-        self._stores.default.check_room()
+    async def open(self) -> Opened:
+        """Called where no memory has the result. Raises Unavailable facts, and what a mezzanine's render raises."""
+        self._derivatives.check_room()
+        opened = await self._derivatives.open(self._derivative)
         self.opened = True
-        content = self._derivative.content
-        stored = await self._objects.segments(content, 0, content.size)
-        # A pack file holds others' objects too: a decoder, which runs on hostile bytes, never gets it.
-        apart = len(stored) <= MAX_FILES and all(segment.length > PACKED_BYTES for segment in stored)
-        try:
-            with ExitStack() as stack:
-                readers: list[BlobReader] = []
-                for segment in stored if apart else ():
-                    readers.append(stack.enter_context(closing(await self._stores.open(segment))))
-                    if readers[-1].fd is None:
-                        break
-                else:
-                    if apart:
-                        return _duplicate(readers)
-                pieces = [piece for reader in readers for piece in await _pieces(reader)]
-            for segment in stored[len(readers) :]:
-                with closing(await self._stores.open(segment)) as reader:
-                    pieces += await _pieces(reader)
-            return [await asyncio.to_thread(memory_segment, pieces)]
-        except OSError as error:
-            raise StoreUnavailable("The stored image cannot be read.") from error
+        return opened
 
 
-async def _pieces(reader: BlobReader) -> list[bytes | memoryview]:
-    """All its bytes; a content that may be rendered is small enough for that."""
-    pieces: list[bytes | memoryview] = []
-    while piece := await reader.read():
-        pieces.append(memoryview(piece) if isinstance(piece, bytearray) else piece)
-    return pieces
+def _close(segments: Sequence[Segment]) -> None:
+    for segment in segments:
+        if isinstance(segment.file, int):
+            close(segment.file)
 
 
-def _duplicate(readers: Sequence[BlobReader]) -> list[Segment]:
-    """Descriptors for the receiver to close; these belong to the store."""
-    with ExitStack() as stack:
-        segments = []
-        try:
-            for reader in readers:
-                assert reader.fd is not None
-                fd = os.dup(reader.fd)
-                stack.callback(os.close, fd)
-                segments.append(Segment(fd, reader.offset, reader.length))
-        except OSError as error:
-            raise StoreUnavailable("No more files can be opened at the moment.") from error
-        stack.pop_all()
-        return segments
+def _cuts(options: Options) -> bool:
+    """Whether these options cut a part off where `g` says."""
+    if options.w is not None and options.h is not None:
+        return options.fit == "cover"
+    return options.ar is not None
+
+
+def _focused(version: ObjectVersion, options: Options) -> Options:
+    """`options` with the focal point that is stored with the object; one that makes no sense is passed over."""
+    for name, value in version.headers:
+        if name == FOCAL_POINT:
+            found = _FOCAL_POINT.match(value)
+            return with_focal_point(options, Decimal(found[1]), Decimal(found[2])) if found else options
+    return options
 
 
 @lru_cache(maxsize=1024)
 def _canonical(options: Options) -> str:
-    return options.canonical()
+    return (options if options.wm is None else replace(options, wm=_OVERLAID)).canonical()
 
 
 @lru_cache(maxsize=256)

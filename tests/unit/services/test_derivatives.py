@@ -9,16 +9,17 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import DiskFull
-from gateway.model import Bucket, Encryption, ObjectVersion
+from gateway.model import Bucket, Content, Encryption, ObjectVersion
 from gateway.render.client import RenderClient
 from gateway.render.errors import BrokerUnavailable
 from gateway.services import Services
-from gateway.services.derivatives import Derivatives, _Failures, _Source
+from gateway.services.derivatives import Derivatives, _Source
 from tests import images
 from tests.data_folder import open_services, put
-from transforms.errors import NotAnImage, TooLarge
+from transforms.errors import NotAnImage, OptionError, TooLarge
 from transforms.limits import Limits
 from transforms.options import parse_compact
+from transforms.rendering import Rendering
 
 AVIF = "image/avif,image/webp,*/*"
 
@@ -87,7 +88,7 @@ async def test_overwritten_and_copied(
 async def test_what_is_no_image_is_never_sent_to_be_rendered(
     derivatives: Derivatives, services: Services, bucket: Bucket
 ) -> None:
-    for data in (b"", b"hello", b"<svg xmlns='http://www.w3.org/2000/svg'/>"):
+    for data in (b"", b"hello", b"<html><body>hello</body></html>"):
         await put(services, bucket, b"x", data, headers=(("content-type", "image/jpeg"),))
         with pytest.raises(NotAnImage):
             etag(derivatives, await services.objects.get(bucket, b"x"), "w:9")
@@ -115,11 +116,14 @@ async def test_a_disk_that_is_nearly_full_stops_renders(
 ) -> None:
     derivative = derivatives.plan(version, parse_compact("w:9"), None)
     async with open_services(folder, worker=False, min_free=1 << 62) as full:
-        source = _Source(full.objects, full.stores, derivative, _Failures())
+        render = RenderClient(folder / "none.sock")
+        source = _Source(Derivatives(full.objects, full.stores, render, Limits(), Counts()), derivative)
         with pytest.raises(DiskFull):
             await source.open()
         assert not source.opened
-    (segment,) = await _Source(services.objects, services.stores, derivative, _Failures()).open()
+    source = _Source(derivatives, derivative)
+    (segment,) = (await source.open()).segments
+    assert source.opened
     assert isinstance(segment.file, int)
     os.close(segment.file)
 
@@ -132,3 +136,86 @@ async def test_without_a_broker_a_render_fails(
     with pytest.raises(BrokerUnavailable):
         await derivatives.render(derivative)
     assert counts.seen == ["failed"]
+
+
+async def test_settings_of_rendering_are_part_of_the_name(
+    derivatives: Derivatives, services: Services, version: ObjectVersion, tmp_path: Path
+) -> None:
+    render = RenderClient(tmp_path / "none.sock")
+
+    def other(rendering: Rendering) -> Derivatives:
+        return Derivatives(services.objects, services.stores, render, Limits(), Counts(), rendering=rendering)
+
+    name = etag(derivatives, version, "w:9")
+    assert etag(other(Rendering()), version, "w:9") == name
+    changed = [Rendering({"jpeg": 50}), Rendering(mezzanines=(320,)), Rendering(mezzanine_pixels=1)]
+    assert len({name, *(etag(other(rendering), version, "w:9") for rendering in changed)}) == 4
+
+
+async def test_what_is_laid_over_is_named_by_its_content(
+    derivatives: Derivatives, services: Services, bucket: Bucket, version: ObjectVersion
+) -> None:
+    await put(services, bucket, b"logo.png", images.png((20, 20)))
+    logo = (await services.objects.get(bucket, b"logo.png")).content
+    assert logo is not None
+    assert version.content is not None
+
+    def name(options: str, *overlays: Content) -> str:
+        return derivatives.plan(version, parse_compact(options), None, overlays).etag
+
+    marked = name("w:99,wm:pictures/logo.png", logo)
+    assert marked == name("w:99,wm:elsewhere/the-same.png", logo)
+    assert len({marked, name("w:99"), name("w:99,wm:pictures/logo.png", version.content)}) == 3
+    for options, overlays in (("w:99,wm:pictures/logo.png", ()), ("w:99", (logo,))):
+        with pytest.raises(OptionError, match="wm"):
+            name(options, *overlays)
+    with pytest.raises(NotAnImage):
+        name("w:99,wm:a/b", replace(logo, encryption=Encryption.SSE_C))
+    with pytest.raises(TooLarge):
+        name("w:99,wm:a/b", replace(logo, size=100_001))
+    opened = await derivatives.open(derivatives.plan(version, parse_compact("w:99,wm:a/b"), None, (logo,)))
+    try:
+        assert [sum(segment.length for segment in image) for image in opened.overlays] == [logo.size]
+    finally:
+        for segment in opened.all_segments:
+            assert isinstance(segment.file, int)
+            os.close(segment.file)
+
+
+@pytest.mark.parametrize(
+    ("options", "applies"),
+    [
+        ("w:40,h:40,fit:cover", True), ("ar:1:1,w:40", True), ("ar:1:1", True), ("w:40", False), ("w:40,h:40", False),
+        ("w:40,h:40,fit:contain", False), ("w:40,h:40,fit:cover,g:ne", False), ("w:40,h:40,fit:cover,g:smart", False),
+    ],
+)  # fmt: skip
+async def test_a_stored_focal_point_is_where_cuts_look(
+    derivatives: Derivatives, version: ObjectVersion, options: str, *, applies: bool
+) -> None:
+    focused = replace(version, headers=(("content-type", "image/jpeg"), ("x-amz-meta-focal-point", " 0.5 , 0.25 ")))
+    plain = derivatives.plan(version, parse_compact(options), None)
+    found = derivatives.plan(focused, parse_compact(options), None)
+    assert (found.canonical != plain.canonical) == applies
+    if applies:
+        assert found.canonical == parse_compact(f"{options},g:fp:0.5:0.25").canonical()
+
+
+@pytest.mark.parametrize(
+    "value", ["", "0.5", "0.5,1.1", "-0.1,0.5", "0.5,0.5,0.5", "a,b", "nan,0", "1e-1,0", "0.5;0.5"]
+)
+async def test_a_focal_point_that_makes_no_sense_is_passed_over(
+    derivatives: Derivatives, version: ObjectVersion, value: str
+) -> None:
+    odd = replace(version, headers=(("x-amz-meta-focal-point", value),))
+    options = "w:40,h:40,fit:cover"
+    assert etag(derivatives, odd, options) == etag(derivatives, version, options)
+
+
+async def test_facts_have_a_name_of_their_own(derivatives: Derivatives, version: ObjectVersion) -> None:
+    facts = derivatives.info(version)
+    assert facts.kind == "info"
+    assert facts == derivatives.info(version)
+    assert facts.etag not in {etag(derivatives, version, ""), etag(derivatives, version, facts.canonical)}
+    assert version.content is not None
+    with pytest.raises(NotAnImage):
+        derivatives.info(replace(version, image_id=None))

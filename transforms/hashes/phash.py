@@ -1,0 +1,21 @@
+"""pHash: 64 bits that differ in few places where two pictures look alike (DCT of a 32 x 32 picture in greys)."""
+
+from __future__ import annotations
+
+from math import cos, pi
+from statistics import median
+
+SIDE = 32
+_KEPT = 8
+_COSINES = [[cos(pi * term * (2 * place + 1) / (2 * SIDE)) for place in range(SIDE)] for term in range(_KEPT)]
+
+
+def phash(greys: bytes) -> str:
+    """16 hexadecimal digits for SIDE x SIDE grey pixels: a bit for each of the 64 lowest terms, 1 above their median."""
+    if len(greys) != SIDE * SIDE:
+        raise ValueError(f"pHash takes {SIDE} x {SIDE} pixels")
+    lines = [greys[y * SIDE : (y + 1) * SIDE] for y in range(SIDE)]
+    sums = [[sum(v * c for v, c in zip(line, cosine, strict=True)) for line in lines] for cosine in _COSINES]
+    terms = [sum(sums[i][y] * _COSINES[j][y] for y in range(SIDE)) for j in range(_KEPT) for i in range(_KEPT)]
+    middle = median(terms)
+    return f"{int(''.join('01'[term > middle] for term in terms), 2):016x}"

@@ -1,0 +1,84 @@
+"""The colours that a picture mostly has: weighted k-means over its histogram, begun at its most frequent colours."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+_BITS = 5
+_ROUNDS = 6
+_NEAR = 900
+"""Squared distance under which two colours count as one where the rounds begin."""
+_OPAQUE = 128
+Colour = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A colour as `rrggbb`, and the part of the opaque pixels (0..1) that are nearest to it."""
+
+    colour: str
+    share: float
+
+
+def palette(pixels: bytes, count: int = 6) -> list[Share]:
+    """The main colours of 8-bit sRGB pixels with alpha (4 bytes each), the largest part first.
+
+    At most `count`; none where nothing is opaque.
+    """
+    bins = _bins(pixels)
+    total = sum(weight for _, weight in bins)
+    centres = _begun(bins, count)
+    groups: list[list[tuple[Colour, int]]] = []
+    for _ in range(_ROUNDS):
+        groups = [[] for _ in centres]
+        for entry in bins:
+            groups[_nearest(centres, entry[0])].append(entry)
+        groups = [group for group in groups if group]
+        centres = [_mean(group) for group in groups]
+    sizes = [sum(weight for _, weight in group) for group in groups]
+    ranked = sorted(zip(sizes, centres, strict=True), key=lambda item: (-item[0], item[1]))
+    return [
+        Share("".join(f"{round(value):02x}" for value in centre), round(size / total, 4)) for size, centre in ranked
+    ]
+
+
+def _bins(pixels: bytes) -> list[tuple[Colour, int]]:
+    """The mean colour and the number of the pixels of each cell of a coarse grid of colours; the fullest first."""
+    cells: Counter[tuple[int, int, int]] = Counter()
+    sums: dict[tuple[int, int, int], list[int]] = {}
+    drop = 8 - _BITS
+    for red, green, blue, alpha in zip(pixels[0::4], pixels[1::4], pixels[2::4], pixels[3::4], strict=True):
+        if alpha >= _OPAQUE:
+            cell = (red >> drop, green >> drop, blue >> drop)
+            cells[cell] += 1
+            total = sums.setdefault(cell, [0, 0, 0])
+            total[0] += red
+            total[1] += green
+            total[2] += blue
+    ranked = sorted(cells.items(), key=lambda item: (-item[1], item[0]))
+    return [((sums[cell][0] / n, sums[cell][1] / n, sums[cell][2] / n), n) for cell, n in ranked]
+
+
+def _begun(bins: list[tuple[Colour, int]], count: int) -> list[Colour]:
+    centres: list[Colour] = []
+    for colour, _ in bins:
+        if all(_distance(colour, centre) >= _NEAR for centre in centres):
+            centres.append(colour)
+            if len(centres) == count:
+                break
+    return centres
+
+
+def _nearest(centres: list[Colour], colour: Colour) -> int:
+    return min(range(len(centres)), key=lambda index: _distance(centres[index], colour))
+
+
+def _distance(one: Colour, other: Colour) -> float:
+    return (one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2 + (one[2] - other[2]) ** 2
+
+
+def _mean(group: list[tuple[Colour, int]]) -> Colour:
+    total = sum(weight for _, weight in group)
+    red, green, blue = (sum(colour[index] * weight for colour, weight in group) / total for index in range(3))
+    return red, green, blue
