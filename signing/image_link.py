@@ -88,7 +88,7 @@ def sign_link(
     query = [f"{encode(name)}={encode(value)}" for name, value in pairs]
     signature = _signature(key, _string_to_sign(encoded_path, query))
     if in_path:
-        return encode_path(folded(path, [*pairs, ("sig", signature)]))
+        return folded(path, [*pairs, ("sig", signature)])
     return f"{encoded_path}?{'&'.join(query)}&sig={signature}"
 
 

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable
 from urllib.parse import unquote, unquote_to_bytes
 
+from signing.canonical import encode, encode_path
+
 PREFIX = "/img/"
 _PREFIX = PREFIX.encode()
 _ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -45,7 +47,7 @@ def segment_of(raw_path: bytes) -> tuple[bytes, list[tuple[str, str]]]:
 
 
 def folded(path: str, pairs: Iterable[tuple[str, str]]) -> str:
-    """The decoded `path`, which has no segment of parameters, with one that holds `pairs`.
+    """The decoded `path`, which has no segment of parameters, with one that holds `pairs`; percent-encoded.
 
     Raises ValueError for a name that cannot stand in it, and for a path that is not below /img/.
     """
@@ -56,8 +58,8 @@ def folded(path: str, pairs: Iterable[tuple[str, str]]) -> str:
     for name, value in pairs:
         if not name or any(character in name for character in "_,/%"):
             raise ValueError(f"{name!r} cannot stand in a path")
-        pieces.append(f"{name}_{_escaped(value)}")
-    return f"{PREFIX}{','.join(pieces)}/{rest}" if pieces else path
+        pieces.append(encode(f"{name}_{_escaped(value)}"))
+    return f"{PREFIX}{','.join(pieces)}/{encode_path(rest)}" if pieces else encode_path(path)
 
 
 def _pair(piece: str) -> tuple[str, str]:

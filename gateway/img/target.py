@@ -107,7 +107,7 @@ class Target:
 def url_of(path: str, pairs: Iterable[tuple[str, str]], *, in_path: bool = False) -> str:
     """Path and query for a decoded path and pairs; `in_path` writes these into the path."""
     if in_path:
-        return encode_path(folded(path, pairs))
+        return folded(path, pairs)
     query = "&".join(f"{encode(name)}={encode(value)}" for name, value in pairs)
     return encode_path(path) + (f"?{query}" if query else "")
 
