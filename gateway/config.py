@@ -37,6 +37,8 @@ from gateway.dialect_settings import (
 from gateway.redis_address import parse_redis_url
 from gateway.store_settings import FolderStore, S3Store, StoreSettings, parse_store
 from transforms.errors import OptionError
+from transforms.fonts import DEFAULT_FOLDER as DEFAULT_FONTS
+from transforms.fonts import fingerprint
 from transforms.options import parse_request
 from transforms.rendering import DEFAULT_MEZZANINE_PIXELS, DEFAULT_MEZZANINES, Rendering
 
@@ -206,6 +208,18 @@ def _parse_public_url(value: object) -> object:
     if parts.path not in ("", "/"):
         raise ValueError("may not have a path: S3 clients sign the path they see")
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _parse_purge_urls(value: object) -> object:
+    pieces = _split_commas(value)
+    if not isinstance(pieces, (tuple, list)):
+        return pieces
+    for piece in pieces:
+        parts = urlsplit(str(piece))
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment or "@" in parts.netloc:
+            # Not quoted: it may hold a secret.
+            raise ValueError("is not a URL such as https://api.fastly.com/service/ID/purge, or several with commas")
+    return tuple(str(piece) for piece in pieces)
 
 
 _PRESET_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
@@ -461,6 +475,11 @@ class Settings(BaseModel):
     image_mezzanine_pixels: int = Field(
         default=DEFAULT_MEZZANINE_PIXELS, ge=0, description="Originals of fewer pixels have no such copies."
     )
+    image_fonts: Path | None = Field(
+        default=None,
+        description="Folder of the fonts for `text`, the only one that decoders can read; by default the distribution's, "
+        f"{DEFAULT_FONTS}.",
+    )
     image_queue: int = Field(default=256, ge=1, description="Renders that may wait; beyond it 503 with Retry-After.")
     image_queue_time: float = Field(
         default=10,
@@ -541,6 +560,28 @@ class Settings(BaseModel):
     image_fallback_max_age: int = Field(
         default=30, ge=0, le=86_400, description="Time that others may keep an image shown for a missing one."
     )
+    purge_url: Annotated[tuple[str, ...], BeforeValidator(_parse_purge_urls)] = Field(
+        default=(),
+        repr=False,
+        description="Where a CDN is told what to forget when objects are overwritten or deleted, in buckets with "
+        "`pixgate buckets set NAME --purge`. Several, such as all Varnish servers, with commas.",
+        json_schema_extra={"secret": True},
+    )
+    purge_kind: Literal["webhook", "fastly", "cloudflare", "varnish", "xkey"] = Field(
+        default="webhook",
+        description="How it is told: an API by tags (`fastly`, `cloudflare`), Varnish by a ban (`varnish`) or by its module "
+        "(`xkey`), or JSON for a program of your own (`webhook`). See the CDN guide.",
+    )
+    purge_token: str | None = _secret(
+        "The API's token, or what Varnish asks for as bearer; of a webhook the secret that signs it."
+    )
+    purge_again: float = Field(
+        default=30,
+        ge=0,
+        le=3600,
+        description="Time after which a purge is sent once more, for answers that were on their way to the CDN during the "
+        "first. 0: once is enough.",
+    )
 
     dialects: Annotated[tuple[DialectName, ...], BeforeValidator(_split_commas)] = Field(
         default=(),
@@ -612,7 +653,13 @@ class Settings(BaseModel):
     def rendering(self) -> Rendering:
         """What decides how renditions look where their URL leaves it open."""
         qualities = {name: getattr(self, f"image_quality_{name}") for name in ("jpeg", "webp", "avif", "tiff")}
-        return Rendering(qualities, self.image_mezzanines, self.image_mezzanine_pixels)
+        fonts = fingerprint(self.fonts_folder)
+        return Rendering(qualities, self.image_mezzanines, self.image_mezzanine_pixels, fonts)
+
+    @property
+    def fonts_folder(self) -> str:
+        """The folder of the fonts for text."""
+        return DEFAULT_FONTS if self.image_fonts is None else str(self.image_fonts.absolute())
 
     @property
     def link_base(self) -> str:
@@ -832,7 +879,7 @@ def _contradictions(settings: Settings) -> list[tuple[tuple[str, ...], str]]:
         found.append((("dialect_hosts", "public_url"), f"{public} would answer to foreign URLs alone"))
     if settings.master_key is not None and settings.master_key_file is not None:
         found.append((("master_key", "master_key_file"), "set one of them, not both"))
-    for name in ("tls_cert", "tls_key", "master_key_file"):
+    for name in ("tls_cert", "tls_key", "master_key_file", "image_fonts"):
         path = getattr(settings, name)
         if path is not None and not os.access(path, os.R_OK):
             found.append(((name,), f"{path} cannot be read"))

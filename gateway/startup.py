@@ -62,5 +62,6 @@ def _start_broker(settings: Settings) -> subprocess.Popen[bytes]:
             job_seconds=settings.image_timeout,
             cpu_seconds=math.ceil(settings.image_timeout),
             memory_bytes=settings.image_decoder_memory,
+            fonts=settings.fonts_folder,
         )
     )

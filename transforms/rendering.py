@@ -21,6 +21,8 @@ class Rendering:
     """Longer sides, in pixels, of the smaller copies that are made to render from; empty: none."""
     mezzanine_pixels: int = DEFAULT_MEZZANINE_PIXELS
     """Originals of fewer pixels have no mezzanines."""
+    fonts: str = ""
+    """`transforms.fonts.fingerprint` of the fonts that text is drawn in."""
 
     def quality(self, format_name: str) -> int | None:
         """The default quality of a format; None where quality means nothing."""
@@ -37,6 +39,10 @@ class Rendering:
         sides = "" if self.mezzanines == DEFAULT_MEZZANINES else "m" + "-".join(map(str, self.mezzanines))
         pixels = "" if self.mezzanine_pixels == DEFAULT_MEZZANINE_PIXELS else f"p{self.mezzanine_pixels}"
         return ",".join(part for part in (*qualities, sides, pixels) if part)
+
+    def tag_for(self, draws_text: bool) -> str:
+        """`tag`, with the fonts for what is drawn with them: then nodes with other fonts have renditions of their own."""
+        return f"{self.tag};fonts={self.fonts}" if draws_text and self.fonts else self.tag
 
     def as_dict(self) -> dict[str, object]:
         """The settings as they travel to a decoder in JSON."""

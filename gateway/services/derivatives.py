@@ -109,7 +109,7 @@ class Derivatives:
             content.uid,
             canonical,
             chosen,
-            tag=self._rendering.tag,
+            tag=self._rendering.tag_for(options.text is not None),
             overlays=[overlay.uid for overlay in overlays],
         )
         return Derivative(key, content, canonical, chosen, tuple(overlays))

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from pathlib import Path
 from xml.sax.saxutils import escape
 
 import pyvips
 
-DEFAULT_FOLDER = "/usr/share/fonts"
-"""Where the fonts of Linux distributions are."""
-_ENDINGS = (".ttf", ".otf", ".ttc", ".otc", ".woff", ".woff2", ".pfb")
+from transforms.fonts import DEFAULT_FOLDER, files
+
 _FAMILIES = {
     "sans": ("DejaVu Sans", "Noto Sans", "Liberation Sans", "Open Sans", "Roboto"),
     "serif": ("DejaVu Serif", "Noto Serif", "Liberation Serif"),
@@ -31,7 +29,8 @@ def prepare(folder: str = "") -> tuple[str, ...]:
     """
     global _font
     wanted = folder or DEFAULT_FOLDER
-    _font = _first_font(wanted)
+    first = next(files(wanted), None)
+    _font = None if first is None else str(first)
     # libvips has no way to give fontconfig its settings but a file.
     with tempfile.NamedTemporaryFile("w", suffix=".conf", prefix="pixgate-fonts-", encoding="utf-8") as file:
         file.write(_settings(wanted))
@@ -50,15 +49,6 @@ def readable() -> bool:
     except OSError:
         return False
     return True
-
-
-def _first_font(folder: str) -> str | None:
-    for path, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
-            if name.lower().endswith(_ENDINGS):
-                return str(Path(path, name))
-    return None
 
 
 def _settings(folder: str) -> str:
