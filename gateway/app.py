@@ -15,10 +15,12 @@ from aiohttp import web
 from gateway.backends import rendition_cache
 from gateway.config import Address, Settings
 from gateway.data_folder import open_services
+from gateway.dialect_settings import DialectName
 from gateway.errors import Unavailable
 from gateway.http.guard import GuardedServer, Window, close_stalled
 from gateway.http.listener import Listener
 from gateway.http.reply import LastReply
+from gateway.img.dialects.doors import Dialects, bare_host
 from gateway.img.endpoint import ERROR_CODES as IMAGE_CODES
 from gateway.img.endpoint import OPERATIONS as IMAGE_OPERATIONS
 from gateway.img.endpoint import ImageEndpoint
@@ -56,6 +58,9 @@ REQUEST_WEIGHT = 16 * 1024
 BODY_WEIGHT = 128 * 1024
 """Bytes that a request, and one with a body, may hold between socket and disk."""
 
+PROBES = frozenset({"/livez", "/readyz", "/health"})
+"""What a load balancer asks whatever the host is."""
+
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
@@ -74,6 +79,10 @@ class Application:
         self._hosts = tuple("." + domain for domain in settings.domain)
         self._reserved: dict[str, Handler] = dict.fromkeys(RESERVED_PAGES, self._web.handle)
         self._reserved["img"] = self._images.handle
+        self._dialects = Dialects(settings)
+        for prefix, dialect in self._dialects.prefixes.items():
+            self._reserved[prefix] = self._speaking(dialect, "/" + prefix)
+        self._speakers = {host: self._speaking(dialect) for host, dialect in self._dialects.hosts.items()}
 
     @property
     def draining(self) -> bool:
@@ -95,9 +104,22 @@ class Application:
             answer.force_close()
         return answer
 
+    def _speaking(self, dialect: DialectName, prefix: str = "") -> Handler:
+        """The transform door for the URLs of a dialect."""
+        parse = self._dialects.parser(dialect, prefix)
+
+        async def handle(request: web.BaseRequest) -> web.StreamResponse:
+            return await self._images.serve(request, parse)
+
+        return handle
+
     async def _door(self, request: web.BaseRequest) -> Handler:
         path = request.raw_path
         name = path[1:].partition("?")[0].partition("/")[0]
+        if self._speakers and path.partition("?")[0] not in PROBES:
+            speaker = self._speakers.get(bare_host(request.headers.get("Host", "")))
+            if speaker is not None:
+                return speaker
         handler = self._reserved.get(name)
         if handler is None:
             if (name and name not in SHORT_NAMES) or not await self._web.takes(request, name):

@@ -9,12 +9,15 @@ from types import UnionType
 from typing import Annotated, Literal, get_args, get_origin
 
 from gateway.config import SIZES, Address, Network, Settings, is_secret, shown_value, variable
+from gateway.dialect_settings import ImgproxyKey, ThumborKey
+from gateway.img.dialects import page as dialects_page
 from gateway.s3.errors import CODES
 from gateway.s3.table import OPERATIONS, Level
 from gateway.store_settings import FolderStore, S3Store
 from transforms import options_page
 
 ROOT = Path(__file__).resolve().parent.parent
+_FOREIGN = "URLs of imgproxy, thumbor and imagor"
 NOTICE = "This page is made from the code's tables by `make docs`."
 
 
@@ -26,6 +29,7 @@ def files() -> dict[str, Callable[[], str]]:
         "docs/reference/operations.md": operations_page,
         "docs/reference/errors.md": errors_page,
         "docs/reference/image-options.md": options_page.page,
+        "docs/reference/url-dialects.md": dialects_page.page,
     }
 
 
@@ -60,14 +64,16 @@ def _kind(annotation: object, name: str) -> str:
     if get_origin(annotation) is Annotated:
         return _kind(get_args(annotation)[0], name)
     if get_origin(annotation) is Mapping:
-        return "`name=options;name=options`"
+        extra = Settings.model_fields[name].json_schema_extra
+        return str(extra["form"]) if isinstance(extra, dict) and "form" in extra else "`name=options;name=options`"
     if isinstance(annotation, UnionType) and annotation != FolderStore | S3Store:
         kept = [one for one in get_args(annotation) if one is not type(None)]
         return "network" if set(kept) == set(get_args(Network)) else _kind(kept[0], name)
     if get_origin(annotation) is Literal:
         return ", ".join(f"`{value}`" for value in get_args(annotation))
     if get_origin(annotation) is tuple:
-        return f"list of {_kind(get_args(annotation)[0], name)}s"
+        kind_of_each = _kind(get_args(annotation)[0], name)
+        return f"list of {kind_of_each}" + ("" if kind_of_each.endswith("`") else "s")
     words: dict[object, str] = {
         Address: "`host:port`",
         Path: "path",
@@ -76,6 +82,8 @@ def _kind(annotation: object, name: str) -> str:
         float: "seconds" if "megapixels" not in name else "number",
         str: "host name" if name == "domain" else "text",
         FolderStore | S3Store: "table",
+        ImgproxyKey: "key",
+        ThumborKey: "key",
     }
     return words[annotation]
 
@@ -94,6 +102,7 @@ def _groups() -> Iterator[tuple[str, list[str]]]:
     titles: dict[str, Callable[[str], bool]] = {
         "Server": lambda _: True,
         "Images": lambda name: name.startswith("image_"),
+        _FOREIGN: lambda name: name.startswith(("dialect", "source_", "imgproxy_", "thumbor_")),
         "Limits": lambda name: (
             name
             in {
@@ -116,9 +125,8 @@ def _groups() -> Iterator[tuple[str, list[str]]]:
     grouped: dict[str, list[str]] = {title: [] for title in titles}
     for name in Settings.model_fields:
         grouped[next((title for title in special if titles[title](name)), "Server")].append(name)
-    yield from (
-        (title, grouped[title]) for title in ("Server", "Database, stores, Redis", "Watching", "Limits", "Images")
-    )
+    order = ("Server", "Database, stores, Redis", "Watching", "Limits", "Images", _FOREIGN)
+    yield from ((title, grouped[title]) for title in order)
 
 
 def settings_page() -> str:

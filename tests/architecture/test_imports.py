@@ -20,6 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "gateway.errors",
             "gateway.model",
             "gateway.config",
+            "gateway.dialect_settings",
             "gateway.redis_address",
             "gateway.store_settings",
         }

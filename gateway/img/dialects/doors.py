@@ -1,0 +1,106 @@
+"""Which dialect a host or a prefix speaks, and how its URLs become targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
+
+from aiohttp.web import BaseRequest
+
+from gateway.config import Settings
+from gateway.dialect_settings import DialectName
+from gateway.img.dialects import imgproxy, thumbor
+from gateway.img.dialects.imgproxy import ImgproxyRules
+from gateway.img.dialects.imgproxy_options import parse_preset
+from gateway.img.dialects.reading import Reading
+from gateway.img.dialects.signature import DialectSignature, ImgproxyKeys, Keys, ThumborKeys, UnsignedUntil
+from gateway.img.dialects.sources import Sources
+from gateway.img.dialects.thumbor import ThumborRules
+from gateway.img.signature import Signature
+from gateway.img.target import Target, make_target
+from signing.canonical import Query
+from transforms.errors import OptionError
+
+PREFIXES: dict[DialectName, str] = {"imgproxy": "imgproxy", "thumbor": "thumbor", "imagor": "thumbor"}
+"""The reserved first part of a path under which a dialect is served."""
+_CACHED_LENGTH = 1024
+
+Parse = Callable[[BaseRequest], Target]
+
+
+class Dialects:
+    """The dialects that the settings switch on."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.hosts: Final = dict(settings.dialect_hosts)
+        """The dialect that a host's root speaks; host names in lower case and without a port."""
+        self.prefixes: Final = {PREFIXES[name]: name for name in settings.dialects}
+        """The dialect behind the first part of a path."""
+        sources = Sources(settings.source_map, drop_query=settings.source_query == "drop")
+        self._imgproxy = ImgproxyRules(
+            sources,
+            {name: parse_preset(text) for name, text in settings.imgproxy_presets.items()},
+            settings.imgproxy_watermark,
+            settings.dialect_auto_format,
+        )
+        self._thumbor = ThumborRules(sources, settings.dialect_auto_format)
+        self._imgproxy_keys = ImgproxyKeys(settings.imgproxy_keys, settings.imgproxy_signature_size)
+        self._thumbor_keys = ThumborKeys(
+            settings.thumbor_keys, settings.thumbor_algorithm, settings.thumbor_signature_length
+        )
+        # What the same URL means does not change, and most requests are for few URLs.
+        self._cached = lru_cache(maxsize=4096)(self._parse)
+
+    def keys(self, dialect: DialectName) -> Keys:
+        """What its signatures are checked with."""
+        return self._imgproxy_keys if dialect == "imgproxy" else self._thumbor_keys
+
+    def read(self, dialect: DialectName, target: str) -> Reading:
+        """What a request target says, without the dialect's prefix. Raises AddressError, OptionError, LinkRefused."""
+        if dialect == "imgproxy":
+            return imgproxy.read(target.partition("?")[0], self._imgproxy)
+        return thumbor.read(target, dialect, self._thumbor)
+
+    def parser(self, dialect: DialectName, prefix: str = "") -> Parse:
+        """From a request to what it is for; `prefix` is cut off its path."""
+
+        def parse(request: BaseRequest) -> Target:
+            target = request._message.path
+            return (self._cached if len(target) <= _CACHED_LENGTH else self._parse)(dialect, prefix, target)
+
+        return parse
+
+    def _parse(self, dialect: DialectName, prefix: str, target: str) -> Target:
+        reading = self.read(dialect, target.removeprefix(prefix))
+        signature: Signature | None = None
+        if reading.signature is not None:
+            signature = DialectSignature(self.keys(dialect), reading.signature, reading.signed, reading.expires)
+        elif reading.expires is not None:
+            signature = UnsignedUntil(reading.expires)
+        path, _, query = target.partition("?")
+        return make_target(
+            reading.address,
+            reading.pairs,
+            signature,
+            raw_path=path.encode("utf-8", "surrogateescape"),
+            query=Query(query.encode("utf-8", "surrogateescape")),
+        )
+
+
+def bare_host(host: str) -> str:
+    """The name in a Host header as the settings spell it: lower case, without a port and a last dot."""
+    name = host.lower()
+    return name if name.endswith("]") else name.partition(":")[0].rstrip(".")
+
+
+def preset_problems(settings: Settings) -> list[str]:
+    """What is wrong with the presets of imgproxy, by the names of its options."""
+    dialects = Dialects(settings)
+    problems = []
+    for name in settings.imgproxy_presets:
+        try:
+            dialects.read("imgproxy", f"/unsafe/pr:{name}/plain/s3://bucket/key")
+        except OptionError as error:
+            problems.append(f"imgproxy_presets: {name}: {error}")
+    return problems

@@ -1,0 +1,119 @@
+"""A path of imgproxy: `/<signature>/<options>/plain/<source>@<extension>`, or `/<signature>/<options>/<base64>.<extension>`.
+
+The path is cut as sent; only the source and a file name are decoded. A query is no part of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Final
+
+from gateway.img.dialects.arguments import base64_text, refuse, unescaped_text, unsupported
+from gateway.img.dialects.imgproxy_options import RESIZING_TYPES, Asked, ParsedPreset, apply
+from gateway.img.dialects.imgproxy_pairs import pairs_of
+from gateway.img.dialects.reading import Pair, Reading
+from gateway.img.dialects.sources import Sources
+from gateway.img.target import AddressError, ImageByKey
+
+UNSIGNED = ("unsafe", "insecure", "_")
+"""What stands in the signature's place of a URL that has none."""
+DEFAULT_PRESET = "default"
+"""The preset that every URL begins with, where there is one."""
+_COLLAPSED = re.compile(r"(/plain/[A-Za-z0-9]+):/(?!/)")
+_LOCAL = "/plain/local"
+_EXTENSIONS = {"jpeg": "jpg"}
+
+
+@dataclass(frozen=True, slots=True)
+class ImgproxyRules:
+    """What imgproxy has in its configuration and we in our settings."""
+
+    sources: Sources
+    presets: Mapping[str, ParsedPreset] = field(default_factory=dict)
+    watermark: str | None = None
+    auto_format: bool = False
+
+
+def read(path: str, rules: ImgproxyRules) -> Reading:
+    """A raw path without the dialect's prefix and without a query. Raises AddressError and OptionError."""
+    signature, slash, rest = path.removeprefix("/").partition("/")
+    if not slash or not signature or not rest:
+        raise AddressError("The path is /<signature>/<options>/plain/<source>@<extension>.", missing=True)
+    rest = "/" + _whole_schemes(rest)
+    asked, parts = _options(rest, rules)
+    source, extension = _source(parts)
+    if extension and not asked.raw:
+        apply(asked, "format", (extension,))
+    address = rules.sources.locate(source)
+    pairs = pairs_of(
+        asked,
+        watermark=rules.watermark,
+        locate=lambda text: _object(rules.sources.locate(text)),
+        auto_format=rules.auto_format,
+    )
+    return Reading(
+        dialect="imgproxy",
+        source=source,
+        address=address,
+        pairs=(*pairs, *_delivery(asked, address)),
+        signature=None if signature in UNSIGNED else signature,
+        signed=(rest.encode("utf-8", "surrogateescape"),),
+        expires=asked.expires,
+    )
+
+
+def _whole_schemes(rest: str) -> str:
+    """The path with the slashes of `scheme://` that proxies on the way have made one."""
+
+    def whole(match: re.Match[str]) -> str:
+        return match[1] + (":///" if match[1] == _LOCAL else "://")
+
+    return _COLLAPSED.sub(whole, "/" + rest, count=1)[1:]
+
+
+def _options(rest: str, rules: ImgproxyRules) -> tuple[Asked, list[str]]:
+    """What is asked, and the parts of the path behind it."""
+    parts = rest[1:].split("/")
+    if parts[0] in RESIZING_TYPES:
+        raise unsupported(parts[0], "options as name:value; imgproxy's basic URLs ended with its version 3")
+    asked = Asked(presets=rules.presets)
+    if DEFAULT_PRESET in rules.presets:
+        apply(asked, "preset", (DEFAULT_PRESET,))
+    for index, part in enumerate(parts):
+        name, *arguments = part.split(":")
+        if not arguments:
+            return asked, parts[index:]
+        apply(asked, name, arguments)
+    return asked, []
+
+
+def _source(parts: list[str]) -> tuple[str, str]:
+    """The source, decoded, and the extension behind it, empty where there is none."""
+    if len(parts) > 1 and parts[0] == "plain":
+        encoded, *extensions = "/".join(parts[1:]).split("@")
+        decode = unescaped_text
+    elif parts and parts[0] == "enc":
+        raise unsupported("enc", "a source that is not encrypted")
+    else:
+        encoded, *extensions = "".join(parts).split(".")
+        decode = base64_text
+    if not encoded:
+        raise AddressError("The path names no source.", missing=True)
+    if len(extensions) > 1:
+        raise refuse("source", "one extension behind it")
+    return decode("source", encoded), extensions[0] if extensions else ""
+
+
+def _delivery(asked: Asked, address: ImageByKey) -> list[Pair]:
+    if not asked.attachment:
+        return []
+    own = PurePosixPath(address.key.decode("utf-8"))
+    extension: Final = "." + _EXTENSIONS.get(asked.format, asked.format) if asked.format else own.suffix
+    return [("dl", (asked.filename or own.stem) + extension)]
+
+
+def _object(address: ImageByKey) -> str:
+    return f"{address.bucket}/{address.key.decode('utf-8')}"
