@@ -92,7 +92,7 @@ def tiff(size: Size = (320, 213), seed: int = 1) -> bytes:
 
 
 def bmp(size: Size = (64, 48)) -> bytes:
-    """A BMP: an image that is recognised and not read."""
+    """A BMP."""
     return encoded(photo(size), "BMP")
 
 
@@ -105,10 +105,48 @@ def heic(size: Size = (320, 212), seed: int = 1) -> bytes:
     return buffer.getvalue()
 
 
+def jxl(size: Size = (320, 213), seed: int = 1) -> bytes:
+    """A JPEG XL; needs pillow-jxl-plugin."""
+    import pillow_jxl  # noqa: F401 tells Pillow of it
+
+    return encoded(photo(size, seed), "JXL", quality=80, effort=3)
+
+
+def pdf(size: Size = (320, 213), pages: int = 2) -> bytes:
+    """A document of photographs, one a page; the pages have the photographs' size in points."""
+    sheets = [photo(size, seed) for seed in range(1, pages + 1)]
+    return encoded(sheets[0], "PDF", save_all=True, append_images=sheets[1:])
+
+
+def svg(size: Size = (200, 100), inside: str = "") -> bytes:
+    """A drawing: red on the left, nothing on the right, and what is `inside`."""
+    width, height = size
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="{width}" '
+        f'height="{height}"><rect width="{width // 2}" height="{height}" fill="#f00"/>{inside}</svg>'
+    ).encode()
+
+
+def webp_animated(size: Size = (90, 60), frames: int = 3, duration: int = 100) -> bytes:
+    """The frames of `gif_animated`."""
+    images = _coloured(size, frames)
+    return encoded(images[0], "WEBP", save_all=True, append_images=images[1:], loop=0, duration=duration, lossless=True)
+
+
+def tiff_pages(size: Size = (80, 60), pages: int = 3) -> bytes:
+    """Pages of one colour each, as the frames of `gif_animated`; each a pixel wider than the one before."""
+    images = [image.resize((size[0] + number, size[1])) for number, image in enumerate(_coloured(size, pages))]
+    return encoded(images[0], "TIFF", save_all=True, append_images=images[1:])
+
+
+def _coloured(size: Size, frames: int) -> list[Image.Image]:
+    colours = ((255, 0, 0), (0, 255, 0), (0, 0, 255))
+    return [Image.new("RGB", size, colours[number % 3]) for number in range(frames)]
+
+
 def gif_animated(size: Size = (90, 60), frames: int = 3) -> bytes:
     """Frames of one colour each: red, green, blue and again."""
-    colours = ((255, 0, 0), (0, 255, 0), (0, 0, 255))
-    images = [Image.new("RGB", size, colours[number % 3]) for number in range(frames)]
+    images = _coloured(size, frames)
     return encoded(images[0], "GIF", save_all=True, append_images=images[1:], loop=0, duration=100)
 
 
@@ -225,7 +263,10 @@ ORDINARY: dict[str, Callable[[], bytes]] = {
     "avif": avif,
     "tiff": tiff,
 }
-"""A well-made file of each format that is always read."""
+"""A well-made file of each format that libvips reads and that holds pixels."""
+
+EVERY: dict[str, Callable[[], bytes]] = {**ORDINARY, "bmp": bmp, "heic": heic, "svg": svg, "jxl": jxl, "pdf": pdf}
+"""A well-made file of each format of the table."""
 
 
 def _png(header: bytes, data: bytes) -> bytes:

@@ -31,7 +31,7 @@ def estimate(header: Header, options: Options, variant: str, limits: Limits, *, 
         limits.check_animation(header.width, header.height, frames)
     geometry = _dearest(original or (header.width, header.height), options, limits)
     if frames > 1:
-        limits.check_animation(*geometry.result, frames)
+        limits.check_animated_output(*geometry.result, frames)
     out_megapixels = _megapixels(geometry.result)
     in_megapixels = header.pixels / 1e6
     shrinks = header.format.name in _SHRINKS_AT_LOAD and options.trim is None

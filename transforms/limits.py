@@ -22,7 +22,9 @@ class Limits:
     frames: int = 1_000
     """Frames of an animation that stays one."""
     animation_pixels: int = 50_000_000
-    """Width times height times frames of an animation, as stored and as the result."""
+    """Width times height times frames of a stored animation that stays one."""
+    animation_output_pixels: int = 20_000_000
+    """The same of an animation that is made: encoders take half a second a megapixel, and longer for GIF."""
 
     def check_bytes(self, size: int) -> None:
         """Raises TooLarge for a stored image of `size` bytes that is beyond the limit."""
@@ -38,9 +40,13 @@ class Limits:
         _check("output_pixels", width * height, self.output_pixels)
 
     def check_animation(self, width: int, height: int, frames: int) -> None:
-        """Raises TooLarge for an animation (stored, or the result) of so many frames of these pixels."""
+        """Raises TooLarge for a stored animation of so many frames of these pixels that is beyond a limit."""
         _check("frames", frames, self.frames)
         _check("animation_pixels", width * height * frames, self.animation_pixels)
+
+    def check_animated_output(self, width: int, height: int, frames: int) -> None:
+        """Raises TooLarge for an animation to be made that is beyond the limit."""
+        _check("animation_output_pixels", width * height * frames, self.animation_output_pixels)
 
     def as_dict(self) -> dict[str, int]:
         """The bounds by name, as they travel to the render broker."""

@@ -82,7 +82,14 @@ Parse = Callable[[BaseRequest], Target]
 def limits_of(settings: Settings) -> Limits:
     """The bounds on images that the settings give."""
     pixels = int(settings.image_max_megapixels * 1_000_000)
-    return Limits(source_bytes=settings.image_max_bytes, source_pixels=pixels, output_pixels=pixels)
+    return Limits(
+        source_bytes=settings.image_max_bytes,
+        source_pixels=pixels,
+        output_pixels=pixels,
+        frames=settings.image_max_frames,
+        animation_pixels=int(settings.image_max_animation_megapixels * 1_000_000),
+        animation_output_pixels=int(settings.image_max_animated_output_megapixels * 1_000_000),
+    )
 
 
 def parse_native(request: BaseRequest) -> Target:

@@ -104,7 +104,7 @@ def _option(error: Exception) -> ImageError:
 
 def _too_large(error: Exception) -> ImageError:
     assert isinstance(error, transforms.TooLarge)
-    return ImageError("ResultTooLarge" if error.limit == "output_pixels" else "ImageTooLarge", str(error))
+    return ImageError("ResultTooLarge" if "output" in error.limit else "ImageTooLarge", str(error))
 
 
 def _unavailable(error: Exception) -> ImageError:

@@ -3,8 +3,9 @@
 Layers, each independent of the others and each named when it is missing:
 
     network    an own, empty network namespace
-    landlock   no path of the file system can be opened (Linux 5.13)
-    seccomp    no sockets, no programs, no new processes, no tracing, no mounts, no opening of files
+    landlock   no path of the file system can be opened but for reading below the folder of fonts (Linux 5.13)
+    seccomp    no sockets, no programs, no new processes, no tracing, no mounts, no opening of files; for reading where
+               Landlock says which
 
 `leave_network` comes first (a process with threads cannot do it), `close_files` and `filter_calls` after everything is
 imported. Resource limits are set for each job by `limit_resources`.
@@ -19,6 +20,7 @@ import platform
 import resource
 import signal
 import struct
+from collections.abc import Sequence
 
 LAYERS = ("network", "landlock", "seccomp")
 
@@ -26,13 +28,20 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _CLONE_NEWUSER, _CLONE_NEWNET, _CLONE_THREAD = 0x10000000, 0x40000000, 0x00010000
-_LANDLOCK_CREATE_RULESET, _LANDLOCK_RESTRICT_SELF, _SECCOMP = 444, 446, {"x86_64": 317, "aarch64": 277}
+_LANDLOCK_CREATE_RULESET, _LANDLOCK_ADD_RULE, _LANDLOCK_RESTRICT_SELF = 444, 445, 446
+_LANDLOCK_PATH_BENEATH, _LANDLOCK_READ = 1, 1 << 2 | 1 << 3
+_SECCOMP = {"x86_64": 317, "aarch64": 277}
 _SECCOMP_SET_MODE_FILTER, _SECCOMP_FILTER_FLAG_TSYNC = 1, 1
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _LOAD, _EQUAL, _ANY_BIT, _AT_LEAST, _RETURN = 0x20, 0x15, 0x45, 0x35, 0x06
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _CLONE = {"x86_64": 56, "aarch64": 220}
 _CLONE3 = 435
+_ARGUMENT = 16
+"""Where the arguments start in struct seccomp_data, 8 bytes each; flags are in the lower half."""
+_OPENS: dict[str, dict[int, int]] = {"x86_64": {2: 1, 257: 2}, "aarch64": {56: 2}}
+"""`open` and `openat`, and which of their arguments has the flags."""
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | (os.O_TMPFILE & ~os.O_DIRECTORY)
 
 # Numbers: the kernel's tables for each architecture (arch/x86/entry/syscalls/syscall_64.tbl, asm-generic/unistd.h).
 _DENIED: dict[str, tuple[int, ...]] = {
@@ -80,8 +89,11 @@ def leave_network() -> bool:
     return any(_libc.unshare(flags) == 0 for flags in (_CLONE_NEWNET, _CLONE_NEWUSER | _CLONE_NEWNET))
 
 
-def close_files() -> bool:
-    """Takes away every right on the file system by path; open descriptors stay. False without Landlock."""
+def close_files(readable: Sequence[str] = ()) -> bool:
+    """Takes away every right on the file system by path, but to read below the folders `readable`.
+
+    Open descriptors stay. False without Landlock: then nothing has changed.
+    """
     version = _libc.syscall(_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), 1)
     if version < 1:
         return False
@@ -91,17 +103,35 @@ def close_files() -> bool:
     if ruleset < 0:
         return False
     try:
+        for folder in readable:
+            _allow_reading(ruleset, folder)
         return bool(_libc.syscall(_LANDLOCK_RESTRICT_SELF, ruleset, 0) == 0)
     finally:
         os.close(ruleset)
 
 
-def filter_calls() -> bool:
-    """Denies the system calls of the table above to all threads. False where the kernel or the machine is unknown."""
+def _allow_reading(ruleset: int, folder: str) -> None:
+    try:
+        fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        # There is nothing to read.
+        return
+    try:
+        rule = struct.pack("=Qi", _LANDLOCK_READ, fd)
+        _libc.syscall(_LANDLOCK_ADD_RULE, ruleset, _LANDLOCK_PATH_BENEATH, rule, 0)
+    finally:
+        os.close(fd)
+
+
+def filter_calls(*, reading: bool = False) -> bool:
+    """Denies the system calls of the table above to all threads. False where the kernel or the machine is unknown.
+
+    `reading`: files may be opened for that alone; only where Landlock says which.
+    """
     machine = platform.machine()
     if machine not in _DENIED:
         return False
-    program = _filter(machine)
+    program = _filter(machine, reading)
     buffer = ctypes.create_string_buffer(program, len(program))
     # struct sock_fprog: the number of instructions, then (after padding) where they are.
     prog = struct.pack("@HxxxxxxQ", len(program) // 8, ctypes.addressof(buffer))
@@ -123,9 +153,10 @@ def address_space() -> int:
         return int(statm.read().split()[0]) * resource.getpagesize()
 
 
-def _filter(machine: str) -> bytes:
+def _filter(machine: str, reading: bool) -> bytes:
     """A classic BPF program over struct seccomp_data: number at 0, architecture at 4, first argument at 16."""
-    denied = sorted(_DENIED[machine])
+    opens = _OPENS[machine] if reading else {}
+    denied = sorted(set(_DENIED[machine]) - set(opens))
     rules = [
         _step(_LOAD, 4),
         _step(_EQUAL, _AUDIT_ARCH[machine], 1, 0),
@@ -137,12 +168,20 @@ def _filter(machine: str) -> bytes:
     ]
     for number in denied:
         rules += [_step(_EQUAL, number, 0, 1), _step(_RETURN, _ERRNO | errno.EPERM)]
+    for number, flags in opens.items():
+        rules += [
+            _step(_EQUAL, number, 0, 4),
+            _step(_LOAD, _ARGUMENT + 8 * flags),
+            _step(_ANY_BIT, _WRITING, 0, 1),
+            _step(_RETURN, _ERRNO | errno.EPERM),
+            _step(_RETURN, _ALLOW),
+        ]
     rules += [
         # Its flags are behind a pointer, so threads are made with clone: libc falls back to it.
         _step(_EQUAL, _CLONE3, 0, 1),
         _step(_RETURN, _ERRNO | errno.ENOSYS),
         _step(_EQUAL, _CLONE[machine], 0, 3),
-        _step(_LOAD, 16),
+        _step(_LOAD, _ARGUMENT),
         _step(_ANY_BIT, _CLONE_THREAD, 1, 0),
         _step(_RETURN, _ERRNO | errno.EPERM),
         _step(_RETURN, _ALLOW),

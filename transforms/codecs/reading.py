@@ -9,7 +9,7 @@ from typing import Any
 import pyvips
 
 from transforms.codecs import bmp, heic, jxl, pdf, svg
-from transforms.errors import DecodeFailed, OptionError
+from transforms.errors import DecodeFailed
 from transforms.formats import Format
 
 _NO_MEMORY = re.compile("out of memory|allocat", re.IGNORECASE)
@@ -31,14 +31,12 @@ def open_picture(data: bytes, kind: Format, *, page: int = 1, frames: int = 1, *
     """The picture, in general not decoded yet; with `frames` above 1 all of them on top of each other.
 
     `settings` are those of the reader that make it smaller (`shrink`, `scale`). Raises UnsupportedFormat where an extra
-    is missing, DecodeFailed for a broken file, OptionError for a page that it does not have.
+    is missing, DecodeFailed for a broken file, OptionError for a page that a PDF does not have.
     """
     if kind.name == "pdf":
         settings["page"] = page
     elif kind.name in _PAGED:
         settings |= {"n": -1} if frames > 1 else {"page": page - 1}
-    elif page != 1:
-        raise OptionError("page", "1: the image has one page", "does not exist")
     try:
         if kind.name in _OTHERS:
             return _OTHERS[kind.name](data, **settings)

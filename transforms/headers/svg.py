@@ -31,7 +31,8 @@ _LARGEST = 1e9
 
 def size(source: Source) -> Size:
     """Size in pixels of CSS, 96 an inch, rounded up."""
-    found = _ROOT.search(source.window(0))
+    text = source.window(0)
+    found = _ROOT.match(text, _start_of_root(text))
     if found is None:
         raise DecodeFailed("The SVG has no root element.")
     attributes: dict[str, str] = {}
@@ -39,6 +40,25 @@ def size(source: Source) -> Size:
         attributes.setdefault(name.decode(), (double or single).decode("utf-8", "replace"))
     width, height = sides(attributes.get("width"), attributes.get("height"), attributes.get("viewBox"))
     return Size(-int(-width // 1), -int(-height // 1), alpha=True)
+
+
+def _start_of_root(text: bytes) -> int:
+    """Where the first element starts: after declarations, comments and the document type."""
+    at = 0
+    while True:
+        at = text.find(b"<", at)
+        opening = text[at : at + 4]
+        closing = (
+            b"?>" if opening[:2] == b"<?" else b"-->" if opening == b"<!--" else b">" if opening[:2] == b"<!" else b""
+        )
+        if at < 0 or not closing:
+            return max(at, 0)
+        end = text.find(closing, at)
+        if closing == b">" and b"[" in text[at:end]:
+            end = text.find(b">", text.find(b"]", at))
+        if end < 0:
+            return 0
+        at = end + len(closing)
 
 
 def sides(width: str | None, height: str | None, view_box: str | None) -> tuple[float, float]:

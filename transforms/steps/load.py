@@ -8,6 +8,7 @@ from dataclasses import replace
 import pyvips
 
 from transforms.codecs.reading import failed, open_picture
+from transforms.errors import OptionError
 from transforms.headers import Source, read_header
 from transforms.limits import Limits
 from transforms.negotiate import frames_shown
@@ -30,6 +31,8 @@ def load(data: bytes, request: Request) -> tuple[Iterator[pyvips.Image], Work]:
     frames = frames_shown(request.header, options, request.variant, request.original_format)
     if frames > 1:
         request.limits.check_animation(request.header.width, request.header.height, frames)
+    if kind.name != "pdf" and options.page > request.header.frames:
+        raise OptionError("page", f"a page from 1 to {request.header.frames}", "does not exist")
     image = open_picture(data, kind, page=options.page, frames=frames)
     # The decoder's own opinion of the header counts as well as ours.
     height = image.get_page_height() if frames > 1 else image.height
@@ -38,7 +41,7 @@ def load(data: bytes, request: Request) -> tuple[Iterator[pyvips.Image], Work]:
     work = begin(request, (image.width, height), _orientation(image))
     if frames > 1:
         request.limits.check_animation(image.width, height, frames)
-        request.limits.check_animation(*work.upright.result, frames)
+        request.limits.check_animated_output(*work.upright.result, frames)
         work = replace(work, timing=_timing(image, frames))
     image, work = _scaled(data, image, work, frames)
     return _frames(image, frames), work

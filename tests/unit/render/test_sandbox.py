@@ -55,6 +55,27 @@ def test_seccomp_denies_files_sockets_and_processes() -> None:
     assert _try("filter_calls", "open,create,inet,unix,fork,exec,kill,unlink,pidfd") == "works"
 
 
+def test_a_folder_can_stay_readable_and_nothing_else() -> None:
+    program = (
+        "import os; from gateway.render import sandbox\n"
+        "folder = os.path.dirname(os.__file__)\n"
+        "sandbox.forbid_privileges()\n"
+        "if not sandbox.close_files([folder, '/no/such/folder']): raise SystemExit(print('missing'))\n"
+        "sandbox.filter_calls(reading=True)\n"
+        "print(len(open(os.__file__).read()) > 100, len(os.listdir(folder)) > 9)\n"
+        "def refused(*arguments):\n"
+        "    try: os.close(os.open(*arguments))\n"
+        "    except PermissionError: return True\n"
+        "print(refused('/etc/passwd', os.O_RDONLY), refused(os.__file__, os.O_RDWR), refused(os.__file__, os.O_WRONLY),\n"
+        "      refused(folder + '/new', os.O_CREAT), refused(folder, os.O_TMPFILE | os.O_RDWR),\n"
+        "      refused(folder + '/..' * 30 + '/etc/passwd', os.O_RDONLY), refused(os.__file__, os.O_APPEND))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    if done.stdout.strip() == "missing":
+        pytest.skip("this kernel has no Landlock")
+    assert done.stdout.split() == ["True"] * 9, done.stdout
+
+
 def test_landlock_denies_paths() -> None:
     outcome = _try("close_files", "open,create")
     if outcome == "missing":

@@ -42,7 +42,7 @@ def test_the_epoch_tells_what_renders(monkeypatch: pytest.MonkeyPatch) -> None:
         codec_epoch.cache_clear()
 
 
-@pytest.mark.parametrize("name", [name for name in OUTPUT_FORMATS if name != "jpeg"])
+@pytest.mark.parametrize("name", list(EFFORTS))
 def test_effort_falls_with_pixels_and_never_runs_out(name: str) -> None:
     bounds = [bound for bound, _ in EFFORTS[name]]
     assert bounds == sorted(bounds)

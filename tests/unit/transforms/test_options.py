@@ -130,7 +130,7 @@ def test_different_renditions_differ(one: str, other: str) -> None:
     [
         ("w:0", "w"), ("w:16385", "w"), ("w:", "w"), ("w:-1", "w"), ("w:1.5", "w"), ("w:1e3", "w"), ("w:٣", "w"),
         ("w: 5", "w"), ("w:5\n", "w"), ("h:99999999999999999999", "h"), ("width:x", "width"),
-        ("fit:stretch", "fit"), ("fit:Cover", "fit"), ("q:0", "q"), ("q:101", "q"), ("f:heic", "f"), ("f:svg", "f"),
+        ("fit:stretch", "fit"), ("fit:Cover", "fit"), ("q:0", "q"), ("q:101", "q"), ("f:heic", "f"), ("f:bmp", "f"),
         ("dpr:0.5", "dpr"), ("dpr:4.1", "dpr"), ("dpr:.5", "dpr"), ("dpr:1.", "dpr"), ("dpr:nan", "dpr"),
         ("bg:#fff", "bg"), ("bg:12345", "bg"), ("bg:mauve", "bg"), ("blur:0.1", "blur"), ("blur:101", "blur"),
         ("rotate:361", "rotate"), ("rotate:x", "rotate"), ("flip:", "flip"), ("flip:hh", "flip"),

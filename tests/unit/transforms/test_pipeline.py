@@ -206,7 +206,7 @@ def test_other_kinds_of_pixels(mode: str) -> None:
 
 def test_the_first_frame_of_an_animation() -> None:
     assert near(opened(images.gif_animated(), "f:png").convert("RGB").getpixel((9, 9)), RED)
-    assert getattr(opened(images.gif_animated(), "w:30"), "n_frames", 1) == 1
+    assert getattr(opened(images.gif_animated(), "w:30,still:1"), "n_frames", 1) == 1
 
 
 def test_blur_blurs_the_picture_and_not_its_padding() -> None:
@@ -289,9 +289,7 @@ def test_sizes_in_bytes_and_sides_of_the_result_are_bounded() -> None:
         render(images.png((40, 40)), parse_compact("w:16384,h:16384,fit:cover,up:1"))
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"hello", b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>", b"%PDF-1.4"]
-)
+@pytest.mark.parametrize("data", [b"", b"hello", b"<html><svg/></html>", b"%!PS-Adobe"])
 def test_not_an_image(data: bytes) -> None:
     with pytest.raises(NotAnImage):
         render(data, parse_compact(""))
@@ -303,11 +301,6 @@ def test_heic_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(UnsupportedFormat, match=r"pixgate\[heif\]"):
         render(data, parse_compact("w:100"))
-
-
-def test_a_known_format_that_nothing_reads() -> None:
-    with pytest.raises(UnsupportedFormat, match="bmp"):
-        render(images.bmp(), parse_compact(""))
 
 
 def test_loaders_that_are_not_ours_are_blocked() -> None:
