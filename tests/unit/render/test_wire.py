@@ -88,6 +88,7 @@ _FACTS: list[Exception] = [
     transform_errors.OptionError("w", "a number", "is unknown"),
     transform_errors.NotAnImage(),
     transform_errors.UnsupportedFormat("heic", "heif"),
+    transform_errors.MissingExtra("The gravity `face`", "faces"),
     transform_errors.TooLarge("source_pixels", 9, 8),
     transform_errors.DecodeFailed("broken"),
     render_errors.RenderBusy(7),
