@@ -262,13 +262,15 @@ def test_a_link_is_signed_with_the_root_key_by_default(run: Run, monkeypatch: py
     ("link", "message"),
     [
         ("/photos/a.jpg", "begins with /img/"),
-        ("/img/a?sig=x", "sig is added by signing"),
-        ("/img/a?w=%zz", "Option 'w' is malformed"),
-        ("/img/photos/100%.jpg?w=3", "a percent sign is written %25"),
+        ("/img/photos/a?sig=x", "exp, kid and sig are added by signing"),
+        ("/img/nowhere", "no image id"),
+        ("/img/w_wide/photos/a", "a whole number from 1"),
+        ("/img/photos/a?w=%zz", "Option 'w' is malformed"),
+        ("/img/photos/100%.jpg?w=3", "A percent sign is written %25"),
         ("/img/photos/%ff.jpg?w=3", "in UTF-8"),
-        ("/img/a?w=wide", "a whole number from 1"),
-        ("/img/a?w=3&width=4", "is repeated"),
-        ("/img/a?size=3", "Option 'size' is unknown"),
+        ("/img/photos/a?w=wide", "a whole number from 1"),
+        ("/img/photos/a?w=3&width=4", "is repeated"),
+        ("/img/photos/a?size=3", "Option 'size' is unknown"),
     ],
 )
 def test_what_cannot_be_signed(run: Run, monkeypatch: pytest.MonkeyPatch, link: str, message: str) -> None:
