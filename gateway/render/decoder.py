@@ -7,7 +7,6 @@ It ends when the broker does.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import socket
@@ -62,15 +61,12 @@ def prepare(fonts: str) -> tuple[dict[str, Any], Make, int, bool]:
     if sandbox.leave_network():
         layers.append("network")
     from gateway.render.makers import make
-    from transforms.codecs import faces
-    from transforms.codecs import fonts as font_files
-    from transforms.codecs.vips import check_bundled_vips
+    from transforms.codecs import vips
+    from transforms.codecs.preload import preload
 
-    version = check_bundled_vips()
-    faces.prepare()
-    readable = font_files.prepare(fonts)
-    with contextlib.suppress(ImportError):
-        import pillow_heif  # noqa: F401 loaded while files can still be opened
+    version = vips.check_bundled_vips()
+    vips.prepare()
+    readable = preload(fonts)
     idle = sandbox.address_space()
     closed = sandbox.close_files(readable)
     if closed:

@@ -15,6 +15,9 @@ _ENVIRONMENT = {
     # Intermediate images stay in memory, which is bounded; a decoder can open no file.
     "VIPS_DISC_THRESHOLD": "64g",
     "MALLOC_ARENA_MAX": "2",
+    # Libraries that would start a thread a core as they load.
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
     "LC_ALL": "C.UTF-8",
     "PYTHONUTF8": "1",
 }

@@ -7,7 +7,7 @@ import io
 import pyvips
 from PIL import Image, ImageFile
 
-from transforms.codecs.pixels import image_of
+from transforms.codecs.pixels import BROKEN, image_of
 from transforms.errors import DecodeFailed
 
 _BANDS = {"L": 1, "RGB": 3, "RGBA": 4}
@@ -23,5 +23,5 @@ def load(data: bytes) -> pyvips.Image:
             picture.load()
             plain = picture if picture.mode in _BANDS else picture.convert("L" if picture.mode == "1" else "RGB")
             return image_of(plain.tobytes(), plain.size, _BANDS[plain.mode])
-    except (ValueError, KeyError, IndexError, EOFError, SyntaxError, OSError, OverflowError) as error:
+    except BROKEN as error:
         raise DecodeFailed(f"The BMP image is truncated or broken: {error}.") from None

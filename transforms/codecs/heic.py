@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyvips
 
-from transforms.codecs.pixels import image_of
+from transforms.codecs.pixels import BROKEN, image_of
 from transforms.errors import DecodeFailed, UnsupportedFormat
 
 _BANDS = {"RGB": 3, "RGBA": 4, "RGBa": 4, "L": 1}
@@ -24,7 +24,7 @@ def load(data: bytes) -> pyvips.Image:
         heif = pillow_heif.open_heif(data, convert_hdr_to_8bit=True)
         bands = _BANDS[heif.mode]
         rows = bytes(heif.data)
-    except (ValueError, KeyError, RuntimeError, EOFError, SyntaxError, OSError) as error:
+    except BROKEN as error:
         raise DecodeFailed(f"The HEIC image is broken: {error}.") from None
     image = image_of(rows, heif.size, bands, stride=heif.stride, profile=heif.info.get("icc_profile"))
     return image.unpremultiply().cast("uchar") if heif.mode == "RGBa" else image

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyvips
 
-from transforms.codecs.pixels import image_of
+from transforms.codecs.pixels import BROKEN, image_of
 from transforms.errors import DecodeFailed, OptionError, TooLarge, UnsupportedFormat
 from transforms.headers.pdf import PIXELS_PER_POINT
 
@@ -38,7 +38,7 @@ def load(data: bytes, *, page: int = 1, scale: float = 1.0) -> pyvips.Image:
                 raise TooLarge("source_pixels", round(width * height), _MOST_PIXELS)
             bitmap = sheet.render(scale=pixels, rev_byteorder=True)
             rows = bytes(bitmap.buffer)
-        except pypdfium2.PdfiumError as error:
+        except BROKEN as error:
             raise DecodeFailed(f"The page of the PDF is broken: {error}.") from None
         return image_of(rows, (bitmap.width, bitmap.height), 3, stride=bitmap.stride)
     finally:

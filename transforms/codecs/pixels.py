@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+import struct
+
 import pyvips
+
+BROKEN = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""What libraries of others raise over a broken file; want of memory is no fault of the file for certain."""
 
 _INTERPRETATIONS = {"uchar": ("b-w", "srgb"), "ushort": ("grey16", "rgb16"), "float": ("b-w", "scrgb")}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from transforms.errors import DecodeFailed
 from transforms.headers.source import MAX_COUNTED, Size, Source
 
-_FEWEST_BYTES_OF_BLOCK = 128
-"""Blocks that are looked at: one for so many bytes of the file. Encoders fill them, to 255 bytes."""
+_BLOCKS, _BYTES_A_BLOCK = 65_536, 128
+"""Blocks that are looked at: so many, and one more for so many bytes of the file. Encoders fill them, to 255 bytes."""
 
 
 def size(source: Source) -> Size:
@@ -48,7 +48,7 @@ class _Blocks:
         self._source = source
         self._at = at
         self._window, self._start = b"", 0
-        self._left = 4096 + source.size // _FEWEST_BYTES_OF_BLOCK
+        self._left = _BLOCKS + source.size // _BYTES_A_BLOCK
 
     def byte(self) -> int | None:
         found = self.bytes(1)

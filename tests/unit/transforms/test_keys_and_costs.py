@@ -11,7 +11,7 @@ from transforms.cost import estimate
 from transforms.effort import EFFORTS, effort
 from transforms.epoch import codec_epoch, derivative_key
 from transforms.errors import TooLarge
-from transforms.formats import FORMATS, OUTPUT_FORMATS
+from transforms.formats import FORMATS
 from transforms.headers import Header
 from transforms.limits import Limits
 from transforms.options import parse_compact

@@ -1,0 +1,160 @@
+"""Hostile files at a real broker with its decoders: a fact or a picture, the decoder alive, memory and time bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from gateway.render.client import RenderClient, RenderRequest, Rendition, memory_segment
+from gateway.render.launch import start_broker
+from gateway.render.settings import BrokerSettings
+from tests import hostile_images, images
+from transforms.epoch import derivative_key
+from transforms.errors import SourceError, TooLarge
+from transforms.options import parse_compact
+
+DECODERS = 2
+PEAK_BYTES = 700 << 20
+"""What a decoder may have taken at its worst; an idle one has some 120 MB, and 50 megapixels are 200 MB."""
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    path = str(tmp_path_factory.mktemp("broker") / "render.sock")
+    process: subprocess.Popen[bytes] = start_broker(
+        BrokerSettings(path, decoders=DECODERS, jobs_per_decoder=1_000_000, queue_jobs=10_000, queue_ms=10_000_000)
+    )
+    yield path
+    process.terminate()
+    process.wait(30)
+
+
+@pytest.fixture
+async def client(broker: str) -> AsyncIterator[RenderClient]:
+    client = RenderClient(broker, connect_seconds=30)
+    yield client
+    await client.close()
+
+
+async def outcome(client: RenderClient, data: bytes, options: str = "w:40") -> Rendition | SourceError:
+    canonical = parse_compact(options).canonical()
+    key = derivative_key(hashlib.sha256(data).digest(), canonical, "")
+    try:
+        return await client.render(RenderRequest(key, canonical, "", [memory_segment([data])]))
+    except SourceError as fact:
+        return fact
+
+
+async def lives(client: RenderClient) -> tuple[int, int]:
+    """How many decoders have died or been killed so far."""
+    decoders = (await client.stats())["decoders"]
+    return decoders["crashed"], decoders["killed"]
+
+
+async def peak(client: RenderClient) -> int:
+    """The most memory that a decoder has had, in bytes."""
+    found = 0
+    for pid in (await client.stats())["decoders"]["pids"]:
+        for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                found = max(found, int(line.split()[1]) * 1024)
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("name", images.EVERY)
+async def test_every_format_is_read_in_the_sandbox(client: RenderClient, name: str) -> None:
+    made = await outcome(client, images.EVERY[name]())
+    assert isinstance(made, Rendition), made
+    assert Image.open(io.BytesIO(made.data)).width == 40
+
+
+async def test_text_of_a_drawing_is_drawn_in_the_sandbox(client: RenderClient) -> None:
+    drawing = hostile_images.svg("<text x='2' y='30' font-size='30' fill='blue'>WWW</text>")
+    made = await outcome(client, drawing, "f:png")
+    assert isinstance(made, Rendition)
+    if (await client.stats())["sandbox_missing"]:
+        pytest.skip("without Landlock no font can be opened")
+    colours = Image.open(io.BytesIO(made.data)).convert("RGBA").getcolors(100_000) or []
+    assert sum(count for count, (red, _, blue, alpha) in colours if blue > 200 > red and alpha > 200) > 100
+
+
+@pytest.mark.parametrize("name", hostile_images.REFUSED)
+async def test_it_is_refused(client: RenderClient, name: str) -> None:
+    before = await lives(client)
+    made = await outcome(client, hostile_images.REFUSED[name]())
+    assert isinstance(made, SourceError), made
+    assert await lives(client) == before
+    assert await peak(client) < PEAK_BYTES
+
+
+@pytest.mark.parametrize("name", hostile_images.HARMLESS)
+async def test_it_is_only_a_picture(client: RenderClient, name: str) -> None:
+    before = await lives(client)
+    made = await outcome(client, hostile_images.HARMLESS[name]())
+    assert isinstance(made, Rendition), made
+    assert not any(word in made.data for word in (b"script", b"alert", b"PK\x05\x06", b"127.0.0.1", b"passwd"))
+    assert await lives(client) == before
+
+
+@pytest.mark.parametrize("name", [name for name in hostile_images.HARMLESS if name.startswith("svg")])
+async def test_a_drawing_is_passed_through_without_what_is_active(client: RenderClient, name: str) -> None:
+    made = await outcome(client, hostile_images.HARMLESS[name](), "f:svg")
+    assert isinstance(made, Rendition), made
+    assert made.media_type == "image/svg+xml"
+    for word in (b"script", b"alert", b"onload", b"foreign", b"iframe", b"animate", b"127.0.0.1", b"passwd", b"import"):
+        assert word not in made.data
+
+
+@pytest.mark.parametrize("name", hostile_images.EITHER)
+async def test_it_stays_within_bounds(client: RenderClient, name: str) -> None:
+    before = await lives(client)
+    await outcome(client, hostile_images.EITHER[name]())
+    assert await lives(client) == before
+    assert await peak(client) < PEAK_BYTES
+
+
+async def test_a_long_animation_has_a_first_frame(client: RenderClient) -> None:
+    data = hostile_images.gif(10_000)
+    assert isinstance(await outcome(client, data, "f:gif"), TooLarge)
+    made = await outcome(client, data, "still:1")
+    assert isinstance(made, Rendition)
+    assert getattr(Image.open(io.BytesIO(made.data)), "n_frames", 1) == 1
+
+
+async def mutate(client: RenderClient, name: str, count: int) -> None:
+    """Renders mutations, a few at a time; facts and pictures are fine, anything else is raised."""
+    before = await lives(client)
+    room = asyncio.Semaphore(4)
+
+    async def one(data: bytes) -> bool:
+        async with room:
+            return isinstance(await outcome(client, data, "w:20,f:png"), Rendition)
+
+    sound = hostile_images.small(name)
+    assert isinstance(await outcome(client, sound, "w:20,f:png"), Rendition)
+    made = await asyncio.gather(*(one(data) for data in hostile_images.mutations(sound, count, seed=5)))
+    # Some are broken in a way that shows, and some are not: else the mutations were too strong, or none. Nothing of a
+    # JPEG XL can be turned without its entropy code noticing.
+    assert sum(made) < count
+    assert sum(made) > 0 or name == "jxl"
+    assert await lives(client) == before
+    assert await peak(client) < PEAK_BYTES
+
+
+@pytest.mark.parametrize("name", images.EVERY)
+async def test_mutated_files(client: RenderClient, name: str) -> None:
+    await mutate(client, name, 200)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", images.EVERY)
+async def test_many_mutated_files(client: RenderClient, name: str) -> None:
+    await mutate(client, name, 5000)
