@@ -18,6 +18,7 @@ from gateway.http.boundary import CLIENT_CLOSED, deliver
 from gateway.http.client_address import client_address
 from gateway.http.incoming import Incoming
 from gateway.http.reply import Reply
+from gateway.img import info
 from gateway.img.access import Access, Granted, Permit
 from gateway.img.answer import Responder
 from gateway.img.asker import Asker
@@ -32,6 +33,7 @@ from gateway.img.delivery import (
     TagHeaders,
     cors,
 )
+from gateway.img.dialects.explain import Explainer, asked_about
 from gateway.img.errors import CODES, ImageError, translate
 from gateway.img.object_images import ObjectImages
 from gateway.img.options_document import options_document
@@ -131,6 +133,7 @@ class ImageEndpoint:
             presets=self._presets,
             only_presets=settings.image_only_presets,
         )
+        self._explainer = Explainer(settings, services.directory, self._access, self._presets)
         self.derivatives = Derivatives(
             services.objects,
             services.stores,
@@ -185,7 +188,7 @@ class ImageEndpoint:
                 return Reply(204, PREFLIGHT)
             raise ImageError("MethodNotAllowed", headers=(("Allow", "GET, HEAD, OPTIONS"),))
         if message.path.startswith("/img/-/"):
-            fixed = self._fixed(message.path, record)
+            fixed = await self._fixed(request, record)
             if fixed is not None:
                 return fixed
         target = parse(request)
@@ -305,13 +308,8 @@ class ImageEndpoint:
         if target.verb == "srcset":
             return await self._srcset(asked, asker, permit, version, headers)
         granted = Granted(permit.bucket, version, permit.request, permit.public, permit.reader)
-        try:
-            handler = getattr(importlib.import_module("gateway.img.info"), target.verb)
-        except ImportError:
-            raise ImageError("NotImplemented") from None
-        return await handler(  # type: ignore[no-any-return]
-            self.derivatives, asked.request, granted, headers, target.pairs
-        )
+        handler = info.info if target.verb == "info" else info.placeholder
+        return await handler(self.derivatives, asked.request, granted, headers, target.pairs)
 
     async def _srcset(
         self, asked: Asked, asker: Asker, permit: Permit, version: ObjectVersion, headers: list[Header]
@@ -373,26 +371,37 @@ class ImageEndpoint:
             raise NotFound
         return found, await self._objects.get(found, key.encode())
 
-    def _fixed(self, target: str, record: RequestRecord) -> Reply | None:
-        """What is the same for everybody; None for the path of an image."""
-        path, _, query = target.partition("?")
+    async def _fixed(self, request: BaseRequest, record: RequestRecord) -> Reply | None:
+        """What is about no image, or about a URL; None for the path of an image."""
+        path, _, query = request._message.path.partition("?")
         if path == OPTIONS_PATH:
             record.operation = OPTIONS_OPERATION
             body, control = options_document(), f"public, max-age={OPTIONS_AGE}"
         elif path == EXPLAIN_PATH:
             record.operation = EXPLAIN_OPERATION
-            urls = [value for name, value in Query(query.encode("utf-8", "surrogateescape")).pairs if name == "url"]
-            if len(urls) != 1:
-                raise ImageError("InvalidRequest", "The parameter url holds the URL to explain, percent-encoded.")
-            try:
-                explain = importlib.import_module("gateway.img.dialects.explain").explain
-            except ImportError:
-                raise ImageError("NotImplemented") from None
-            body, control = json.dumps(explain(self._settings, urls[0])).encode() + b"\n", "no-store"
+            body, control = await self._explained(request, query), "no-store"
         else:
             return None
         headers = [("Content-Type", "application/json"), ("Cache-Control", control), *SAFETY, ANY_ORIGIN]
         return Reply(200, headers, body)
+
+    async def _explained(self, request: BaseRequest, query_text: str) -> bytes:
+        """How the URL in the query is read. Who asks may sign as S3 does."""
+        message = request._message
+        query = Query(query_text.encode("utf-8", "surrogateescape"))
+        urls = [value for name, value in query.pairs if name == "url"]
+        if len(urls) != 1:
+            raise ImageError("InvalidRequest", "The parameter url holds the URL to explain, percent-encoded.")
+        now = time.time()
+        await self._directory.refresh()
+        asker = await self._access.identify(
+            asked_about(EXPLAIN_PATH.encode(), query),
+            method=message.method,
+            authorization=message.headers.get("Authorization"),
+            headers=message.headers,
+            now=now,
+        )
+        return json.dumps(await self._explainer.explain(urls[0], asker, now)).encode() + b"\n"
 
 
 def _refusal(record: RequestRecord, error: Exception) -> Reply:
