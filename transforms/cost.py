@@ -5,6 +5,7 @@ An estimate within a factor of about two is enough; it is never used to choose h
 
 from __future__ import annotations
 
+from transforms.encoders import weight
 from transforms.errors import OptionError, TooLarge
 from transforms.formats import FORMATS
 from transforms.geometry import Geometry, is_quarter, plan
@@ -16,7 +17,9 @@ from transforms.options import Options
 from transforms.turns import Size
 
 _FIXED_MS = 3.0
-_BLUR_MS = 4.0
+_BLUR_MS, _LARGE_BLUR, _LARGE_BLUR_MS = 4.0, 12, 50.0
+_EFFECT_MS = 25.0
+_OVERLAY_MS = 60.0
 _SHRINKS_AT_LOAD = ("jpeg", "webp")
 
 
@@ -38,10 +41,21 @@ def estimate(header: Header, options: Options, variant: str, limits: Limits, *, 
     if shrinks and geometry.scale * 2 < 1:
         in_megapixels *= 0.6
     output = FORMATS[resolve_format(options, variant, header.format.name, has_alpha=True, animated=frames > 1)]
-    blur = _BLUR_MS * float(options.blur) * out_megapixels
+    effects = _effects_ms(options) * out_megapixels
     decode = header.format.decode_weight * in_megapixels
-    encode = output.encode_weight * out_megapixels
-    return _FIXED_MS + frames * (decode + blur + _geometry_ms(geometry, options) + encode)
+    encode = weight(output.name, options) * out_megapixels
+    return _FIXED_MS + frames * (decode + effects + _geometry_ms(geometry, options) + encode)
+
+
+def _effects_ms(options: Options) -> float:
+    """Milliseconds a megapixel for colours, effects and what is laid over the result."""
+    total = 0.0
+    for sigma in (float(options.blur), float(options.sharpen)):
+        total += _BLUR_MS * sigma if sigma < _LARGE_BLUR else _LARGE_BLUR_MS
+    adjusts = options.brightness or options.contrast or options.saturation or options.hue or options.gamma != 1
+    tones = options.gray or options.tint or options.duotone or options.invert
+    total += _EFFECT_MS * sum(map(bool, (adjusts, tones, options.sharpen, options.pixelate > 1)))
+    return total + _OVERLAY_MS * sum(map(bool, (options.wm, options.text)))
 
 
 def _dearest(stored: Size, options: Options, limits: Limits) -> Geometry:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from transforms.effort import effort
+from transforms.formats import FORMATS
 from transforms.options import Options
 
 PNG_DEPTHS = ((256, 8), (16, 4), (4, 2), (2, 1))
@@ -24,6 +25,10 @@ AUTO_RANGES: dict[str, tuple[int, int, int]] = {
 
 LOWEST_QUALITY: dict[str, int] = {"jpeg": 30, "webp": 25, "avif": 25, "tiff": 30}
 """Where `max-bytes` stops to lower the quality and makes the picture smaller instead."""
+
+_LOSSLESS_WEIGHTS = {"webp": 400.0, "avif": 750.0, "tiff": 170.0}
+_SEARCHES, _RESIZES = 4, 2
+"""Encodes that a search for a quality takes, and (of ever smaller pictures) one for a size."""
 
 
 def is_lossy(name: str, options: Options) -> bool:
@@ -54,6 +59,21 @@ def gif_depth(colours: int) -> int:
     return max(1, min(8, colours.bit_length() - 1))
 
 
+def weight(name: str, options: Options) -> float:
+    """Milliseconds a megapixel that encoding takes on one ordinary core, searches for a quality or size included."""
+    once = _LOSSLESS_WEIGHTS.get(name, FORMATS[name].encode_weight) if options.lossless else FORMATS[name].encode_weight
+    if options.palette and name == "png":
+        once = FORMATS["gif"].encode_weight
+    if not is_lossy(name, options):
+        return once * (_RESIZES if options.max_bytes else 1)
+    searching = _SEARCHES if options.q == "auto" else 0
+    return once * (1 + searching + (_SEARCHES + _RESIZES if options.max_bytes else 0))
+
+
+def _tried(name: str, options: Options) -> str:
+    return f"{name}-lossless" if options.lossless else name
+
+
 def _of_format(name: str, options: Options, pixels: int, alpha: bool) -> dict[str, Any]:
     match name:
         case "jpeg":
@@ -61,9 +81,10 @@ def _of_format(name: str, options: Options, pixels: int, alpha: bool) -> dict[st
         case "png":
             return {"compression": effort(name, pixels), "filter": "all", "interlace": options.progressive}
         case "webp":
-            return {"effort": effort(name, pixels), "lossless": options.lossless}
+            return {"effort": effort(_tried(name, options), pixels), "lossless": options.lossless}
         case "avif":
-            return {"compression": "av1", "effort": effort(name, pixels), "lossless": options.lossless}
+            tried = effort(_tried(name, options), pixels)
+            return {"compression": "av1", "effort": tried, "lossless": options.lossless}
         case "gif":
             chosen = {"effort": effort(name, pixels), "interlace": options.progressive}
             return chosen | ({"bitdepth": gif_depth(options.palette)} if options.palette else {})
