@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "buckets": ("gateway.cli.buckets:buckets", "Buckets and how they show images."),
     "adopt": ("gateway.cli.adopt:adopt", "Show a bucket that is there already, without copying a byte."),
     "sign": ("gateway.cli.sign:sign", "Sign a link to an image."),
+    "explain": ("gateway.cli.explain:explain", "Tell how the server reads an image URL, and what would refuse it."),
     "migrate": ("gateway.cli.migrate:migrate", "Bring the database's schema up to date."),
     "metadata": ("gateway.cli.metadata:metadata", "Move metadata between SQLite and PostgreSQL."),
     "check-config": ("gateway.cli.check_config:check_config", "Check the settings and show them."),

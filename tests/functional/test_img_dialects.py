@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 import pytest
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from conformance.target import Keys
 from tests import images
 from tests.functional.imaging import CHROME, Answer, Gallery, fetch
-from tests.services import Server, pixgate, running
+from tests.services import Server, environment_of, pixgate, running, stand_on
 
 KEY, SALT = bytes(range(32)), b"some salt"
 OLD_KEY, OLD_SALT = b"an old key", b"and its salt"
@@ -223,6 +226,72 @@ def test_no_secret_reaches_the_log(site: Site) -> None:
     assert SECRET not in log
     assert KEY.hex() not in log
     assert imgproxy(f"/w:100/plain/{SOURCE}").split("/")[1] not in log
+
+
+def explained(site: Site, url: str) -> Answer:
+    return fetch(site.gallery.server, "/img/-/explain?url=" + quote(url, safe=""))
+
+
+def test_explain_tells_those_whose_url_holds_how_it_was_read(site: Site) -> None:
+    answer = explained(site, f"https://{IMGPROXY}" + imgproxy(f"/w:150/dpr:2/plain/{SOURCE}@webp"))
+    assert answer.status == 200, answer.body
+    assert json.loads(answer.body) == {
+        "dialect": "imgproxy",
+        "source": f"s3://{BUCKET}/at sea/a+b 1.jpg",
+        "bucket": BUCKET,
+        "key": "at sea/a+b 1.jpg",
+        "options": {"w": "300", "f": "webp"},
+        "signature": "holds",
+        "canonical": "f:webp,w:300",
+        "refused": None,
+    }
+    native = explained(site, site.gallery.link(f"/img/{BUCKET}/other.jpg", "width=30"))
+    assert json.loads(native.body)["canonical"] == "w:30"
+    gone = json.loads(explained(site, "/thumbor" + thumbor("100x100/none.jpg")).body)
+    assert gone["refused"]["code"] == "NotFound"
+
+
+def test_explain_is_no_oracle(site: Site) -> None:
+    urls = {
+        "unsigned": f"https://{IMGPROXY}/unsafe/w:100/plain/{SOURCE}",
+        "wrong": f"https://{IMGPROXY}" + imgproxy(f"/w:100/plain/{SOURCE}", b"guess"),
+        "no such bucket": f"https://{IMGPROXY}/unsafe/w:100/plain/s3://no-such-bucket/a",
+        "native": f"/img/{BUCKET}/other.jpg?w=30",
+        "thumbor": "/thumbor" + thumbor("100x100/none.jpg", "guess"),
+    }
+    answers = {name: explained(site, url) for name, url in urls.items()}
+    assert {name: answer.status for name, answer in answers.items()} == dict.fromkeys(urls, 403)
+    assert len({answer.body for answer in answers.values()}) == 1
+    # What anybody learns from a GET of it.
+    told = json.loads(explained(site, f"https://{IMGPROXY}/unsafe/nope:1/plain/{SOURCE}").body)
+    assert told["refused"]["option"] == "nope"
+    assert "bucket" not in told
+    assert fetch(site.gallery.server, "/img/-/explain").status == 400
+
+
+def test_explain_answers_whoever_signs_the_request(site: Site) -> None:
+    path = "/img/-/explain?url=" + quote(f"https://{IMGPROXY}/unsafe/w:100/plain/{SOURCE}", safe="")
+    request = AWSRequest("GET", site.gallery.server.url + path)
+    keys = site.gallery.keys
+    S3SigV4Auth(Credentials(keys.access_key, keys.secret_key), "s3", "us-east-1").add_auth(request)
+    answer = fetch(site.gallery.server, path, dict(request.headers.items()))
+    assert answer.status == 200, answer.body
+    told = json.loads(answer.body)
+    assert told["signature"] == "none"
+    assert told["refused"]["code"] == "AccessDenied"
+
+
+def test_the_command_line_explains_why_a_signature_does_not_hold(site: Site) -> None:
+    url = f"https://{IMGPROXY}" + imgproxy(f"/w:100/plain/{SOURCE}", b"guess")
+    environment = {"PIXGATE_DIALECT_HOSTS": f"{IMGPROXY}=imgproxy"}
+    data = site.gallery.server.data
+    stand_on(data, {**environment_of(data), **environment})
+    done = pixgate("explain", url, "--json", data=data, check=False)
+    assert done.returncode == 1, done.stderr
+    told = json.loads(done.stdout)
+    assert told["key"] == "at sea/a+b 1.jpg"
+    assert told["signature"] == "made with none of the keys in the settings, or over another path"
+    assert told["refused"]["code"] == "AccessDenied"
 
 
 def test_strange_bytes_in_the_path_are_answered(site: Site) -> None:

@@ -66,10 +66,13 @@ class Dialects:
         """From a request to what it is for; `prefix` is cut off its path."""
 
         def parse(request: BaseRequest) -> Target:
-            target = request._message.path
-            return (self._cached if len(target) <= _CACHED_LENGTH else self._parse)(dialect, prefix, target)
+            return self.target(dialect, prefix, request._message.path)
 
         return parse
+
+    def target(self, dialect: DialectName, prefix: str, text: str) -> Target:
+        """What a request target is for; `prefix` is cut off. Raises AddressError, OptionError, LinkRefused."""
+        return (self._cached if len(text) <= _CACHED_LENGTH else self._parse)(dialect, prefix, text)
 
     def _parse(self, dialect: DialectName, prefix: str, target: str) -> Target:
         reading = self.read(dialect, target.removeprefix(prefix))

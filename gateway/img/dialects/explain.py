@@ -1,0 +1,190 @@
+"""How an image URL was read, ours or a foreign one: for `pixgate explain` and `/img/-/explain?url=...`.
+
+Over HTTP it is told to whoever signs the request with an access key, and to anybody for a URL whose own signature holds.
+Else a reading would tell strangers which buckets and presets stand behind the names in a URL. Nobody learns whether
+something would be refused but by what a GET of the same URL would answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.config import Settings
+from gateway.dialect_settings import DialectName
+from gateway.img.access import Access
+from gateway.img.asker import NOBODY, Asker
+from gateway.img.dialects.doors import Dialects, bare_host
+from gateway.img.dialects.reading import Reading
+from gateway.img.dialects.signature import DialectSignature, UnsignedUntil
+from gateway.img.errors import ImageError, access_denied, translate
+from gateway.img.signature import LinkSignature
+from gateway.img.target import PREFIX, AddressError, ImageById, ImageByKey, Target, make_target, parse_target
+from gateway.model import AccessKey
+from gateway.services.directory import Directory
+from gateway.services.presets import Presets
+from signing.canonical import Query
+from transforms.options import ImageRequest
+
+Answer = dict[str, Any]
+NATIVE = "pixgate"
+
+
+class Explainer:
+    """Explains URLs, with what settings, directory and objects say at the moment."""
+
+    def __init__(self, settings: Settings, directory: Directory, access: Access, presets: Presets) -> None:
+        self._dialects = Dialects(settings)
+        self._directory = directory
+        self._access = access
+        self._presets = presets
+
+    async def explain(self, url: str, asker: Asker, now: float) -> Answer:
+        """How `url`, absolute or beginning with its path, was read. Raises ImageError AccessDenied."""
+        answer, target = self._read(url)
+        if target is None:
+            return answer
+        speaker, refusal = await self._identify(target, now)
+        answer["signature"] = _signature_state(target, refusal)
+        if asker.principal.anonymous and (speaker is None or speaker.principal.anonymous):
+            raise access_denied()
+        answer |= await self._outcome(target, speaker, refusal)
+        return answer
+
+    async def explain_to_operator(self, url: str, now: float) -> Answer:
+        """The same for somebody at the machine: also why a signature does not hold."""
+        answer, target = self._read(url)
+        if target is None:
+            return answer
+        speaker, refusal = await self._identify(target, now)
+        answer["signature"] = await self._signature_detail(target, refusal, now)
+        answer |= await self._outcome(target, speaker, refusal)
+        return answer
+
+    def _read(self, url: str) -> tuple[Answer, Target | None]:
+        """What the URL says, and its target; None where it cannot be read, as anybody is told who asks for it."""
+        answer: Answer = {}
+        try:
+            dialect, prefix, text = self._speaks(url)
+            answer["dialect"] = dialect or NATIVE
+            if dialect is None:
+                target = parse_target(text, signed_header=False)
+                return answer | _described(target, None), target
+            reading = self._dialects.read(dialect, text.removeprefix(prefix))
+            target = self._dialects.target(dialect, prefix, text)
+            return answer | _described(target, reading), target
+        except Exception as error:
+            known = translate(error)
+            if known is None:
+                raise
+            return answer | {"refused": _refused(known)}, None
+
+    def _speaks(self, url: str) -> tuple[DialectName | None, str, str]:
+        """The dialect of a URL (None: ours), the prefix before it, and path and query."""
+        text, host = url.partition("#")[0], ""
+        if not text.startswith("/"):
+            host, _, path = text.partition("://")[2].partition("/")
+            text = "/" + path
+        dialect = self._dialects.hosts.get(bare_host(host))
+        if dialect is not None:
+            return dialect, "", text
+        name = text[1:].partition("?")[0].partition("/")[0]
+        dialect = self._dialects.prefixes.get(name)
+        if dialect is not None:
+            return dialect, "/" + name, text
+        if not text.startswith(PREFIX):
+            raise AddressError("This is no URL of an image: neither its host nor its path is one of this server's.")
+        return None, "", text
+
+    async def _identify(self, target: Target, now: float) -> tuple[Asker | None, ImageError | None]:
+        """Whom the URL speaks for, or why for nobody."""
+        await self._directory.refresh()
+        try:
+            return await self._access.identify(target, method="GET", authorization=None, headers={}, now=now), None
+        except Exception as error:
+            known = translate(error)
+            if known is None:
+                raise
+            return None, known
+
+    async def _outcome(self, target: Target, speaker: Asker | None, refusal: ImageError | None) -> Answer:
+        """What would be rendered, and what would refuse it."""
+        request: ImageRequest | None = target.fixed
+        try:
+            if request is None:
+                request = await self._with_preset(target)
+            if refusal is None:
+                request = (await self._access.find(speaker or NOBODY, target)).request
+        except Exception as error:
+            refusal = translate(error)
+            if refusal is None:
+                raise
+        answer: Answer = {}
+        if request is not None:
+            answer["canonical"] = request.options.canonical()
+        return answer | {"refused": None if refusal is None else _refused(refusal)}
+
+    async def _with_preset(self, target: Target) -> ImageRequest | None:
+        address = target.address
+        bucket = None if isinstance(address, ImageById) else await self._directory.bucket(address.bucket)
+        return None if bucket is None else target.request(self._presets.find(bucket))
+
+    async def _signature_detail(self, target: Target, refusal: ImageError | None, now: float) -> str:
+        signature = target.signature
+        if isinstance(signature, DialectSignature):
+            name = signature.keys.access_key(signature.signature, signature.signed)
+            if name is None:
+                return "made with none of the keys in the settings, or over another path"
+            return _state(name, await self._directory.access_key(name), signature.expires, now)
+        if isinstance(signature, LinkSignature) and refusal is not None:
+            claims = signature.claims
+            state = _state(claims.key_id, await self._directory.access_key(claims.key_id), claims.expires, now)
+            return (
+                "made with another secret, over another URL, or bound elsewhere" if state.startswith("holds") else state
+            )
+        return _signature_state(target, refusal)
+
+
+def asked_about(path: bytes, query: Query) -> Target:
+    """What a request for an explanation authenticates: a target that names no image."""
+    return make_target(
+        ImageByKey("", b""), (), raw_path=path, query=query, presigned="X-Amz-Signature" in dict(query.pairs)
+    )
+
+
+def _described(target: Target, reading: Reading | None) -> Answer:
+    address = target.address
+    answer: Answer = {} if reading is None else {"source": reading.source}
+    if isinstance(address, ImageById):
+        answer["image_id"] = address.image_id
+    else:
+        answer |= {"bucket": address.bucket, "key": address.key.decode("utf-8", "replace")}
+    if reading is None:
+        answer["asks_for"] = target.verb
+    answer["options"] = dict(target.pairs)
+    expires = target.signature.claims.expires if isinstance(target.signature, LinkSignature) else None
+    if isinstance(target.signature, (DialectSignature, UnsignedUntil)):
+        expires = target.signature.expires
+    if expires is not None:
+        answer["expires"] = expires
+    return answer
+
+
+def _signature_state(target: Target, refusal: ImageError | None) -> str:
+    if (target.signature is None or isinstance(target.signature, UnsignedUntil)) and not target.presigned:
+        return "none"
+    return "holds" if refusal is None else "does not hold"
+
+
+def _state(name: str, key: AccessKey | None, expires: int | None, now: float) -> str:
+    if key is None:
+        return f"of the access key {name}, which does not exist"
+    if not key.usable(int(now * 1000)):
+        return f"of the access key {name}, which is switched off or has expired"
+    if expires is not None and now > expires:
+        return f"of the access key {name}, but its time is over"
+    return f"holds, by the access key {name} of {key.account.name}"
+
+
+def _refused(error: ImageError) -> Answer:
+    answer: Answer = {"status": error.status, "code": error.code, "message": str(error)}
+    return answer if error.option is None else answer | {"option": error.option}
