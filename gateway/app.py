@@ -24,6 +24,9 @@ from gateway.img.dialects.doors import Dialects, bare_host
 from gateway.img.endpoint import ERROR_CODES as IMAGE_CODES
 from gateway.img.endpoint import OPERATIONS as IMAGE_OPERATIONS
 from gateway.img.endpoint import ImageEndpoint
+from gateway.jobs import rendition
+from gateway.jobs.purge import Purger
+from gateway.jobs.runner import JobRunner
 from gateway.render.client import RenderClient
 from gateway.s3.checksum_headers import BODY_MODES as S3_BODY_MODES
 from gateway.s3.endpoint import S3Endpoint
@@ -32,6 +35,8 @@ from gateway.s3.errors import CODES as S3_CODES
 from gateway.s3.errors import S3Error
 from gateway.s3.table import OPERATIONS as S3_OPERATIONS
 from gateway.services import Services
+from gateway.services.presets import Presets
+from gateway.services.renditions import Renditions
 from gateway.supervisor import WorkerContext
 from gateway.telemetry import RequestRecord, Telemetry
 from gateway.telemetry.log import LogWriter, configure_logging
@@ -74,7 +79,18 @@ class Application:
         self._window = Window(settings.max_in_flight_bytes)
         services.cache = rendition_cache(settings, services, telemetry.metrics)
         self._images = ImageEndpoint(services, settings, telemetry, render)
-        self._s3 = S3Endpoint(services, settings, telemetry, image_responder=self._images.object_images)
+        renditions = Renditions(
+            services.database,
+            services.directory,
+            self._images.derivatives,
+            Presets(settings.image_presets),
+            services.watermarks,
+            rendering_tag=settings.rendering.tag,
+        )
+        self.jobs = job_runner(settings, services, renditions)
+        self._s3 = S3Endpoint(
+            services, settings, telemetry, image_responder=self._images.object_images, renditions=renditions
+        )
         self._web = WebEndpoint(settings, services, telemetry, address, render)
         self._hosts = tuple("." + domain for domain in settings.domain)
         self._reserved: dict[str, Handler] = dict.fromkeys(RESERVED_PAGES, self._web.handle)
@@ -134,6 +150,19 @@ class Application:
         if not name.endswith("]"):
             name = name.rpartition(":")[0] or name
         return name.endswith(self._hosts)
+
+
+def job_runner(settings: Settings, services: Services, renditions: Renditions) -> JobRunner:
+    """Who does this process's share of the background work; not yet started."""
+    purger = Purger(
+        settings.purge_url,
+        settings.purge_kind,
+        settings.purge_token,
+        services.cache_tags,
+        again_seconds=settings.purge_again,
+    )
+    kinds = (rendition.kind(services.directory, services.objects, renditions), purger.kind)
+    return JobRunner(services.database, kinds)
 
 
 def refusal(error: S3Error, record: RequestRecord) -> web.StreamResponse:
@@ -254,11 +283,14 @@ async def _run_worker(context: WorkerContext, writer: LogWriter) -> None:
     )
     render = RenderClient(settings.render_socket, hot_bytes=settings.image_worker_cache_bytes)
     services: Services | None = None
+    runner: JobRunner | None = None
     try:
         services = await _open(settings, stop, waiting, listener)
         if services is not None:
             application = Application(settings, services, telemetry, context.address, render)
             front.doors = application.handle
+            runner = application.jobs
+            runner.start()
             listener.start()
             context.say_ready()
             await stop.wait()
@@ -268,6 +300,8 @@ async def _run_worker(context: WorkerContext, writer: LogWriter) -> None:
         listener.close()
         await _drain(server, settings.stop_timeout)
     finally:
+        if runner is not None:
+            await runner.close()
         stalls.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await stalls

@@ -126,6 +126,7 @@ async def open_services(settings: Settings, *, worker: bool = False) -> Services
             worker=worker,
         )
         services.directory.rotated_masters = lambda: _masters_on_disk(settings)
+        services.buckets.server_presets = frozenset(settings.image_presets)
         return services
 
     # Before the master key, which would be made: a mistyped path stays empty.

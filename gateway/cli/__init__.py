@@ -18,6 +18,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "accounts": ("gateway.cli.accounts:accounts", "Accounts, which own buckets and keys."),
     "buckets": ("gateway.cli.buckets:buckets", "Buckets and how they show images."),
     "adopt": ("gateway.cli.adopt:adopt", "Show a bucket that is there already, without copying a byte."),
+    "prewarm": ("gateway.cli.prewarm:prewarm", "Make renditions of a bucket's images before anybody asks."),
+    "jobs": ("gateway.cli.jobs:jobs", "Background work: what waits, and what failed for good."),
     "sign": ("gateway.cli.sign:sign", "Sign a link to an image."),
     "explain": ("gateway.cli.explain:explain", "Tell how the server reads an image URL, and what would refuse it."),
     "migrate": ("gateway.cli.migrate:migrate", "Bring the database's schema up to date."),

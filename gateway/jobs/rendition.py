@@ -15,22 +15,14 @@ from gateway.metadata.renditions import RenditionRow
 from gateway.render.errors import BrokerUnavailable, RenderBusy
 from gateway.services.directory import Directory
 from gateway.services.objects import Objects
-from gateway.services.renditions import Renditions
+from gateway.services.renditions import Renditions, accept_headers
 from transforms.errors import OptionError, TransformError
-from transforms.options import Options
 
 log = logging.getLogger("pixgate.jobs")
 
 ATTEMPTS = 4
 AWAY_SECONDS = 10.0
 """How long a job waits for a store or a broker that is away."""
-ACCEPTED = (None, "image/webp", "image/avif,image/webp")
-"""One Accept header of each of the three classes: `f=auto` has three renditions."""
-
-
-def accept_headers(options: Options) -> tuple[str | None, ...]:
-    """The Accept headers under which options have all their renditions."""
-    return ACCEPTED if options.f == "auto" else ACCEPTED[:1]
 
 
 def kind(directory: Directory, objects: Objects, renditions: Renditions) -> Kind:

@@ -107,9 +107,16 @@ async def unmade(
     rows = await reader.all(
         "SELECT h.key, r.key FROM heads h JOIN versions v ON v.seq = h.seq "
         "LEFT JOIN renditions r ON r.bucket_id = h.bucket_id AND r.preset = ? AND r.key = h.key AND r.seq = h.seq "
-        "AND r.recipe = ? WHERE h.bucket_id = ? AND h.key > ? AND h.key < ? AND v.image_id IS NOT NULL "
+        "AND r.recipe = ? WHERE h.bucket_id = ? AND h.key >= ? AND h.key < ? AND v.image_id IS NOT NULL "
         "ORDER BY h.key LIMIT ?",
-        (preset or "", recipe, bucket_id, after, listing.successor(prefix) or listing.END_OF_KEYS, limit),
+        (
+            preset or "",
+            recipe,
+            bucket_id,
+            max(prefix, after + b"\x00" if after else b""),
+            listing.successor(prefix) or listing.END_OF_KEYS,
+            limit,
+        ),
     )
     return [(bytes(key), made is not None) for key, made in rows]
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gateway.s3.table import Operation
     from gateway.services import Services
     from gateway.services.objects import Ahead
+    from gateway.services.renditions import Renditions, View
 
 
 @dataclass(slots=True)
@@ -47,6 +48,9 @@ class Call:
     resource: str
     host_id: str
     ahead: Ahead | None = None
+    view: View | None = None
+    """What the bucket is where it is none: read-only, and the resolved bucket only lends it a name and an owner."""
+    renditions: Renditions | None = None
 
     def error_document(self, error: S3Error) -> bytes:
         """The XML that answers with this error."""

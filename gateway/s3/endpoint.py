@@ -26,6 +26,7 @@ from gateway.s3.address import SERVICE, Address, parse_address, split_target
 from gateway.s3.asked import refuse_unbuilt
 from gateway.s3.call import Call
 from gateway.s3.checksum_headers import BODY_MODES
+from gateway.s3.derived_views import shown_bucket, view_handler
 from gateway.s3.error_document import error_document
 from gateway.s3.errors import S3Error, translate
 from gateway.s3.image_errors import image_error
@@ -34,6 +35,7 @@ from gateway.s3.table import BodyKind, Level, Operation, resolve
 from gateway.services import Services
 from gateway.services.buckets import check_bucket_name
 from gateway.services.objects import Ahead
+from gateway.services.renditions import Renditions, View
 from gateway.telemetry.request import RequestRecord
 from signing.canonical import Query, header_map
 from signing.sigv4 import PayloadMode
@@ -68,7 +70,7 @@ class ImageResponder(Protocol):
 
 
 class S3Endpoint:
-    """The door. `image_responder` renders; without one `x-img` is not implemented."""
+    """The door. `image_responder` renders; without one `x-img` is not implemented. `renditions` are what views show."""
 
     def __init__(
         self,
@@ -77,11 +79,13 @@ class S3Endpoint:
         telemetry: Telemetry,
         *,
         image_responder: ImageResponder | None = None,
+        renditions: Renditions | None = None,
     ) -> None:
         self._services = services
         self._settings = settings
         self._telemetry = telemetry
         self._image_responder = image_responder
+        self._renditions = renditions
         self._domains = tuple(settings.domain)
         self._proxies = settings.trusted_proxies
         hosts = settings.hosts
@@ -148,6 +152,7 @@ class S3Endpoint:
         now = time.time()
         authentication = NOBODY
         bucket: Bucket | None = None
+        view: View | None = None
         ahead: Ahead | None = None
         if not operation.public:
             read = operation.name in _READS
@@ -161,8 +166,9 @@ class S3Endpoint:
                 headers=sent_headers,
                 now=now,
             )
-            bucket = await self._authorise(operation, address, parameters, headers, authentication, record)
-        if operation.handler is None:
+            bucket, view = await self._authorise(operation, address, parameters, headers, authentication, record)
+        handler = operation.handler if view is None else view_handler(operation, view)
+        if handler is None:
             raise S3Error("NotImplemented", f"{operation.name} is not implemented")
         if len(headers) > 2:
             refuse_unbuilt(headers)
@@ -189,10 +195,12 @@ class S3Endpoint:
             resource=raw_path,
             host_id=self._host_id,
             ahead=ahead,
+            view=view,
+            renditions=self._renditions,
         )
-        if "x-img" in parameters and operation.name in ("GetObject", "HeadObject"):
+        if view is None and "x-img" in parameters and operation.name in ("GetObject", "HeadObject"):
             return await self._image(call)
-        return await operation.handler(call)
+        return await handler(call)
 
     async def _authorise(
         self,
@@ -202,26 +210,30 @@ class S3Endpoint:
         headers: Mapping[str, str],
         authentication: Authentication,
         record: RequestRecord,
-    ) -> Bucket | None:
-        """The bucket, which may be used so. Raises S3Error NoSuchBucket, InvalidBucketName, AccessDenied."""
+    ) -> tuple[Bucket | None, View | None]:
+        """The bucket, which may be used so, and the view that it stands for where it is none. Raises S3Error NoSuchBucket, InvalidBucketName, AccessDenied."""
         principal = authentication.principal
         key = principal.access_key
         if key is None:
             raise S3Error("AccessDenied")
         record.access_key = key.access_key
+        view = None
         if address.bucket is None or operation.name == "CreateBucket":
             bucket = None
         else:
             bucket = await self._services.directory.bucket(address.bucket)
             if bucket is None:
                 check_bucket_name(address.bucket)
-                raise S3Error("NoSuchBucket")
+                view = None if self._renditions is None else await self._renditions.view(address.bucket)
+                if view is None:
+                    raise S3Error("NoSuchBucket")
+                bucket = shown_bucket(view)
         if not decide(principal, operation.permission_for(parameters), bucket):
             raise S3Error("AccessDenied")
         expected = headers.get("x-amz-expected-bucket-owner")
         if expected is not None and bucket is not None and not _is_owner(expected, bucket):
             raise S3Error("AccessDenied")
-        return bucket
+        return bucket, view
 
     async def _image(self, call: Call) -> StreamResponse:
         if self._image_responder is None:

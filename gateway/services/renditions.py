@@ -26,6 +26,13 @@ from transforms.epoch import derivative_key
 from transforms.options import Options, parse_compact, parse_request
 
 PRESET = "p:"
+ACCEPTED = (None, "image/webp", "image/avif,image/webp")
+"""One Accept header of each of the three classes: `f=auto` has three renditions."""
+
+
+def accept_headers(options: Options) -> tuple[str | None, ...]:
+    """The Accept headers under which options have all their renditions."""
+    return ACCEPTED if options.f == "auto" else ACCEPTED[:1]
 
 
 @dataclass(frozen=True, slots=True)

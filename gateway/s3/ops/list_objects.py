@@ -10,6 +10,7 @@ from gateway.s3.continuation import decode_token, encode_token
 from gateway.s3.errors import invalid_argument
 from gateway.s3.listing_page import MAX_PAGE, ListParameters, key_parameter, list_parameters, write_prefixes
 from gateway.s3.render import xml_reply
+from gateway.s3.view_page import view_page
 from gateway.s3.xml import Writer, boolean, escape
 
 _KIND = "objects"
@@ -60,6 +61,8 @@ async def list_objects_v2(call: Call) -> Reply:
 async def _page(call: Call, parameters: ListParameters, after: bytes | None, limit: int) -> ObjectPage:
     if limit == 0:
         return _EMPTY
+    if call.view is not None:
+        return await view_page(call, parameters.prefix, parameters.delimiter, after, limit)
     return await call.services.listing.objects(
         call.bucket, prefix=parameters.prefix, delimiter=parameters.delimiter, after=after, limit=limit
     )

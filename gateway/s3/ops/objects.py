@@ -78,10 +78,10 @@ async def _read(call: Call, version: ObjectVersion) -> Reply:
         status = 206 if length else 200
         if content.part_count:
             extra.append(("x-amz-mp-parts-count", str(content.part_count)))
-    elif wanted is not None and _range_applies(headers.get("if-range"), content.etag, modified):
+    elif wanted is not None and range_applies(headers.get("if-range"), content.etag, modified):
         byte_range = parse_range(wanted)
         if byte_range is not None:
-            start, length = _resolve(byte_range, wanted, content.size)
+            start, length = resolve_range(byte_range, wanted, content.size)
             status = 206
     if status == 206:
         extra.append(("Content-Range", content_range(start, length, content.size)))
@@ -114,7 +114,8 @@ async def _read(call: Call, version: ObjectVersion) -> Reply:
     )
 
 
-def _resolve(byte_range: ByteRange, text: str, size: int) -> tuple[int, int]:
+def resolve_range(byte_range: ByteRange, text: str, size: int) -> tuple[int, int]:
+    """Start and length in bytes of what was asked for as `text`. Raises S3Error InvalidRange."""
     try:
         return byte_range.resolve(size)
     except RangeNotSatisfiable:
@@ -125,7 +126,7 @@ def _resolve(byte_range: ByteRange, text: str, size: int) -> tuple[int, int]:
         ) from None
 
 
-def _range_applies(if_range: str | None, etag: str, modified: int) -> bool:
+def range_applies(if_range: str | None, etag: str, modified: int) -> bool:
     """Whether a range is still of the same bytes (RFC 9110, section 13.1.5)."""
     if if_range is None:
         return True

@@ -1,0 +1,132 @@
+"""`pixgate jobs`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gateway.cli.context import data_options, json_option, print_json, settings_of, with_services
+from gateway.cli.duration import utc
+from gateway.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from gateway.metadata.jobs import Job
+    from gateway.services import Services
+
+LISTED = 1_000
+
+
+@click.group()
+def jobs() -> None:
+    """Background work: renditions that are made at upload, and purges of the CDN.
+
+    A job that fails is tried again, later each time. After its last attempt it has failed for good, and stays in the list
+    for 30 days or until it is tried again or deleted.
+    """
+
+
+def described(job: Job) -> dict[str, Any]:
+    """A job, for programs."""
+    payload = dict(job.payload)
+    key = payload.pop("key", None)
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "state": _state(job),
+        "key": None if key is None else bytes.fromhex(key).decode("utf-8", "backslashreplace"),
+        "payload": payload,
+        "attempts": job.attempts,
+        "created": utc(job.created_ms),
+        "due": None if job.run_at_ms is None else utc(job.run_at_ms),
+        "error": job.error,
+    }
+
+
+def _state(job: Job) -> str:
+    if job.run_at_ms is None:
+        return "failed"
+    return "waiting" if job.claim is None else "running"
+
+
+@jobs.command("list")
+@click.option("--failed", is_flag=True, help="Those that failed for good; without it those that wait or run.")
+@json_option
+@data_options
+def list_jobs(failed: bool, as_json: bool, data: Path | None, config_file: Path | None) -> None:
+    """List jobs, the oldest first, and count those of each kind."""
+    from gateway.metadata import jobs as rows
+
+    async def work(services: Services) -> tuple[list[Job], dict[str, tuple[int, int]]]:
+        found = await services.database.read(lambda reader: rows.page(reader, failed=failed, after=0, limit=LISTED + 1))
+        return found, await services.database.read(rows.backlog)
+
+    found, backlog = with_services(settings_of(config_file, data=data), work)
+    if as_json:
+        counts = {kind: {"waiting": waiting, "failed": dead} for kind, (waiting, dead) in backlog.items()}
+        print_json({"counts": counts, "jobs": [described(job) for job in found[:LISTED]]})
+        return
+    from gateway.cli.table import print_table
+
+    print_table(
+        ("ID", "KIND", "STATE", "BUCKET", "KEY", "ATTEMPTS", "CREATED", "DUE", "ERROR"),
+        [
+            (
+                str(row["id"]),
+                row["kind"],
+                row["state"],
+                str(row["payload"].get("name", row["payload"].get("bucket", ""))),
+                row["key"] or "",
+                str(row["attempts"]),
+                row["created"],
+                row["due"] or "",
+                row["error"] or "",
+            )
+            for row in map(described, found[:LISTED])
+        ],
+    )
+    if len(found) > LISTED:
+        click.echo(f"and more: these are the oldest {LISTED}", err=True)
+    for kind, (waiting, dead) in sorted(backlog.items()):
+        click.echo(f"{kind}: {waiting} waiting or running, {dead} failed for good", err=True)
+
+
+@jobs.command()
+@click.argument("job", type=int, required=False)
+@click.option("--all", "every", is_flag=True, help="All that failed for good.")
+@data_options
+def retry(job: int | None, every: bool, data: Path | None, config_file: Path | None) -> None:
+    """Try a job that failed for good again, from its first attempt."""
+    _change(job, data, config_file, every=every, delete=False)
+
+
+@jobs.command()
+@click.argument("job", type=int, required=False)
+@click.option("--all", "every", is_flag=True, help="All that failed for good.")
+@data_options
+def delete(job: int | None, every: bool, data: Path | None, config_file: Path | None) -> None:
+    """Delete a job that failed for good."""
+    _change(job, data, config_file, every=every, delete=True)
+
+
+def _change(job: int | None, data: Path | None, config_file: Path | None, *, every: bool, delete: bool) -> None:
+    from gateway.metadata import jobs as rows
+    from gateway.services.clock import now_ms
+
+    if (job is None) != every:
+        raise click.UsageError("give the id of one job, or --all")
+
+    async def work(services: Services) -> int:
+        if delete:
+            return await services.database.write(lambda tx: rows.delete_failed(tx, job))
+        return await services.database.write(lambda tx: rows.retry(tx, job, now_ms()))
+
+    async def checked(services: Services) -> int:
+        changed = await work(services)
+        if job is not None and not changed:
+            raise InvalidValue(f"There is no job {job} that failed for good.")
+        return changed
+
+    changed = with_services(settings_of(config_file, data=data), checked)
+    click.echo(f"{changed} {'deleted' if delete else 'to be tried again'}")
