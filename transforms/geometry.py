@@ -110,18 +110,23 @@ def is_quarter(degrees: Decimal) -> bool:
     return degrees % 90 == 0
 
 
-def sampled(start: int, length: int, density: float, available: int) -> tuple[int, int]:
-    """First pixel and number of pixels, of a side that was loaded with this density, for a part of the original's side.
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """Pixels that were loaded for a part of a side of the original."""
 
-    Of both whole numbers that are possible, the one whose middle is nearer to the part's.
-    """
+    first: int
+    count: int
+    missing: float
+    """Pixels by which the part's middle is further on than theirs."""
+
+
+def sampled(start: int, length: int, density: float, available: int) -> Sampled:
+    """What stands for a part of a side of which `available` pixels were loaded, at this density."""
     exact, middle = length * density, (start + length / 2) * density
-    best = (2.0, 0.0, 0, 1)
-    for count in {max(1, int(exact)), max(1, ceil(exact - 1e-6))}:
-        number = min(count, available)
-        first = min(max(0, floor(middle - number / 2 + 0.5)), available - number)
-        best = min(best, (abs(first + number / 2 - middle), abs(number - exact), first, number))
-    return best[2:]
+    # Rounded down where it is between two, so that what is made of it is never a pixel too many.
+    count = min(max(1, ceil(exact - 0.5)), available)
+    first = min(max(0, floor(middle - count / 2 + 0.5)), available - count)
+    return Sampled(first, count, middle - first - count / 2)
 
 
 def focus_in_view(source: Size, part: Box, options: Options, x: float, y: float) -> tuple[float, float]:
@@ -172,7 +177,9 @@ def _sized(viewed: Size, options: Options) -> tuple[Size, Size, Size]:
         return resized, resized, box
     kept = box if options.up else _shrunk_into(box, viewed)
     resized = kept if fit == "fill" else _covering(viewed, kept)
-    return resized, kept, box if options.extend else kept
+    # A ratio alone asks for no size that a result could fall short of.
+    falls_short = options.extend and (options.w is not None or options.h is not None)
+    return resized, kept, box if falls_short else kept
 
 
 def _box(viewed: Size, options: Options) -> tuple[Size | None, str]:

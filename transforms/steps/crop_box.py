@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
+from math import pi, sin
+
 import pyvips
 
 from transforms.geometry import sampled
 from transforms.work import Work
 
+_SHOWS = 0.05
+"""Pixels of the result by which a part may be out of place."""
+_REACH = 3
+_WEIGHTS = 128
+"""The sum of a mask: libvips' arithmetic on 8 bits is exact for powers of two."""
+
 
 def crop_box(image: pyvips.Image, work: Work) -> pyvips.Image:
-    """The part of the loaded picture that `crop` names, its middle to a quarter of a pixel of what was loaded.
+    """The part of the loaded picture that `crop` names.
 
-    Of a picture that shrank as it loaded, that leaves out the last column and row where they are hardly filled.
+    Of a picture that shrank as it loaded, a part hardly ever starts where a pixel does: then the pixels are moved by
+    what is missing before they shrink further. And the whole picture goes without the last column and row where they
+    are hardly filled.
     """
     left, top, width, height = work.camera.undone.box(work.planned.part, work.source)
     across = sampled(left, width, work.density[0], image.width)
     down = sampled(top, height, work.density[1], image.height)
-    if (across[1], down[1]) == (image.width, image.height):
+    if (across.count, down.count) == (image.width, image.height):
         return image
-    return image.crop(across[0], down[0], across[1], down[1])
+    scale = work.upright.scale / min(work.density)
+    if max(abs(across.missing), abs(down.missing)) * scale > _SHOWS and not image.hasalpha():
+        image = image.conv(pyvips.Image.new_from_array([_moving(across.missing)], scale=_WEIGHTS), precision="integer")
+        column = [[weight] for weight in _moving(down.missing)]
+        image = image.conv(pyvips.Image.new_from_array(column, scale=_WEIGHTS), precision="integer")
+    return image.crop(across.first, down.first, across.count, down.count)
+
+
+def _moving(pixels: float) -> list[int]:
+    """Whole weights of neighbours for the value so many pixels further on, at most half of one: Lanczos 3."""
+    ideal = [_lanczos(at - pixels) for at in range(-_REACH, _REACH + 1)]
+    weights = [round(value / sum(ideal) * _WEIGHTS) for value in ideal]
+    weights[_REACH] += _WEIGHTS - sum(weights)
+    return weights
+
+
+def _lanczos(at: float) -> float:
+    if abs(at) < 1e-9:
+        return 1.0
+    return 0.0 if abs(at) >= _REACH else _REACH * sin(pi * at) * sin(pi * at / _REACH) / (pi * at) ** 2

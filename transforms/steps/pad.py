@@ -8,6 +8,7 @@ from transforms.alpha import on_premultiplied
 from transforms.gravity import standing
 from transforms.option_kinds import Colour
 from transforms.steps.blur import blurred
+from transforms.steps.resize import enlarged
 from transforms.turns import Size
 from transforms.work import Work
 
@@ -31,7 +32,7 @@ def pad(image: pyvips.Image, work: Work) -> pyvips.Image:
     top, _, _, left = geometry.padding
     across, down = standing(geometry.canvas, geometry.cropped, work.options.g)
     if wanted == "blur":
-        return _upon(blurred_cover(image, geometry.result), image, left + across, top + down)
+        return upon(blurred_cover(image, geometry.result), image, left + across, top + down)
     if isinstance(wanted, tuple):
         colour = wanted if wanted[3] == 255 else TRANSPARENT
     else:
@@ -54,27 +55,14 @@ def blurred_cover(image: pyvips.Image, size: Size) -> pyvips.Image:
     def change(pixels: pyvips.Image) -> pyvips.Image:
         resized = pixels.resize(width / image.width, vscale=height / image.height, kernel="linear")
         kept = resized.crop((width - tiny[0]) // 2, (height - tiny[1]) // 2, *tiny)
-        return _spread(blurred(kept.copy_memory(), _SIGMA), size)
+        return enlarged(blurred(kept.copy_memory(), _SIGMA), size)
 
     return on_premultiplied(image, change).copy_memory()
 
 
-def _spread(tiny: pyvips.Image, size: Size) -> pyvips.Image:
-    across, down = size[0] / tiny.width, size[1] / tiny.height
-    return tiny.affine(
-        [across, 0, 0, down],
-        interpolate=pyvips.Interpolate.new("bicubic"),
-        oarea=[0, 0, *size],
-        idx=0.5,
-        idy=0.5,
-        odx=-0.5,
-        ody=-0.5,
-        extend="copy",
-        premultiplied=True,
-    )
-
-
-def _upon(canvas: pyvips.Image, image: pyvips.Image, left: int, top: int) -> pyvips.Image:
+def upon(canvas: pyvips.Image, image: pyvips.Image, left: int, top: int) -> pyvips.Image:
+    """A picture on a canvas that covers it; opaque if the canvas is."""
     if not image.hasalpha() and not canvas.hasalpha():
         return canvas.insert(image, left, top)
-    return canvas.composite2(image, "over", x=left, y=top).cast("uchar")
+    both = canvas.composite2(image, "over", x=left, y=top).cast("uchar")
+    return both if canvas.hasalpha() else both.extract_band(0, n=3)

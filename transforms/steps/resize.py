@@ -21,9 +21,30 @@ def resize(image: pyvips.Image, work: Work) -> pyvips.Image:
     across = _scale(image.width, width, part[0] * work.density[0])
     down = _scale(image.height, height, part[1] * work.density[1])
     if not image.hasalpha():
-        return image.resize(across, vscale=down, kernel="lanczos3")
-    resized = image.premultiply().resize(across, vscale=down, kernel="lanczos3")
-    return resized.unpremultiply().cast(image.format)
+        return _scaled(image, across, down, (width, height))
+    return _scaled(image.premultiply(), across, down, (width, height)).unpremultiply().cast(image.format)
+
+
+def enlarged(image: pyvips.Image, size: Size) -> pyvips.Image:
+    """The image spread to a larger size, cubic between the middles of its pixels: libvips' `resize` is half a pixel off."""
+    across, down = size[0] / image.width, size[1] / image.height
+    return image.affine(
+        [across, 0, 0, down],
+        interpolate=pyvips.Interpolate.new("bicubic"),
+        oarea=[0, 0, *size],
+        idx=0.5,
+        idy=0.5,
+        odx=-0.5,
+        ody=-0.5,
+        extend="copy",
+        premultiplied=True,
+    )
+
+
+def _scaled(image: pyvips.Image, across: float, down: float, size: Size) -> pyvips.Image:
+    if across < 1 or down < 1:
+        image = image.resize(min(1.0, across), vscale=min(1.0, down), kernel="lanczos3")
+    return image if (image.width, image.height) == size else enlarged(image, size)
 
 
 def _wanted(work: Work) -> Size:

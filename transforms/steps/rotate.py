@@ -9,7 +9,7 @@ import pyvips
 from transforms.geometry import exactly_rotated
 from transforms.gravity import looks, window
 from transforms.steps import attention
-from transforms.steps.pad import blurred_cover
+from transforms.steps.pad import blurred_cover, upon
 from transforms.turns import Box, Size
 from transforms.work import Work
 
@@ -31,7 +31,7 @@ def rotate(image: pyvips.Image, work: Work) -> pyvips.Image:
         box = (*window(geometry.resized, geometry.cropped, work.options.g, work.focus), *geometry.cropped)
     turned = _turned(image, work, geometry.resized, box)
     if work.options.bg == "blur":
-        turned = blurred_cover(image, geometry.cropped).composite2(turned, "over").cast("uchar")
+        turned = upon(blurred_cover(image, geometry.cropped), turned, 0, 0)
     return turned
 
 

@@ -36,7 +36,7 @@ def _inner(image: pyvips.Image, wanted: TrimValue, corner: Size) -> Box:
     """The smallest box around all that is not border, or the whole image."""
     border = image.getpoint(*corner) if wanted.colour is None else _like(image, wanted)
     differs = ((image - border).abs() > float(wanted.threshold)).bandor()
-    columns, rows = ((counts > 0).write_to_memory() for counts in differs.project())
+    columns, rows = (bytes((counts > 0).write_to_memory()) for counts in differs.project())
     left, top = columns.find(b"\xff"), rows.find(b"\xff")
     if left < 0:
         return 0, 0, image.width, image.height
