@@ -1,0 +1,117 @@
+"""Colour management: what is dropped with a profile is only the profile."""
+
+from __future__ import annotations
+
+import io
+
+import numpy
+import numpy.typing
+import pytest
+from PIL import Image, ImageCms
+
+from tests import images, profiles
+from transforms.options import parse_compact
+from transforms.pipeline import render
+
+Pixels = numpy.typing.NDArray[numpy.float64]
+
+
+def wide(size: tuple[int, int] = (240, 160)) -> Image.Image:
+    """A photograph with colours that sRGB cannot all show."""
+    values = numpy.asarray(images.photo(size), numpy.float64)
+    middle = values.mean(axis=2, keepdims=True)
+    return Image.fromarray(numpy.clip(middle + (values - middle) * 1.8, 0, 255).astype(numpy.uint8))
+
+
+def rendered(data: bytes, options: str) -> Image.Image:
+    return Image.open(io.BytesIO(render(data, parse_compact(options)).data))
+
+
+def mean_error(image: Image.Image, expected: Pixels) -> float:
+    """Mean difference of all channels, as a share of their range."""
+    return float(numpy.abs(numpy.asarray(image.convert("RGB"), numpy.float64) - expected).mean() / 255)
+
+
+def test_the_constructed_profile_is_a_real_one() -> None:
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(profiles.display_p3()))
+    assert "Display P3" in ImageCms.getProfileDescription(profile)
+    converted = ImageCms.profileToProfile(wide(), profile, ImageCms.createProfile("sRGB"))
+    assert converted is not None
+    assert mean_error(converted, profiles.p3_to_srgb(numpy.asarray(wide(), numpy.float64))) < 0.003
+
+
+@pytest.mark.parametrize("container", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
+def test_a_p3_photo_does_not_go_dull(container: str) -> None:
+    settings = {"JPEG": {"quality": 97, "subsampling": 0}, "WEBP": {"lossless": True}, "AVIF": {"quality": 97}}
+    data = images.encoded(wide(), container, icc_profile=profiles.display_p3(), **settings.get(container, {}))
+    stored = Image.open(io.BytesIO(data)).convert("RGB")
+    expected = profiles.p3_to_srgb(numpy.asarray(stored, numpy.float64))
+    assert mean_error(rendered(data, "f:png"), expected) < 0.01
+    assert "icc_profile" not in rendered(data, "f:png").info
+    # The test can tell: without conversion the same picture is much further off.
+    assert mean_error(stored, expected) > 0.02
+
+
+def test_and_not_when_it_is_made_smaller() -> None:
+    data = images.encoded(wide(), "JPEG", quality=95, icc_profile=profiles.display_p3())
+    whole = profiles.p3_to_srgb(numpy.asarray(Image.open(io.BytesIO(data)), numpy.float64))
+    small = Image.fromarray(numpy.rint(whole).astype(numpy.uint8)).resize((80, 53), Image.Resampling.LANCZOS)
+    for name in ("png", "jpeg", "webp", "avif"):
+        assert mean_error(rendered(data, f"w:80,f:{name},q:95"), numpy.asarray(small, numpy.float64)) < 0.01, name
+
+
+@pytest.mark.parametrize("name", ["jpeg", "png", "webp", "avif", "tiff"])
+def test_a_profile_is_kept_with_its_colours(name: str) -> None:
+    data = images.encoded(wide(), "PNG", icc_profile=profiles.display_p3())
+    image = rendered(data, f"icc:keep,f:{name},q:97")
+    assert image.info["icc_profile"] == profiles.display_p3()
+    assert mean_error(image, numpy.asarray(wide(), numpy.float64)) < 0.02
+
+
+def test_a_format_that_holds_no_profile_gets_srgb() -> None:
+    data = images.encoded(Image.new("RGB", (40, 40), (200, 40, 40)), "PNG", icc_profile=profiles.display_p3())
+    red, green, blue = rendered(data, "icc:keep,f:gif").convert("RGB").getpixel((9, 9))  # type: ignore[misc]
+    expected = profiles.p3_to_srgb(numpy.array([[200.0, 40.0, 40.0]]))[0]
+    assert numpy.abs(expected - (red, green, blue)).max() <= 2
+    assert red > 210
+
+
+def test_only_profiles_of_rgb_are_kept() -> None:
+    image = rendered(images.jpeg_cmyk(), "icc:keep,f:jpeg")
+    assert image.mode == "RGB"
+    assert "icc_profile" not in image.info
+    plain = rendered(images.png((40, 40)), "icc:keep")
+    assert "icc_profile" not in plain.info
+
+
+def test_transparency_and_profiles() -> None:
+    picture = wide((60, 40)).convert("RGBA")
+    picture.putalpha(Image.fromarray(numpy.tile(numpy.linspace(0, 255, 60).astype(numpy.uint8), (40, 1))))
+    seen = rendered(images.encoded(picture, "PNG", icc_profile=profiles.display_p3()), "")
+    assert numpy.array_equal(numpy.asarray(seen)[:, :, 3], numpy.asarray(picture)[:, :, 3])
+    expected = profiles.p3_to_srgb(numpy.asarray(picture, numpy.float64)[:, :, :3])
+    assert numpy.abs(numpy.asarray(seen, numpy.float64)[:, :, :3] - expected).mean() / 255 < 0.01
+
+
+def test_cmyk_inks_become_the_colours_of_a_press() -> None:
+    inks = {
+        (255, 0, 0, 0): "cyan",
+        (0, 255, 0, 0): "magenta",
+        (0, 0, 255, 0): "yellow",
+        (0, 0, 0, 255): "black",
+        (0, 0, 0, 0): "white",
+    }
+    for ink, name in inks.items():
+        data = images.encoded(Image.new("CMYK", (64, 64), ink), "JPEG", quality=95)
+        red, green, blue = rendered(data, "w:32,f:png").getpixel((9, 9))  # type: ignore[misc]
+        match name:
+            case "cyan":
+                assert red < 60 < 140 < green < blue
+            case "magenta":
+                assert green < 60 < 90 < blue < red
+            case "yellow":
+                assert blue < 60 < 200 < green <= red + 5
+            case "black":
+                assert max(red, green, blue) < 60
+            case "white":
+                assert min(red, green, blue) > 250
