@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.http.conditions import Verdict, evaluate, parse_conditions, parse_etags
 from gateway.http.dates import http_date, parse_http_date
+from gateway.http.object_reply import ObjectReply
 from gateway.http.ranges import ByteRange, RangeNotSatisfiable, content_range, parse_range
 from gateway.http.reply import Reply
 from gateway.model import MAX_PARTS, Bucket, Content, ObjectVersion, Segment, Versioning
@@ -14,7 +15,6 @@ from gateway.s3.checksum_headers import checksum_headers
 from gateway.s3.encryption_headers import asked_encryption, encryption_headers, reading_key
 from gateway.s3.errors import S3Error
 from gateway.s3.object_headers import guard, override, printed_headers, stored_headers
-from gateway.http.object_reply import ObjectReply
 from gateway.s3.tags import header_tags
 from gateway.s3.write_conditions import single_etag, write_conditions
 
