@@ -28,6 +28,7 @@ from gateway.jobs import rendition
 from gateway.jobs.purge import Purger
 from gateway.jobs.runner import JobRunner
 from gateway.render.client import RenderClient
+from gateway.render.confinement import announce
 from gateway.s3.checksum_headers import BODY_MODES as S3_BODY_MODES
 from gateway.s3.endpoint import S3Endpoint
 from gateway.s3.error_document import error_document
@@ -282,6 +283,8 @@ async def _run_worker(context: WorkerContext, writer: LogWriter) -> None:
         close_stalled(server, min_rate=settings.body_min_rate, timeout=settings.body_stall_timeout)
     )
     render = RenderClient(settings.render_socket, hot_bytes=settings.image_worker_cache_bytes)
+    # One worker says it for the node.
+    announcing = loop.create_task(announce(render)) if context.slot == 0 else None
     services: Services | None = None
     runner: JobRunner | None = None
     try:
@@ -302,6 +305,8 @@ async def _run_worker(context: WorkerContext, writer: LogWriter) -> None:
     finally:
         if runner is not None:
             await runner.close()
+        if announcing is not None:
+            announcing.cancel()
         stalls.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await stalls

@@ -34,6 +34,13 @@ LEAST_VIPS = (8, 18, 3)
 LEAST_DESCRIPTORS = 4096
 SLOW_SYNC_MS = 30.0
 REDIS_SECONDS = 3.0
+EXTRAS = {
+    "heif": ("pillow_heif", "HEIC"),
+    "jxl": ("pillow_jxl", "JPEG XL"),
+    "pdf": ("pypdfium2", "PDF"),
+    "faces": ("cv2", "the gravity `face`"),
+}
+"""For each extra its module and what is not there without it."""
 _MARKS = {"ok": "ok     ", "warning": "warning", "failed": "FAILED "}
 
 
@@ -66,7 +73,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """One finding a check; a check that fails by itself is a finding, too."""
     checks: tuple[Callable[[Settings], Finding], ...] = (
         _libvips,
-        _heif,
+        _extras,
+        _sandbox,
         _descriptors,
         _folder,
         _disk,
@@ -111,12 +119,22 @@ def _libvips(_settings: Settings) -> Finding:
     return Finding("ok", "libvips", text)
 
 
-def _heif(_settings: Settings) -> Finding:
-    import importlib.util
+def _extras(_settings: Settings) -> Finding:
+    from importlib.util import find_spec
 
-    if importlib.util.find_spec("pillow_heif") is None:
-        return Finding("warning", "HEIC", "not decoded: the extra pixgate[heif] is not installed")
-    return Finding("ok", "HEIC", "decoded")
+    absent = [f"{what} (pixgate[{extra}])" for extra, (module, what) in EXTRAS.items() if find_spec(module) is None]
+    if absent:
+        return Finding("ok", "extras", "not installed: " + ", ".join(absent))
+    return Finding("ok", "extras", "all installed")
+
+
+def _sandbox(_settings: Settings) -> Finding:
+    from gateway.render.confinement import lacking, probe
+
+    layers = probe()
+    if layers:
+        return Finding("warning", "sandbox", lacking(layers))
+    return Finding("ok", "sandbox", "decoders have no network, no files and few system calls")
 
 
 def _descriptors(_settings: Settings) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from gateway import __version__
@@ -18,9 +18,10 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class _Node:
     """A collector in the sense of prometheus_client."""
 
-    def __init__(self, metrics: Metrics, stored: tuple[int, int] | None) -> None:
+    def __init__(self, metrics: Metrics, stored: tuple[int, int] | None, sandbox: Mapping[str, bool] | None) -> None:
         self._metrics = metrics
         self._stored = stored
+        self._sandbox = sandbox
 
     def collect(self) -> Iterator[Metric]:
         from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
@@ -30,6 +31,15 @@ class _Node:
             objects, total = self._stored
             yield GaugeMetricFamily("pixgate_objects", "Objects that a listing shows.", value=objects)
             yield GaugeMetricFamily("pixgate_object_bytes", "Bytes of those objects.", value=total)
+        if self._sandbox is not None:
+            layers = GaugeMetricFamily(
+                "pixgate_render_sandbox_layer",
+                "1 for each layer that keeps the decoders in, 0 where it is missing.",
+                labels=["layer"],
+            )
+            for name, present in self._sandbox.items():
+                layers.add_metric([name], int(present))
+            yield layers
         resident = GaugeMetricFamily("pixgate_worker_resident_bytes", "Resident memory.", labels=["worker"])
         for slot, pid in self._metrics.processes():
             size = _resident(pid)
@@ -47,10 +57,13 @@ def _resident(pid: int) -> int | None:
         return None
 
 
-def exposition(metrics: Metrics, stored: tuple[int, int] | None) -> bytes:
-    """The body of an answer to a scrape. `stored`: how many objects and bytes there are, where that is known."""
+def exposition(metrics: Metrics, stored: tuple[int, int] | None, sandbox: Mapping[str, bool] | None = None) -> bytes:
+    """The body of an answer to a scrape.
+
+    Where that is known: `stored` is how many objects and bytes there are, `sandbox` which layers of it decoders have.
+    """
     from prometheus_client import CollectorRegistry, generate_latest
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Node(metrics, stored))
+    registry.register(_Node(metrics, stored, sandbox))
     return generate_latest(registry)

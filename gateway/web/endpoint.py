@@ -147,7 +147,7 @@ class WebEndpoint:
             totals = await self._services.buckets.totals()
         except GatewayError:
             totals = None  # the figures of this node are wanted most when its database is away
-        body = exposition(self._telemetry.metrics, totals)
+        body = exposition(self._telemetry.metrics, totals, await health.sandbox(self._renders))
         return web.Response(body=body, headers={**DATA_HEADERS, "Content-Type": CONTENT_TYPE})
 
     def _may_look_inside(self, request: web.BaseRequest) -> bool:

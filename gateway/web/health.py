@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from gateway import __version__
+from gateway.render.confinement import missing_layers
+from gateway.render.sandbox import LAYERS
 
 HEALTHY, DEGRADED, UNHEALTHY = "healthy", "degraded", "unhealthy"
 _ORDER = (HEALTHY, DEGRADED, UNHEALTHY)
@@ -30,6 +32,15 @@ async def report(services: Services, renders: Renders) -> dict[str, Any]:
     entries = {**storage, **rendering}
     worst = max((str(entry["status"]) for entry in entries.values()), key=_ORDER.index)
     return {"status": worst, "version": __version__, **entries}
+
+
+async def sandbox(renders: Renders) -> dict[str, bool] | None:
+    """Which layers of their sandbox the decoders have; None where that is not known."""
+    try:
+        layers = missing_layers(await asyncio.wait_for(renders.stats(), PATIENCE))
+    except Exception:  # noqa: BLE001 -- as below; a scrape has other figures to give
+        return None
+    return None if layers is None else {name: name not in layers for name in LAYERS}
 
 
 async def _storage(services: Services) -> dict[str, Entry]:

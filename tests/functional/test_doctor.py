@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
+from gateway.render.confinement import probe
 from migrations import HEAD
 from tests.functional.conftest import StartServer
 from tests.servers.minio import Minio
@@ -91,3 +92,12 @@ def test_a_store_that_rows_name_and_settings_do_not_fails(
             break
         time.sleep(0.05)
     assert said in server.tail()
+
+
+def test_the_layers_of_the_sandbox_and_the_extras_are_named(tmp_path: Path) -> None:
+    found = findings(tmp_path / "data")
+    layers = probe()
+    verdict, detail = found["sandbox"]
+    assert verdict == ("warning" if layers else "ok")
+    assert all(layer in detail for layer in layers)
+    assert found["extras"] == ("ok", "all installed")

@@ -39,6 +39,13 @@ def finish(metrics: Metrics, seconds: float = 0.003, **fields: object) -> None:
     metrics.finish(record, seconds)
 
 
+def test_layers_of_the_sandbox_are_gauges(metrics: Metrics) -> None:
+    text = exposition(metrics, None, {"network": True, "landlock": False}).decode()
+    assert 'pixgate_render_sandbox_layer{layer="network"} 1.0' in text
+    assert 'pixgate_render_sandbox_layer{layer="landlock"} 0.0' in text
+    assert "sandbox" not in exposition(metrics, None).decode()
+
+
 def test_requests_of_all_workers_are_added_up(metrics: Metrics) -> None:
     for region, times in ((0, 2), (1, 3)):
         metrics.adopt(region)
