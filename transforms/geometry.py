@@ -10,8 +10,9 @@ from decimal import Decimal
 from math import ceil, cos, floor, radians, sin
 
 from transforms.errors import OptionError, TooLarge
+from transforms.gravity import standing, window
 from transforms.limits import Limits
-from transforms.option_kinds import CropBox
+from transforms.option_kinds import CropBox, Gravity
 from transforms.options import Options
 from transforms.turns import Box, Size
 
@@ -80,12 +81,26 @@ def cut_out(source: Size, crop: CropBox | None) -> Box:
     """What the option `crop` leaves of an upright source. Raises OptionError where that is nothing."""
     if crop is None:
         return 0, 0, *source
+    if crop.place is not None:
+        return _standing(source, crop, crop.place)
     across = _overlap(crop.x, crop.width, source[0], crop.fractions)
     down = _overlap(crop.y, crop.height, source[1], crop.fractions)
     if across is None or down is None:
         width, height = source
         raise OptionError("crop", f"a box that overlaps the image, which has {width} x {height} pixels", "lies outside")
     return across[0], down[0], across[1], down[1]
+
+
+def _standing(source: Size, crop: CropBox, place: str) -> Box:
+    """The box that stands at a place of the source, never beyond it."""
+    width, height = (
+        min(side, max(1, int(length if length >= 1 else length * side + Decimal("0.5")))) if length else side
+        for side, length in zip(source, (crop.width, crop.height), strict=True)
+    )
+    gravity, size = Gravity(place, crop.x, crop.y), (width, height)
+    point = (float(crop.x), float(crop.y)) if place == "fp" else None
+    left, top = standing(source, size, gravity) if point is None else window(source, size, gravity, point)
+    return left, top, width, height
 
 
 def rotated(size: Size, degrees: Decimal) -> Size:
@@ -186,10 +201,10 @@ def _box(viewed: Size, options: Options) -> tuple[Size | None, str]:
     """The box that both sides, or one side and `ar`, or `ar` alone ask for, and how the picture fits into it."""
     width, height, ratio = options.width, options.height, options.ar
     if width is not None and height is not None:
-        return (width, height), options.fit
+        return _by_shape(viewed, (width, height), options.fit)
     if ratio is None:
         return None, options.fit
-    fit = "cover" if options.fit == "inside" else options.fit
+    fit = "cover" if options.fit in ("inside", "auto", "adaptive") else options.fit
     if width is not None:
         return (width, _ratio(ratio[1], width, ratio[0])), fit
     if height is not None:
@@ -197,6 +212,16 @@ def _box(viewed: Size, options: Options) -> tuple[Size | None, str]:
     if fit == "outside":
         return None, fit
     return _of_ratio(viewed, ratio, around=fit == "contain"), fit
+
+
+def _by_shape(viewed: Size, box: Size, fit: str) -> tuple[Size, str]:
+    """The box and the fit, where they depend on whether the picture is wider or higher."""
+    if fit == "auto":
+        return box, "cover" if (viewed[0] >= viewed[1]) == (box[0] >= box[1]) else "inside"
+    if fit == "adaptive":
+        turned = (viewed[0] - viewed[1]) * (box[0] - box[1]) < 0
+        return (box[::-1] if turned else box), "inside"
+    return box, fit
 
 
 def _of_ratio(size: Size, ratio: Size, around: bool) -> Size:

@@ -38,8 +38,8 @@ class Gravity:
     """What stays in view, or where something is put.
 
     `place` is of COMPASS, `attention`, `entropy`, `face`, or `fp`: a focal point. `x` and `y` are the focal point as
-    fractions of the sides; for a place of COMPASS they are offsets inwards, in pixels of the result (under 1: fractions
-    of its side), from the middle rightwards and downwards.
+    fractions of the sides, or in pixels of the source where one of them is above 1; for a place of COMPASS they are
+    offsets inwards, in pixels of the result (under 1: fractions of its side), from the middle rightwards and downwards.
     """
 
     place: str
@@ -52,13 +52,18 @@ CENTRE = Gravity("c")
 
 @dataclass(frozen=True, slots=True)
 class CropBox:
-    """A part of the upright source: left, top, width, height in its pixels, or as fractions of its sides."""
+    """A part of the upright source: left, top, width, height in its pixels, or as fractions of its sides.
+
+    With a `place` (of COMPASS, or `fp`) the box stands there: `x` and `y` are offsets inwards, or the point in its middle,
+    each of the four numbers below 1 is a fraction of a side, and a width or height of 0 is the whole side.
+    """
 
     x: Decimal
     y: Decimal
     width: Decimal
     height: Decimal
     fractions: bool
+    place: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +281,7 @@ class GravityValue:
     def expected(self) -> str:
         return (
             f"one of {', '.join(COMPASS)} with an optional :x:y, or fp:x:y with fractions"
+            + (" (or pixels of the source, where one is above 1)" if self.smart else "")
             + (f", or one of {', '.join(SMART)}" if self.smart else "")
             + (f", or {self.word}" if self.word else "")
         )
@@ -287,7 +293,8 @@ class GravityValue:
         if self.word is not None and text == self.word:
             return Gravity(text)
         if place == "fp" and len(offsets) == 2:
-            return Gravity("fp", _between(offsets[0], 0, 1), _between(offsets[1], 0, 1))
+            x, y = (_between(offset, 0, 65_535 if self.smart else 1) for offset in offsets)
+            return Gravity("fp", x, y)
         if place in COMPASS and len(offsets) in (0, 2):
             x, y = (_between(offset, -16_384, 16_384) for offset in offsets or ("0", "0"))
             return Gravity(place, x, y)
@@ -305,10 +312,15 @@ class CropValue:
 
     @property
     def expected(self) -> str:
-        return "x:y:width:height, all in whole pixels, or all as fractions with a decimal point (0.1:0.0:0.5:1.0)"
+        return (
+            "x:y:width:height, all in whole pixels, or all as fractions with a decimal point (0.1:0.0:0.5:1.0); or "
+            "place:x:y:width:height with a place of `g` (ne:10:10:300:0.5)"
+        )
 
     def parse(self, text: str) -> CropBox:
         parts = text.split(":")
+        if len(parts) == 5:
+            return self._placed(*parts)
         if len(parts) != 4:
             raise ValueError(text)
         fractions = any("." in part for part in parts)
@@ -317,8 +329,18 @@ class CropValue:
             raise ValueError(text)
         return CropBox(x, y, width, height, fractions)
 
+    def _placed(self, place: str, *numbers: str) -> CropBox:
+        if place not in COMPASS and place != "fp":
+            raise ValueError(place)
+        low, high = (0, 1) if place == "fp" else (-65_535, 65_535)
+        x, y = (_between(number, low, high) for number in numbers[:2])
+        width, height = (_between(number, 0, 65_535) for number in numbers[2:])
+        return CropBox(x, y, width, height, fractions=False, place=place)
+
     def format(self, value: CropBox) -> str:
         parts = [_plain(part) for part in (value.x, value.y, value.width, value.height)]
+        if value.place is not None:
+            return ":".join((value.place, *parts))
         return ":".join(part if "." in part or not value.fractions else part + ".0" for part in parts)
 
 

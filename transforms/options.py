@@ -99,10 +99,13 @@ SPECS: tuple[OptionSpec, ...] = (
         "Height of the result in pixels, before `dpr`.",
     ),
     OptionSpec(
-        "fit", (), "geometry", Choice(("inside", "outside", "cover", "contain", "fill")), "inside", "`inside`", "cover",
+        "fit", (), "geometry", Choice(("inside", "outside", "cover", "contain", "fill", "auto", "adaptive")), "inside",
+        "`inside`", "cover",
         "What happens when both `w` and `h` are given and the ratio differs. `inside`: as large as fits into the box; "
         "`outside`: as small as covers the box, nothing cut; `cover`: covers the box, what `g` says is kept and the rest "
-        "cut; `contain`: fits into the box and is padded with `bg` to its exact size; `fill`: stretched to the box.",
+        "cut; `contain`: fits into the box and is padded with `bg` to its exact size; `fill`: stretched to the box; "
+        "`auto`: `cover` where picture and box are both landscape (or square) or both portrait, else `inside`; `adaptive`: "
+        "`inside`, of the box turned where one of them is landscape and the other portrait.",
     ),
     OptionSpec(
         "min-w", ("min-width",), "geometry", Integer(1, MAX_SIDE), None, "none", "200",
@@ -126,7 +129,9 @@ SPECS: tuple[OptionSpec, ...] = (
     OptionSpec(
         "crop", (), "geometry", CropValue(), None, "none", "10:20:300:200",
         "A part of the upright source, cut out before anything else: left, top, width and height in its pixels, or as "
-        "fractions of its sides. What lies outside the source is left out.",
+        "fractions of its sides. What lies outside the source is left out. Or a box that stands at a place (`c n ne ...`) "
+        "with offsets inwards, or around a point (`fp`), and is never beyond the source: each number below 1 is a fraction, "
+        "a width or height of 0 the whole side.",
     ),
     OptionSpec(
         "ar", ("aspect-ratio",), "geometry", Ratio(), None, "the source's", "16:9",
@@ -138,7 +143,7 @@ SPECS: tuple[OptionSpec, ...] = (
         "g", ("gravity",), "geometry", GravityValue(), None, "the object's focal point, else `c`", "ne",
         "What is kept where `cover` or `ar` cut, and where the picture stands where `contain` or `extend` pad: a place "
         "(`c n ne e se s sw w nw`) with offsets in pixels of the result (under 1: fractions of its side); a focal point "
-        "`fp:x:y` in fractions of the upright source, before `crop` and `rotate`; `smart` or `attention` (what draws the "
+        "`fp:x:y` in fractions (or, above 1, pixels) of the upright source, before `crop` and `rotate`; `smart` or `attention` (what draws the "
         "eye), `entropy`, or `face` (the largest, with as many others as fit; without any, as `smart`). Where pictures "
         "stand, only places count.",
     ),
@@ -340,6 +345,8 @@ _BY_NAME: dict[str, OptionSpec] = {word: spec for spec in SPECS for word in (spe
 _KNOWN = "one of " + ", ".join(spec.name for spec in SPECS)
 _PIXEL_SPECS = tuple(sorted((spec for spec in SPECS if spec.group != "delivery"), key=lambda spec: spec.name))
 _UNPADDED = (0, 0, 0, 0)
+_CUTTING_NOTHING = ("outside", "contain", "fill")
+"""What `fit` may be beside `ar` without cutting."""
 _WHOLE = CropBox(Decimal(0), Decimal(0), Decimal(1), Decimal(1), fractions=True)
 
 
@@ -475,7 +482,7 @@ class Options:
         sized = self.w is not None or self.h is not None
         boxed = self.w is not None and self.h is not None
         shaped = boxed or self.ar is not None
-        if not shaped or (not boxed and self.fit == "cover"):
+        if not shaped or (not boxed and self.fit in ("cover", "auto", "adaptive")):
             # `ar` cuts anyway.
             yield "fit"
         if not sized and self.min_w is None and self.min_h is None:
@@ -486,10 +493,15 @@ class Options:
             yield "ar"
         contains = shaped and self.fit == "contain"
         # A result is smaller than what was asked for where it fits into a box, or where the source is too small.
-        extends = self.extend and sized and not contains and ((boxed and self.fit == "inside") or not self.up)
+        extends = (
+            self.extend
+            and sized
+            and not contains
+            and ((boxed and self.fit in ("inside", "auto", "adaptive")) or not self.up)
+        )
         if not extends:
             yield "extend"
-        cuts = self.fit == "cover" if boxed else self.ar is not None and self.fit in ("inside", "cover")
+        cuts = self.fit in ("cover", "auto") if boxed else self.ar is not None and self.fit not in _CUTTING_NOTHING
         adds = contains or extends
         if not cuts and not (adds and self.g is not None and self.g.place in COMPASS):
             yield "g"

@@ -116,7 +116,10 @@ class Work:
         if gravity is None or not (gravity.place == "fp" or looks(gravity)):
             return None
         if gravity.place == "fp":
-            return focus_in_view(self.source, self.upright.part, self.options, float(gravity.x), float(gravity.y))
+            x, y = float(gravity.x), float(gravity.y)
+            if max(x, y) > 1:
+                x, y = x / self.source[0], y / self.source[1]
+            return focus_in_view(self.source, self.upright.part, self.options, x, y)
         found = self.decided["focus"]
         assert isinstance(found, tuple)  # the step `focus`, or `rotate`, comes before whoever asks
         return found

@@ -248,7 +248,7 @@ def _close(segments: Sequence[Segment]) -> None:
 def _cuts(options: Options) -> bool:
     """Whether these options cut a part off where `g` says."""
     if options.w is not None and options.h is not None:
-        return options.fit == "cover"
+        return options.fit in ("cover", "auto")
     return options.ar is not None
 
 

@@ -574,8 +574,7 @@ ROWS: tuple[OptionRow, ...] = (
     OptionRow(("objects_position", "obj_pos", "op"), "position", "", _OBJECTS, pro=True),
     OptionRow(
         ("crop", "c"), "width:height:gravity", "`crop`",
-        "Not beside `trim` or with gravity `sm`, and with `rotate` only in fractions. What lies outside the source is left "
-        "out, where imgproxy moves the box.", _crop,
+        "Not beside `trim` or with gravity `sm`, and with `rotate` only in fractions.", _crop,
     ),
     OptionRow(("crop_aspect_ratio", "crop_ar", "car"), "ratio:enlarge", "", "crop with both sides", pro=True),
     OptionRow(

@@ -107,8 +107,24 @@ def _standing(asked: Asked, ratio: Decimal, *, boxed: bool) -> list[Pair]:
     if not cuts:
         kept = around if extend else None
     if kept is not None and (cuts or kept != CENTRE):
-        pairs.append(("g", place(kept, ratio)))
+        pairs.append(("g", place(_in_the_source(asked, kept) if cuts else kept, ratio)))
     return pairs
+
+
+def _in_the_source(asked: Asked, kept: Position) -> Position:
+    """A focal point, which imgproxy counts in the picture that is cut, in the upright source, as we count it."""
+    if kept.place != "fp" or not (asked.crop or asked.rotate or asked.flip):
+        return kept
+    x, y = kept.x, kept.y
+    x, y = 1 - x if "h" in asked.flip else x, 1 - y if "v" in asked.flip else y
+    x, y = {0: (x, y), 90: (y, 1 - x), 180: (1 - x, 1 - y), 270: (1 - y, x)}[asked.rotate]
+    if asked.crop is not None and any(asked.crop):
+        box = _crop(asked)[0][1].split(":")
+        if len(box) != 4 or "." not in box[0]:
+            raise unsupported("gravity", "a focal point beside a crop in fractions of the sides")
+        left, top, width, height = (Decimal(part) for part in box)
+        x, y = left + x * width, top + y * height
+    return Position("fp", x, y)
 
 
 def _minimum(asked: Asked) -> list[Pair]:
@@ -153,12 +169,16 @@ def _crop(asked: Asked) -> list[Pair]:
         return [("crop", _fractions(asked, width or Decimal(1), height or Decimal(1), gravity))]
     if asked.rotate:
         raise unsupported("crop", "fractions of the sides where the picture is rotated")
-    absolute = all(not side or side >= 1 for side in (width, height))
-    corner = gravity.place == "nw" and all(not offset or offset >= 1 for offset in (gravity.x, gravity.y))
-    if not (absolute and corner):
-        raise unsupported("crop", "pixels from the top left corner (crop:width:height:nowe:x:y), or fractions")
-    sides = (rounded(side) if side else _WHOLE_SIDE for side in (width, height))
-    return [("crop", ":".join(map(str, (rounded(gravity.x), rounded(gravity.y), *sides))))]
+    if gravity.place == "nw" and _whole(width, height, gravity.x, gravity.y):
+        sides = (rounded(side) if side else _WHOLE_SIDE for side in (width, height))
+        return [("crop", ":".join(map(str, (rounded(gravity.x), rounded(gravity.y), *sides))))]
+    numbers = (gravity.x, gravity.y, width, height)
+    return [("crop", ":".join((gravity.place, *(written(number) for number in numbers))))]
+
+
+def _whole(*numbers: Decimal) -> bool:
+    """Whether all are pixels, or nothing."""
+    return all(not number or number >= 1 for number in numbers)
 
 
 def _fractions(asked: Asked, width: Decimal, height: Decimal, gravity: Position) -> str:

@@ -115,8 +115,6 @@ def _size(parts: Parts, filters: Filters) -> list[Pair]:
 def _gravity(parts: Parts, filters: Filters) -> list[Pair]:
     if filters.focal is not None:
         x, y = filters.focal
-        if x > 1 or y > 1:
-            raise unsupported("focal", "fractions of the sides")
         return [("g", f"fp:{written(x)}:{written(y)}")]
     if parts.smart:
         return [("g", "smart")]

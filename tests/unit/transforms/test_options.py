@@ -137,7 +137,7 @@ def test_different_renditions_differ(one: str, other: str) -> None:
         ("up:yes", "up"), ("size:5", "size"), ("W:5", "W"), ("w:5,w:5", "w"), ("w:5,width:5", "width"),
         ("w", "w"), ("w:5,", ""), ("w:5:6", "w"),
         ("crop:1:2:3", "crop"), ("crop:1:2:0:4", "crop"), ("crop:1.0:0:1:1", "crop"), ("crop:0:0:1:-1", "crop"),
-        ("ar:0:1", "ar"), ("ar:1:2:3", "ar"), ("ar:", "ar"), ("g:fp:2:0", "g"), ("g:fp", "g"), ("g:ne:1", "g"),
+        ("ar:0:1", "ar"), ("ar:1:2:3", "ar"), ("ar:", "ar"), ("g:fp:70000:0", "g"), ("wm-g:fp:2:0", "wm-g"), ("g:fp", "g"), ("g:ne:1", "g"),
         ("g:repeat", "g"), ("wm-g:smart", "wm-g"), ("trim:255", "trim"), ("trim:10:", "trim"), ("pad:1:2:3:4:5", "pad"),
         ("pad:-1", "pad"), ("radius:round", "radius"), ("palette:1", "palette"), ("brightness:101", "brightness"),
         ("gamma:0", "gamma"), ("duotone:fff", "duotone"), ("tint:fff:2", "tint"), ("text:", "text"),
