@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from xml.sax.saxutils import escape
 
 import pyvips
@@ -17,7 +17,9 @@ from transforms.work import Work
 
 PROFILE = "icc-profile-data"
 _KEEP_EXIF, _KEEP_XMP, _KEEP_IPTC, _KEEP_ICC = 1, 2, 4, 8
-_DROPPED = re.compile(r"exif-ifd1-.*|exif-ifd\d-Orientation")
+_BLOCKS = ("exif-data", "xmp-data", "iptc-data")
+_NEVER = ("orientation", "exif-ifd0-Orientation", "jpeg-thumbnail-data")
+_THUMBNAIL = re.compile(r"exif-ifd1-")
 _ASCII_TAIL = re.compile(r", ASCII, \d+ components, \d+ bytes\)\Z")
 _IPTC_RECORDS = {"Artist": b"\x1c\x02\x50", "Copyright": b"\x1c\x02\x74"}
 """By-line and copyright notice: tag marker, record 2, data sets 80 and 116 (IPTC IIM 4.2, chapter 6)."""
@@ -32,9 +34,8 @@ def remember(image: pyvips.Image, work: Work) -> None:
     """Takes down what will be kept of the stored image's metadata; steps need not carry it from image to image."""
     if "metadata" in work.decided or work.options.strip == "1":
         return
-    names = [name for name in image.get_fields() if name.startswith("exif-") or name in ("xmp-data", "iptc-data")]
-    fields: Fields = {name: (image.get_typeof(name), image.get(name)) for name in names if not _DROPPED.match(name)}
-    work.decided["metadata"] = fields if work.options.strip == "0" else _attribution(fields)
+    fields: Fields = {name: (image.get_typeof(name), image.get(name)) for name in _BLOCKS if image.get_typeof(name)}
+    work.decided["metadata"] = fields if work.options.strip == "0" else _attribution(image, fields)
 
 
 def remember_profile(image: pyvips.Image, work: Work) -> None:
@@ -45,14 +46,14 @@ def remember_profile(image: pyvips.Image, work: Work) -> None:
 def dressed(image: pyvips.Image, work: Work) -> tuple[pyvips.Image, int]:
     """A copy of `image` with exactly what is kept, and libvips' flags for the saver."""
     image = image.copy()
-    for name in image.get_fields():
-        if name.startswith("exif-") or name in ("xmp-data", "iptc-data", "orientation", "jpeg-thumbnail-data", PROFILE):
-            image.remove(name)
+    _remove(image, lambda name: name.startswith("exif-") or name in (*_BLOCKS, *_NEVER, PROFILE))
     keep = 0
     fields = work.decided.get("metadata")
     if isinstance(fields, dict) and fields:
         for name, (kind, value) in fields.items():
             image.set_type(kind, name, value)
+        # libvips has read the whole block again by now; what is removed here is left out of it when it is written.
+        _remove(image, lambda name: bool(_THUMBNAIL.match(name)) or name in _NEVER)
         keep |= _KEEP_EXIF | _KEEP_XMP | _KEEP_IPTC
     profile = work.decided.get("profile")
     if profile is not None:
@@ -61,19 +62,26 @@ def dressed(image: pyvips.Image, work: Work) -> tuple[pyvips.Image, int]:
     return image, keep
 
 
-def _attribution(fields: Fields) -> Fields:
+def _remove(image: pyvips.Image, unwanted: Callable[[str], bool]) -> None:
+    for name in image.get_fields():
+        if unwanted(name):
+            image.remove(name)
+
+
+def _attribution(image: pyvips.Image, fields: Fields) -> Fields:
     """Author and copyright, as EXIF and (for formats without it) as XMP; from EXIF, else IPTC, else XMP."""
-    found = {name: text for name in ("Artist", "Copyright") if (text := _first(_candidates(name, fields)))}
+    found = {name: text for name in ("Artist", "Copyright") if (text := _first(_candidates(name, image, fields)))}
     if not found:
         return {}
     exif: Fields = {f"exif-ifd0-{name}": (pyvips.GValue.gstr_type, text) for name, text in found.items()}
     return exif | {"xmp-data": (pyvips.GValue.blob_type, _xmp(found))}
 
 
-def _candidates(name: str, fields: Fields) -> Iterable[str]:
-    exif, iptc, xmp = (fields.get(field, (0, None))[1] for field in (f"exif-ifd0-{name}", "iptc-data", "xmp-data"))
-    if isinstance(exif, str):
-        yield _ascii(exif)
+def _candidates(name: str, image: pyvips.Image, fields: Fields) -> Iterable[str]:
+    field = f"exif-ifd0-{name}"
+    if image.get_typeof(field):
+        yield _ascii(str(image.get(field)))
+    iptc, xmp = (fields.get(block, (0, None))[1] for block in ("iptc-data", "xmp-data"))
     if isinstance(iptc, bytes):
         at = iptc.find(_IPTC_RECORDS[name])
         if at >= 0:

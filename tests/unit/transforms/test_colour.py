@@ -42,7 +42,11 @@ def test_the_constructed_profile_is_a_real_one() -> None:
 
 @pytest.mark.parametrize("container", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
 def test_a_p3_photo_does_not_go_dull(container: str) -> None:
-    settings = {"JPEG": {"quality": 97, "subsampling": 0}, "WEBP": {"lossless": True}, "AVIF": {"quality": 97}}
+    settings: dict[str, dict[str, object]] = {
+        "JPEG": {"quality": 97, "subsampling": 0},
+        "WEBP": {"lossless": True},
+        "AVIF": {"quality": 97},
+    }
     data = images.encoded(wide(), container, icc_profile=profiles.display_p3(), **settings.get(container, {}))
     stored = Image.open(io.BytesIO(data)).convert("RGB")
     expected = profiles.p3_to_srgb(numpy.asarray(stored, numpy.float64))
