@@ -30,7 +30,7 @@ class Header:
     animated: bool
     """Whether it has frames that follow each other in time."""
     frames: int = 1
-    """Frames or pages, as far as they are counted (some thousands); of a PDF they are not counted."""
+    """Frames or pages, as far as they are counted (2,001); of a PDF they are not counted."""
     alpha: bool | None = None
     """Whether it has transparency; None where the header does not tell."""
     orientation: int = 1

@@ -7,14 +7,19 @@ from transforms.headers.source import MAX_COUNTED, Size, Source
 
 _BLOCKS, _BYTES_A_BLOCK = 65_536, 128
 """Blocks that are looked at: so many, and one more for so many bytes of the file. Encoders fill them, to 255 bytes."""
+_MOST_PARTS = 4 * MAX_COUNTED
+"""Frames and extensions that are looked at."""
 
 
 def size(source: Source) -> Size:
     """Size of the logical screen or of a first frame that reaches beyond it, and the frames that are there."""
     width, height = source.little(6, 2), source.little(8, 2)
     blocks = _Blocks(source, 13 + _table_bytes(source.big(10, 1)))
-    frames = 0
+    frames = parts = 0
     while (block := blocks.byte()) is not None:
+        parts += 1
+        if parts > _MOST_PARTS:
+            raise DecodeFailed("The GIF is cut into too many blocks.")
         if block == _EXTENSION:
             blocks.skip(1)
         elif block == _IMAGE:

@@ -13,7 +13,7 @@ MAX_READ = 4096
 """Bytes of one read."""
 WINDOW_BYTES = 65_536
 """Bytes of one window: what is scanned rather than hopped over."""
-MAX_COUNTED = 10_000
+MAX_COUNTED = 2_001
 """Frames or pages are counted up to here."""
 
 
