@@ -124,14 +124,16 @@ class Access:
                     raise access_denied()
                 raise BucketNotFound
             bucket, key = found, address.key
-        if covers(asker.principal.access_key, bucket, key) and decide(asker.principal, PERMISSION, bucket):
-            request = target.request(self._presets.find(bucket))
+        request = target.fixed
+        held = asker.principal.access_key
+        if held is not None and covers(held, bucket, key) and decide(asker.principal, PERMISSION, bucket):
+            request = request or target.request(self._presets.find(bucket))
             if asker.by_link:
                 self._check_link(bucket, target, request)
             return Permit(bucket, key, version, request, public=asker.by_link, reader=not asker.by_link)
         if not (bucket.images_public and bucket.owner.enabled):
             raise access_denied()
-        request = target.request(self._presets.find(bucket))
+        request = request or target.request(self._presets.find(bucket))
         if target.verb == IMAGE:
             self._check_ladder(bucket, target, request)
         return Permit(bucket, key, version, request, public=True, reader=False)

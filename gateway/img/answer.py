@@ -12,7 +12,7 @@ from gateway.http.conditions import Verdict, evaluate, parse_etags
 from gateway.http.disposition import attachment, with_extension
 from gateway.http.ranges import content_range, parse_range
 from gateway.http.reply import Reply, drain, write
-from gateway.img.delivery import Header
+from gateway.img.delivery import DRAWING, SANDBOX, Header
 from gateway.model import Content, ObjectVersion, ReadConditions
 from gateway.services.derivatives import Derivatives
 from transforms.negotiate import varies
@@ -57,6 +57,8 @@ class Responder:
         derivative = self._derivatives.plan(version, options, asked.get("Accept"), overlays)
         etag = derivative.etag
         named: list[Header] = [("ETag", f'"{etag}"'), *headers] if instead is None else list(headers)
+        if options.f == "svg":
+            named = [header for header in named if header != SANDBOX] + [DRAWING]
         if varies(options):
             named.append(("Vary", f"Accept, {vary}" if vary else "Accept"))
         elif vary:

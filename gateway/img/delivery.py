@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 
 Header = tuple[str, str]
 
-SAFETY: tuple[Header, ...] = (
-    ("X-Content-Type-Options", "nosniff"),
-    ("Content-Security-Policy", "sandbox; default-src 'none'"),
+SANDBOX: Header = ("Content-Security-Policy", "sandbox; default-src 'none'")
+DRAWING: Header = (
+    "Content-Security-Policy",
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:",
 )
+"""The same for an SVG, which was made harmless and needs its own styles and embedded pictures."""
+SAFETY: tuple[Header, ...] = (("X-Content-Type-Options", "nosniff"), SANDBOX)
 """What every answer of this door carries: nothing in it is ever run."""
 SHOWN_ANYWHERE: Header = ("Cross-Origin-Resource-Policy", "cross-origin")
 ANY_ORIGIN: Header = ("Access-Control-Allow-Origin", "*")

@@ -77,6 +77,8 @@ FALLBACK_CODES = frozenset(
 """The errors in whose place another picture may be shown: not one that says whether there is an image at all to those
 who may not know, nor one that is over in a moment."""
 
+_ON_ALL = (*SAFETY, SHOWN_ANYWHERE)
+
 Parse = Callable[[BaseRequest], Target]
 
 
@@ -292,7 +294,7 @@ class ImageEndpoint:
         by_id = isinstance(asked.target.address, ImageById)
         control = self._policy.header(by_id=by_id, public=public, pinned=pinned, left=left)
         sharing, varies = cors(permit.bucket, asked.request._message.headers.get("Origin"))
-        headers: list[Header] = [("Cache-Control", control), *SAFETY, SHOWN_ANYWHERE, *sharing]
+        headers: list[Header] = [("Cache-Control", control), *_ON_ALL, *sharing]
         if public and self._tags:
             made_of = ((one.bucket.id, one.version.key) for one in overlays)
             headers += self._tags.of((permit.bucket.id, permit.key), *made_of)

@@ -20,7 +20,7 @@ from gateway.services.stores import Stores
 from transforms.errors import NotAnImage
 from transforms.sniff import sniff
 
-SNIFFED = 64
+SNIFFED = 512
 _ACTIVE = frozenset({"image/svg+xml", "application/pdf"})
 """Types that a browser might run something of: they are saved, never shown."""
 

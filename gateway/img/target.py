@@ -24,14 +24,14 @@ from gateway.services.images import is_image_id
 from signing.canonical import Query, encode, encode_path
 from signing.image_link import parse_link
 from signing.image_path import MalformedSegment, folded, segment_of
-from transforms.formats import OUTPUT_FORMATS
+from transforms.formats import OUTPUT_FORMATS, PASSED_FORMATS
 from transforms.options import ImageRequest, parse_request
 
 PREFIX = "/img/"
 IMAGE = "image"
 VERBS = ("info", "placeholder", "srcset")
 """What can be asked of an image besides its renditions."""
-EXTENSIONS = frozenset({*OUTPUT_FORMATS, "jpg", "tif"})
+EXTENSIONS = frozenset({*OUTPUT_FORMATS, *PASSED_FORMATS, "jpg", "tif"})
 """What may stand behind an image id: `.webp` is `f=webp`."""
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SIGV4 = frozenset({"X-Amz-Algorithm", "X-Amz-Signature", "X-Amz-Credential"})

@@ -398,6 +398,57 @@ def test_large_stored_bytes_in_pieces(gallery: Gallery) -> None:
     assert gallery.get("/img/delivered/large.jpg", "raw=1", {"Range": "bytes=-70000"}).body == body[-70000:]
 
 
+DRAWING = (
+    b'<svg xmlns="http://www.w3.org/2000/svg" width="60" height="40" onload="alert(1)"><script>alert(2)</script>'
+    b'<style>rect{fill:#0a0}</style><rect width="60" height="40"/></svg>'
+)
+
+
+def test_drawings_are_rendered_or_made_harmless_or_saved(gallery: Gallery) -> None:
+    image_id = gallery.put("drawing.svg", DRAWING)
+    path = f"/img/{image_id}"
+    assert gallery.get(path, "w=30").picture.size == (30, 20)
+    shown = gallery.get(path, "f=svg")
+    assert shown.headers["content-type"] == "image/svg+xml"
+    assert b"<rect" in shown.body
+    assert b"alert" not in shown.body
+    policy = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    assert shown.headers["content-security-policy"] == policy
+    assert gallery.get(f"{path}.svg").body == shown.body
+    again = gallery.get(path, "f=svg", {"If-None-Match": shown.headers["etag"]})
+    assert (again.status, again.headers["content-security-policy"]) == (304, policy)
+    stored = gallery.get(path, "raw=1")
+    assert stored.body == DRAWING
+    assert stored.headers["content-disposition"] == "attachment"
+    assert stored.headers["content-security-policy"] == "sandbox; default-src 'none'"
+    assert gallery.get(CAT, "f=svg").status == 400
+
+
+# --- info and placeholder
+
+
+def test_info_and_placeholder_are_for_those_who_may_see_the_picture(
+    gallery: Gallery, shown: Gallery, image_id: str
+) -> None:
+    server = gallery.server
+    for verb in ("info", "placeholder"):
+        for path in (f"/img/{image_id}/{verb}", f"/img/-/{verb}/delivered/by-id.jpg", f"/img/-/{verb}/{image_id}"):
+            answer = gallery.get(path)
+            assert answer.headers["content-type"] == "application/json"
+            assert (json.loads(answer.body)["width"], json.loads(answer.body)["height"]) == (900, 600)
+            assert gallery.get(path, headers={"If-None-Match": answer.headers["etag"]}).status == 304
+            assert fetch(server, path).body == fetch(server, f"{CAT}?w=5").body
+        assert fetch(server, f"/img/-/{verb}/shown-to-all/cat.jpg").status == 200
+    assert gallery.get(f"/img/{image_id}/info", "w=5").code == "InvalidOption"
+    assert gallery.get("/img/-/info/delivered/none.jpg").code == "NotFound"
+    # The tag that info tells is what v= wants.
+    tag = json.loads(gallery.get(f"/img/{image_id}/info").body)["v"]
+    assert "immutable" in gallery.get(f"/img/{image_id}", f"w=30&v={tag}").headers["cache-control"]
+    # A key may end like a verb.
+    gallery.put("a/info", images.jpeg((30, 20)))
+    assert gallery.get("/img/delivered/a/info", "w=15").picture.size == (15, 10)
+
+
 # --- fallback
 
 
