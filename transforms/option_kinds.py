@@ -245,8 +245,10 @@ class ColourPair:
         return "two colours, dark:light, each as rgb or rrggbb in hexadecimal or a name"
 
     def parse(self, text: str) -> tuple[Colour, Colour]:
-        dark, light = text.split(":")
-        return parse_colour(dark), parse_colour(light)
+        dark, light = map(parse_colour, text.split(":"))
+        if dark[3] < 255 or light[3] < 255:
+            raise ValueError(text)
+        return dark, light
 
     def format(self, value: tuple[Colour, Colour]) -> str:
         return ":".join(map(format_colour, value))

@@ -229,7 +229,8 @@ SPECS: tuple[OptionSpec, ...] = (
     ),
     OptionSpec(
         "tint", (), "pixels", Tint(), None, "none", "704214:0.5",
-        "Greys in shades of a colour; a strength under 1 mixes that with the picture (`704214:0.5`).",
+        "Shades of a colour, each as light as the picture is there; a strength under 1 mixes them with the picture "
+        "(`704214:0.5`).",
     ),
     OptionSpec(
         "duotone", (), "pixels", ColourPair(), None, "none", "001f3f:ffdc00",
@@ -250,7 +251,7 @@ SPECS: tuple[OptionSpec, ...] = (
     ),
     OptionSpec(
         "wm-scale", (), "overlay", Number(Decimal("0.01"), Decimal(1), off=True), Decimal(0), "0: its own size", "0.2",
-        "Width of the watermark as a fraction of the result's.",
+        "Width of the watermark as a fraction of the result's. It is never larger than the result.",
     ),
     OptionSpec(
         "wm-opacity", (), "overlay", Number(Decimal(0), Decimal(1)), Decimal(1), "1", "0.5",
@@ -258,11 +259,12 @@ SPECS: tuple[OptionSpec, ...] = (
     ),
     OptionSpec(
         "text", (), "overlay", Text(500, lines=True), None, "none", "Hello",
-        "Text to lay over the result. It is plain text: no markup is read.",
+        "Text to lay over the result, wrapped to its width. It is plain text: no markup is read.",
     ),
     OptionSpec(
         "text-font", (), "overlay", Text(64), "sans", "`sans`", "serif",
-        "Font family, with an optional weight or style (`DejaVu Sans Bold`), from the fonts folder.",
+        "Font family, with an optional weight or style (`DejaVu Sans Bold`), from the fonts folder; one that is not there "
+        "is replaced.",
     ),
     OptionSpec(
         "text-size", (), "overlay", Integer(4, 2000), 24, "24", "48",
@@ -299,11 +301,12 @@ SPECS: tuple[OptionSpec, ...] = (
     ),
     OptionSpec(
         "lossless", (), "format", Flag(), False, "0", "1",
-        "1 writes WebP and AVIF without loss; no effect on others.",
+        "1 writes WebP, AVIF and TIFF without loss; no effect on others.",
     ),
     OptionSpec(
         "palette", (), "format", Integer(0, 256), 0, "0: all colours", "64",
-        "A PNG (or GIF) of at most that many colours, from 2.",
+        "A PNG (or GIF) of at most that many colours, from 2: 256, 128, 64 and so on, whichever is not above it; a PNG "
+        "with transparency 256, 16, 4 or 2.",
     ),
     OptionSpec(
         "page", (), "format", Integer(1, 10_000), 1, "1", "2",
@@ -315,12 +318,13 @@ SPECS: tuple[OptionSpec, ...] = (
     ),
     OptionSpec(
         "strip", (), "format", Choice(("1", "0", "copyright")), "1", "1", "copyright",
-        "1 leaves all metadata out; `copyright` keeps author and copyright; 0 keeps EXIF, XMP and IPTC (places too).",
+        "1 leaves all metadata out; `copyright` keeps author and copyright; 0 keeps EXIF, XMP and IPTC (places too), but "
+        "never the thumbnail in it. TIFF holds XMP and IPTC only, GIF XMP.",
     ),
     OptionSpec(
         "icc", (), "format", Choice(("srgb", "keep")), "srgb", "`srgb`", "keep",
         "`srgb` converts to sRGB and leaves the profile out; `keep` leaves the colours in the source's profile and "
-        "embeds it, where the format can.",
+        "embeds it, where the format can and the profile is one of RGB. Colours of other options are taken as they are then.",
     ),
     OptionSpec(
         "p", ("preset",), "delivery", Name(), None, "none", "card",
@@ -473,8 +477,14 @@ class Options:
             yield from ("text-font", "text-size", "text-color", "text-g")
         if self.f in ("png", "gif"):
             yield from ("q", "lossless")
-        elif self.f in ("jpeg", "tiff"):
+        elif self.f == "jpeg":
             yield "lossless"
+        elif self.lossless and self.f in ("webp", "avif", "tiff"):
+            yield "q"
+        if self.f in ("webp", "avif", "tiff"):
+            yield "progressive"
+        elif self.f == "gif":
+            yield "icc"
         if self.f in ("jpeg", "webp", "avif", "tiff"):
             yield "palette"
 

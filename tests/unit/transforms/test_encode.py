@@ -329,3 +329,32 @@ def test_a_thumbnail_that_shows_what_was_cut_away_is_never_kept() -> None:
     assert exif_of(rendered)[0x010E] == SECRET
     assert thumbnail[30:200] not in rendered.data
     assert rendered.data.count(b"\xff\xd8\xff") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "same"),
+    [
+        ("f:jpeg,lossless:1", "f:jpeg"),
+        ("f:webp,lossless:1,q:50", "f:webp,lossless:1"),
+        ("f:avif,progressive:1", "f:avif"),
+        ("f:gif,icc:keep", "f:gif"),
+        ("f:webp,palette:16", "f:webp"),
+    ],
+)
+def test_what_an_encoder_does_not_know_makes_no_other_rendition(options: str, same: str) -> None:
+    assert parse_compact(options).canonical() == parse_compact(same).canonical()
+    assert made(images.jpeg((60, 40)), options) == made(images.jpeg((60, 40)), same)
+
+
+@pytest.mark.parametrize(
+    "options", ["f:tiff,lossless:1", "f:jpeg,progressive:1", "f:png,palette:16", "f:webp,lossless:1"]
+)
+def test_and_what_it_does_know_does(options: str) -> None:
+    plain = options.split(",", maxsplit=1)[0]
+    assert parse_compact(options).canonical() != parse_compact(plain).canonical()
+    assert made(images.jpeg((60, 40)), options) != made(images.jpeg((60, 40)), plain)
+
+
+def test_colours_of_a_duotone_are_opaque() -> None:
+    with pytest.raises(OptionError):
+        parse_compact("duotone:00000080:fff")
