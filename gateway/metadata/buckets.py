@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gateway.errors import BucketExists, BucketNotEmpty, BucketNotFound, BucketOwnedByYou
-from gateway.metadata import accounts, attachments, bucket_images, contents, meta, renditions, usage
+from gateway.metadata import accounts, attachments, bucket_images, contents, jobs, meta, renditions, usage
 from gateway.metadata.port import Reader, Row, Transaction
 from gateway.model import Account, Bucket, BucketImages, Encryption, Versioning
 
@@ -92,8 +92,10 @@ async def set_versioning(tx: Transaction, bucket_id: int, versioning: Versioning
     await _set(tx, "versioning", versioning.value, bucket_id)
 
 
-async def set_images_public(tx: Transaction, bucket_id: int, public: bool) -> None:
+async def set_images_public(tx: Transaction, bucket_id: int, public: bool, now_ms: int) -> None:
     await _set(tx, "images_public", int(public), bucket_id)
+    if not public:
+        await _purge(tx, bucket_id, now_ms)
 
 
 async def set_ladder(tx: Transaction, bucket_id: int, ladder: tuple[int, ...]) -> None:
@@ -109,7 +111,7 @@ async def set_encryption(tx: Transaction, bucket_id: int, encryption: Encryption
 
 
 async def change_images(
-    tx: Transaction, bucket_id: int, change: Callable[[BucketImages], BucketImages]
+    tx: Transaction, bucket_id: int, change: Callable[[BucketImages], BucketImages], now_ms: int
 ) -> tuple[BucketImages, BucketImages]:
     """Change how it treats its images, from what is there now; gives both."""
     await tx.lock("bucket", bucket_id)
@@ -118,12 +120,23 @@ async def change_images(
         raise BucketNotFound("The specified bucket does not exist")
     before = bucket_images.load(row[0])
     after = change(before)
+    if after == before:
+        return before, after
+    # Before the row says that nobody is told any more.
+    await _purge(tx, bucket_id, now_ms)
     await tx.run(
         "UPDATE buckets SET images = ?, watched = ? WHERE id = ?",
         (bucket_images.dump(after), bucket_images.watched(after), bucket_id),
     )
     await meta.bump_generation(tx)
     return before, after
+
+
+async def _purge(tx: Transaction, bucket_id: int, now_ms: int) -> None:
+    """Have the CDN told that all pictures of the bucket may look otherwise, or may not be seen, where it is told at all."""
+    row = await tx.one("SELECT name, watched FROM buckets WHERE id = ?", (bucket_id,))
+    if row is not None and row[1] & bucket_images.PURGES:
+        await jobs.add(tx, jobs.PURGE, {"bucket": bucket_id, "name": row[0]}, now_ms)
 
 
 async def _set(tx: Transaction, column: str, value: object, bucket_id: int) -> None:

@@ -102,7 +102,7 @@ class Buckets:
 
         async def operation(tx: Transaction) -> None:
             if public is not None:
-                await buckets.set_images_public(tx, bucket.id, public)
+                await buckets.set_images_public(tx, bucket.id, public, now_ms())
             if ladder is not None:
                 await buckets.set_ladder(tx, bucket.id, tuple(sorted(set(ladder))))
 
@@ -119,7 +119,7 @@ class Buckets:
             check_images(after, self.server_presets)
             return after
 
-        _, after = await self._database.write(lambda tx: buckets.change_images(tx, bucket.id, checked))
+        _, after = await self._database.write(lambda tx: buckets.change_images(tx, bucket.id, checked, now_ms()))
         return after
 
     async def set_store(self, bucket: Bucket, store: str | None) -> None:

@@ -143,7 +143,7 @@ async def fill(database: Database) -> None:
             (b"\xfe",),
         )
         await buckets.change_images(
-            tx, bucket.id, lambda _: BucketImages(presets={"card": "w:400"}, renditions=("p:card",), purge=True)
+            tx, bucket.id, lambda _: BucketImages(presets={"card": "w:400"}, renditions=("p:card",), purge=True), 4
         )
         await jobs.add(tx, jobs.PURGE, {"bucket": bucket.id, "name": "photos", "key": "00ff"}, 5, run_at_ms=6)
         await tx.run(

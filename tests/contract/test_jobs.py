@@ -24,7 +24,8 @@ async def watch(database: Database, bucket: int, images: BucketImages = WATCHING
     """Have a bucket watch its objects; gives its name."""
 
     async def work(tx: Any) -> str:
-        await buckets.change_images(tx, bucket, lambda _: images)
+        await buckets.change_images(tx, bucket, lambda _: images, 1)
+        await tx.run("DELETE FROM jobs")
         row = await tx.one("SELECT name FROM buckets WHERE id = ?", (bucket,))
         return str(row[0])
 
@@ -116,6 +117,26 @@ async def test_deletions_cause_purges(database: Database) -> None:
     assert await delete(versions.public_version_id(*first)) == [purge], "an older image, which has links by its id"
     assert await delete() == [purge], "a delete marker"
     assert await delete() == [], "another one: the key meant nothing before"
+
+
+async def test_settings_that_change_what_is_shown_purge_the_bucket(database: Database) -> None:
+    bucket, _ = await new_bucket(database)
+    name = await watch(database, bucket)
+    purge = [(PURGE, {"bucket": bucket, "name": name})]
+
+    async def change(images: BucketImages) -> list[tuple[str, dict[str, Any]]]:
+        await database.write(lambda tx: buckets.change_images(tx, bucket, lambda _: images, 1))
+        return await rows(database)
+
+    assert await change(WATCHING) == [], "nothing changed"
+    assert await change(replace(WATCHING, presets={"card": "w:500"})) == purge
+    await database.write(lambda tx: buckets.set_images_public(tx, bucket, True, 1))
+    assert await rows(database) == []
+    await database.write(lambda tx: buckets.set_images_public(tx, bucket, False, 1))
+    assert await rows(database) == purge
+    assert await change(BucketImages()) == purge, "the last one"
+    await database.write(lambda tx: buckets.set_images_public(tx, bucket, False, 1))
+    assert await change(BucketImages(exif=True)) == await rows(database) == []
 
 
 async def add(database: Database, kind: str, count: int = 1, due_ms: int = 0) -> None:

@@ -17,6 +17,6 @@ def requests(changes: Changes, token: str | None, now: int) -> list[PurgeRequest
     """BAN requests with the expression as `X-Ban-Tags`, and the token as bearer."""
     bearer = () if token is None else (("Authorization", f"Bearer {token}"),)
     return [
-        PurgeRequest("BAN", (("X-Ban-Tags", f"(^| )({'|'.join(map(re.escape, tags))})( |$)"), *bearer))
+        PurgeRequest("BAN", (("X-Ban-Tags", f"(^|\\s)({'|'.join(map(re.escape, tags))})(\\s|$)"), *bearer))
         for tags in batches(changes.tags, TAGS)
     ]
