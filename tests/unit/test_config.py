@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -215,3 +216,39 @@ def test_a_line_of_the_env_file_that_cannot_be_read_is_told_without_its_text(tmp
     assert found == (f"line 3 in {env}: is not NAME=value", f"line 4 in {env}: is not NAME=value")
     env.write_bytes(b"PIXGATE_REGION=\xff\n")
     assert problems(env_file=env, environ={}) == (f"{env}: is not UTF-8",)
+
+
+def test_presets_are_a_line_or_a_table(tmp_path: Path) -> None:
+    wanted = {"card": "w:300,h:200,fit:cover", "hero": "w:1200"}
+    line = "card=w:300,h:200,fit:cover; hero=w:1200;"
+    assert load(environ={"PIXGATE_IMAGE_PRESETS": line}, env_file=tmp_path / "none").image_presets == wanted
+    file = tmp_path / "pixgate.toml"
+    file.write_text('[image_presets]\ncard = "w:300,h:200,fit:cover"\nhero = "w:1200"\n')
+    settings = load(environ={}, env_file=tmp_path / "none", config_file=file)
+    assert settings.image_presets == wanted
+    assert shown_value(settings, "image_presets") == "card=w:300,h:200,fit:cover;hero=w:1200"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [("card", "is not name=options"), ("a=w:1;a=w:2", "two presets 'a'"), ("a b=w:1", "no name of a preset"),
+     ("a=w:wide", "preset 'a': Option 'w'"), ("a=zoom:2", "preset 'a': Option 'zoom'"), ("a=p:b", "names no other")],
+)  # fmt: skip
+def test_a_preset_that_cannot_work_is_told_at_the_start(tmp_path: Path, line: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(message)):
+        load(environ={"PIXGATE_IMAGE_PRESETS": line}, env_file=tmp_path / "none")
+
+
+def test_where_links_begin(tmp_path: Path) -> None:
+    def base(**environ: str) -> tuple[str, tuple[str, ...]]:
+        settings = load(environ={f"PIXGATE_{name}": url for name, url in environ.items()}, env_file=tmp_path / "none")
+        return settings.link_base, settings.hosts
+
+    public, cdn = "https://files.example.com:8443", "https://cdn.example.com"
+    assert base() == ("", ())
+    assert base(PUBLIC_URL=public) == (public, ("files.example.com:8443",))
+    assert base(PUBLIC_URL=public, CDN_URL=cdn + "/") == (cdn, ("files.example.com:8443", "cdn.example.com"))
+    with pytest.raises(SettingsError, match="PIXGATE_CDN_URL"):
+        base(CDN_URL="cdn.example.com")
+    with pytest.raises(SettingsError, match="bucket/key"):
+        load(environ={"PIXGATE_IMAGE_FALLBACK": "photo.jpg"}, env_file=tmp_path / "none")

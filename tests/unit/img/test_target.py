@@ -124,3 +124,67 @@ def test_noise_is_refused_in_one_of_three_ways(path: str, query: str, signed: bo
         answer = translate(error)
         assert answer is not None
         assert json.loads(answer.document())["error"]["code"] == answer.code
+
+
+@pytest.mark.parametrize(
+    ("path", "address", "verb", "pairs"),
+    [
+        ("/img/w_300,h_200/{id}.webp", ImageById, "image", (("w", "300"), ("h", "200"), ("f", "webp"))),
+        ("/img/w_300/photos/a/b_c.webp", b"a/b_c.webp", "image", (("w", "300"),)),
+        ("/img/{id}.png?w=5", ImageById, "image", (("w", "5"), ("f", "png"))),
+        ("/img/{id}.svg", ImageById, "image", (("f", "svg"),)),
+        ("/img/{id}/info", ImageById, "info", ()),
+        ("/img/{id}/srcset?widths=5", ImageById, "srcset", (("widths", "5"),)),
+        ("/img/-/info/photos/a/info", b"a/info", "info", ()),
+        ("/img/-/placeholder/{id}", ImageById, "placeholder", ()),
+        ("/img/photos/a/info", b"a/info", "image", ()),
+        ("/img/photos/info", b"info", "image", ()),
+    ],
+)
+def test_what_is_asked_of_which_image(
+    path: str, address: type | bytes, verb: str, pairs: tuple[tuple[str, str], ...]
+) -> None:
+    target = parse_target(path.format(id=IMAGE_ID), signed_header=False)
+    found = target.address
+    assert (found.key if isinstance(found, ImageByKey) else type(found)) == address
+    assert (target.verb, target.pairs) == (verb, pairs)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/img/-", "/img/-/", "/img/-/info", "/img/-/info/", "/img/-/nothing/photos/a", "/img/-/info/{id}.webp",
+     "/img/{id}.exe", "/img/{id}.", "/img/{id}.webp.png"],
+)  # fmt: skip
+def test_other_forms_lead_nowhere(path: str) -> None:
+    with pytest.raises(AddressError) as caught:
+        parse_target(path.format(id=IMAGE_ID), signed_header=False)
+    assert caught.value.missing
+
+
+@pytest.mark.parametrize("path", ["/img/-%2Finfo/photos/a", "/img/w_300/-%2Finfo/a", "/img/{id}%2Finfo/a"])
+def test_an_escaped_slash_ends_no_word(path: str) -> None:
+    found = parse_target(path.format(id=IMAGE_ID), signed_header=False).address
+    assert isinstance(found, ImageByKey)
+    assert "/" in found.bucket, "no bucket can be called that"
+
+
+def test_a_preset_is_resolved_when_it_is_known_which_there_are() -> None:
+    target = parse_target("/img/photos/a.jpg?p=card&w=50", signed_header=False)
+    assert target.fixed is None
+    assert target.preset == "card"
+    small = target.request({"card": "w:10,h:20"}.get)
+    assert (small.options.w, small.options.h) == (50, 20)
+    assert target.request({"card": "w:10,h:30"}.get).options.h == 30, "a changed preset is another one"
+    with pytest.raises(OptionError):
+        target.request({}.get)
+    with pytest.raises(OptionError):
+        parse_target("/img/photos/a.jpg?p=card&w=wide", signed_header=False)
+
+
+def test_another_version_keeps_the_form() -> None:
+    for url, wanted in (
+        ("/img/photos/a%20b.jpg?w=5&v=1", "/img/photos/a%20b.jpg?w=5&v=TAG"),
+        ("/img/w_5,v_1/photos/a%20b.jpg", "/img/w_5,v_TAG/photos/a%20b.jpg"),
+        ("/img/v_1/photos/a.jpg?w=5", "/img/v_TAG,w_5/photos/a.jpg"),
+    ):
+        assert parse_target(url, signed_header=False).with_version("TAG") == wanted
