@@ -13,6 +13,8 @@ from transforms.errors import DecodeFailed
 from transforms.formats import Format
 
 _NO_MEMORY = re.compile("out of memory|allocat", re.IGNORECASE)
+_OWN_LIMIT = re.compile("security limit", re.IGNORECASE)
+"""libheif calls it a failed allocation when a file asks for more than the library allows any."""
 _FAIL_ON = {"tiff": "error"}
 """What ends a decode besides a file that is too short; libtiff calls that an error and nothing less."""
 _PAGED = ("gif", "webp", "tiff")
@@ -52,7 +54,7 @@ def open_picture(data: bytes, kind: Format, *, page: int = 1, frames: int = 1, *
 def failed(name: str, error: pyvips.Error) -> Exception:
     """The fact behind an error of libvips while it reads: the image's fault, or MemoryError where memory ran out."""
     text = str(error.detail or error.message)
-    if _NO_MEMORY.search(text):
+    if _NO_MEMORY.search(text) and not _OWN_LIMIT.search(text):
         return MemoryError(text[:200])
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     detail = (lines[0] if lines else "unreadable")[:200].rstrip(".")
