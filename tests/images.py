@@ -161,13 +161,13 @@ def jpeg_oriented(orientation: int, size: Size = (80, 60)) -> bytes:
     exif[0x0112] = orientation
     exif[0x010F] = "Pixgate camera"
     image = corners(size)
-    undo = _STORED_AS.get(orientation)
+    undo = STORED_AS.get(orientation)
     if undo is not None:
         image = image.transpose(undo)
     return encoded(image, "JPEG", quality=95, subsampling=0, exif=exif)
 
 
-_STORED_AS = {
+STORED_AS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,

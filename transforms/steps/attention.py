@@ -36,13 +36,25 @@ def point(image: pyvips.Image, work: Work) -> Point:
         case "face":
             found = faces.find(image)
             if found:
-                return _middle(_together(found, window), image)
+                return _middle(together(found, window), image)
             return _salient(image, window)
         case "entropy":
             kept = image.smartcrop(*window, interesting="entropy")
             return _middle((-kept.xoffset, -kept.yoffset, *window), image)
         case _:
             return _salient(image, window)
+
+
+def together(found: list[Box], window: Size) -> Box:
+    """The largest face, and the box around it and as many others as the window can show, larger ones first."""
+    chosen, *others = sorted(found, key=lambda face: (-face[2] * face[3], face))
+    for face in others:
+        left, top = min(chosen[0], face[0]), min(chosen[1], face[1])
+        right = max(chosen[0] + chosen[2], face[0] + face[2])
+        bottom = max(chosen[1] + chosen[3], face[1] + face[3])
+        if right - left <= window[0] and bottom - top <= window[1]:
+            chosen = left, top, right - left, bottom - top
+    return chosen
 
 
 def _place(work: Work) -> str:
@@ -53,18 +65,6 @@ def _place(work: Work) -> str:
 def _salient(image: pyvips.Image, window: Size) -> Point:
     _, found = image.smartcrop(*window, interesting="attention", attention_x=True, attention_y=True)
     return _middle((found["attention_x"], found["attention_y"], 1, 1), image)
-
-
-def _together(found: list[Box], window: Size) -> Box:
-    """The largest face, and the box around it and as many others as the window can show, larger ones first."""
-    chosen, *others = sorted(found, key=lambda face: (-face[2] * face[3], face))
-    for face in others:
-        left, top = min(chosen[0], face[0]), min(chosen[1], face[1])
-        right = max(chosen[0] + chosen[2], face[0] + face[2])
-        bottom = max(chosen[1] + chosen[3], face[1] + face[3])
-        if right - left <= window[0] and bottom - top <= window[1]:
-            chosen = left, top, right - left, bottom - top
-    return chosen
 
 
 def _middle(box: Box, image: pyvips.Image) -> Point:

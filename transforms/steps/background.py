@@ -24,9 +24,7 @@ def output_format(image: pyvips.Image, work: Work) -> str:
     """The name of the format in which `image` will be encoded."""
     request = work.request
     animated = work.timing is not None
-    return resolve_format(
-        request.options, request.variant, request.source_format, image.hasalpha(), animated=animated
-    )
+    return resolve_format(request.options, request.variant, request.source_format, image.hasalpha(), animated=animated)
 
 
 def _over(image: pyvips.Image, colour: tuple[int, int, int, int]) -> pyvips.Image:

@@ -52,10 +52,15 @@ def _ellipse(width: int, height: int, across: float, down: float) -> pyvips.Imag
     slope = unit / [across, down]
     steepness = ((slope * slope).bandmean() * 2) ** 0.5 * 2
     quarter = _coverage((value - 1) / (steepness + 1e-9)).copy_memory()
-    upper = quarter.join(quarter.fliphor().crop(width % 2, 0, width // 2, quarter_height), "horizontal")
-    if height == 1:
-        return upper
-    return upper.join(upper.flipver().crop(0, height % 2, width, height // 2), "vertical").copy_memory()
+    # The middle column and row of odd sides are shared by the halves.
+    mask = quarter
+    if width > 1:
+        right = mask.fliphor().crop(width % 2, 0, width // 2, quarter_height)
+        mask = mask.join(right, "horizontal")
+    if height > 1:
+        lower = mask.flipver().crop(0, height % 2, width, height // 2)
+        mask = mask.join(lower, "vertical")
+    return mask.copy_memory()
 
 
 def _distance(width: int, height: int, across: float, down: float) -> pyvips.Image:
