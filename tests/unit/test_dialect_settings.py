@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import SettingsError, load, shown_value
+from gateway.config import Settings, SettingsError, load, shown_value
 
 
-def settings(tmp_path: Path, **variables: str):
+def settings(tmp_path: Path, **variables: str) -> Settings:
     return load(
         env_file=tmp_path / "none", environ={f"PIXGATE_{name.upper()}": text for name, text in variables.items()}
     )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.config import Settings
 from gateway.img.dialects.doors import Dialects, preset_problems
-from gateway.img.dialects.imgproxy_options import BY_NAME, ROWS
+from gateway.img.dialects.imgproxy_options import BY_NAME, ROWS, OptionRow
 from gateway.img.dialects.reading import Reading
 from gateway.img.errors import translate
 from gateway.img.target import AddressError, ImageByKey, make_target
@@ -186,7 +186,7 @@ def test_without_a_watermark_in_the_settings_there_is_none() -> None:
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.read is None], ids=lambda row: row.names[0])
-def test_what_is_not_built_is_refused_by_every_name(row) -> None:
+def test_what_is_not_built_is_refused_by_every_name(row: OptionRow) -> None:
     assert row.note, "a reason, or what there is instead"
     for name in row.names:
         with pytest.raises(OptionError, match="not supported"):

@@ -12,7 +12,7 @@ from gateway.config import Settings
 from gateway.dialect_settings import DialectName
 from gateway.img.dialects.doors import Dialects
 from gateway.img.dialects.reading import Reading
-from gateway.img.dialects.thumbor_filters import BY_NAME, ROWS
+from gateway.img.dialects.thumbor_filters import BY_NAME, ROWS, FilterRow
 from gateway.img.errors import translate
 from gateway.img.target import AddressError, ImageByKey, make_target
 from signing.errors import LinkRefused
@@ -50,6 +50,7 @@ def ours(text: str) -> dict[str, str]:
         ("-300x-200/a.jpg", "flip=hv w=300 h=200 fit=cover up=1"),
         ("-0x0/a.jpg", "flip=h"),
         ("fit-in/300x200/a.jpg", "w=300 h=200"),
+        ("fit-in/300x0/a.jpg", "w=300"),
         ("full-fit-in/300x200/a.jpg", "w=300 h=200 fit=outside up=1"),
         ("adaptive-fit-in/300x200/a.jpg", "w=300 h=200 fit=adaptive"),
         ("fit-in/300x200/filters:upscale()/a.jpg", "w=300 h=200 up=1"),
@@ -163,7 +164,7 @@ def test_what_is_wrong_is_named(path: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_each_filter_belongs_to_its_programs(row) -> None:
+def test_each_filter_belongs_to_its_programs(row: FilterRow) -> None:
     for family in ("thumbor", "imagor"):
         known = family in row.dialects
         if known and row.read is not None:
