@@ -110,6 +110,22 @@ def test_the_compact_form_means_what_the_query_means(pairs) -> None:
         ("text-size:40,text-g:s", ""),
         ("text:a%2Cb", "text:%61%2cb"),
         ("crop:0.5:0:0.5:1", "crop:0.50:0:0.5:1.0"),
+        ("crop:0.0:0:1:1", ""),
+        ("flip:hv", "rotate:180"),
+        ("flip:v,rotate:90", "flip:h,rotate:270"),
+        ("flip:hv,rotate:190", "rotate:10"),
+        ("w:5,h:6,g:smart", "w:5,h:6"),
+        ("w:5,g:ne", "w:5"),
+        ("w:5,h:6,fit:contain,g:fp:0.1:0.1", "w:5,h:6,fit:contain"),
+        ("w:5,extend:1,g:fp:0.1:0.1", "w:5,extend:1"),
+        ("w:5,h:6,fit:cover,up:1,extend:1", "w:5,h:6,fit:cover,up:1"),
+        ("w:5,h:6,fit:contain,extend:1", "w:5,h:6,fit:contain"),
+        ("ar:1,extend:1", "ar:1"),
+        ("ar:1,fit:cover,w:5", "ar:1,w:5"),
+        ("w:5,h:6,ar:1", "w:5,h:6"),
+        ("min-w:5,min-h:6", ""),
+        ("w:5,bg:blur", "w:5"),
+        ("w:5,bg:transparent", "w:5"),
     ],
 )
 def test_spellings_of_the_same_rendition(one: str, other: str) -> None:
@@ -119,7 +135,11 @@ def test_spellings_of_the_same_rendition(one: str, other: str) -> None:
 @pytest.mark.parametrize(
     ("one", "other"),
     [("w:300", "h:300"), ("w:5,h:6,fit:cover", "w:5,h:6"), ("q:80", ""), ("f:auto", ""), ("bg:fff8", "bg:fff"),
-     ("w:5,up:1", "w:5"), ("flip:h", "flip:v"), ("f:webp,q:50", "f:webp")],
+     ("w:5,up:1", "w:5"), ("flip:h", "flip:v"), ("f:webp,q:50", "f:webp"),
+     ("w:5,h:6,fit:cover,g:ne", "w:5,h:6,fit:cover"), ("w:5,h:6,fit:contain,g:n", "w:5,h:6,fit:contain"),
+     ("w:5,h:6,extend:1,g:n", "w:5,h:6,extend:1"), ("w:5,h:6,extend:1,up:1", "w:5,h:6,up:1"), ("ar:1,g:n", "ar:1"),
+     ("ar:1,fit:fill", "ar:1"), ("min-w:5,up:1", "up:1"), ("w:5,min-w:9", "w:5"), ("rotate:45,bg:blur", "rotate:45"),
+     ("pad:5,bg:transparent", "pad:5"), ("crop:0:0:1:1", ""), ("rotate:180", "flip:h")],
 )  # fmt: skip
 def test_different_renditions_differ(one: str, other: str) -> None:
     assert parse_compact(one).canonical() != parse_compact(other).canonical()
