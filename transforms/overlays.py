@@ -18,5 +18,11 @@ def laid_over(image: pyvips.Image, overlay: pyvips.Image, gravity: Gravity) -> p
         left, top = standing(canvas, inner, gravity)
     # Only what lies under it is computed anew.
     under = image.crop(left, top, *inner)
-    mixed = eight_bits(under.composite2(overlay, "over"))
-    return image.insert(mixed.extract_band(0, n=image.bands), left, top).copy(interpretation="srgb").copy_memory()
+    return image.insert(_mixed(under, overlay), left, top).copy(interpretation="srgb").copy_memory()
+
+
+def _mixed(under: pyvips.Image, over: pyvips.Image) -> pyvips.Image:
+    """One over the other; libvips' `composite` of 8 bits rounds down, which shows as a darker picture."""
+    if under.hasalpha():
+        return eight_bits(under.cast("float").composite2(over.cast("float"), "over"))
+    return over.extract_band(3).ifthenelse(over.extract_band(0, n=3), under, blend=True)

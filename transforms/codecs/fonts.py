@@ -35,7 +35,8 @@ def prepare(folder: str = "") -> tuple[str, ...]:
     with tempfile.NamedTemporaryFile("w", suffix=".conf", prefix="pixgate-fonts-", encoding="utf-8") as file:
         file.write(_settings(wanted))
         file.flush()
-        os.environ["FONTCONFIG_FILE"] = file.name
+        # For the C library alone: nothing of ours reads the environment.
+        os.putenv("FONTCONFIG_FILE", file.name)
         pyvips.Image.text("a", font="sans 10").avg()
     return (wanted,) if _font is not None else ()
 
