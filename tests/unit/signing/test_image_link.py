@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from signing.errors import LinkRefused
 from signing.image_link import (
+    BOUND,
     LinkClaims,
     parse_link,
     raw_link_key,
@@ -20,6 +21,7 @@ from signing.image_link import (
     sign_url,
     verify_link,
 )
+from signing.link_bindings import parse_bindings
 
 VECTORS: dict[str, Any] = json.loads(
     (Path(__file__).parents[3] / "docs/reference/image-link-vectors.json").read_text(encoding="utf-8")
@@ -52,20 +54,26 @@ def test_keys_are_derived_as_documented(key: dict[str, str]) -> None:
 def test_vector(vector: dict[str, Any]) -> None:
     key = KEYS[vector["key_id"]]
     parameters = [(name, value) for name, value in vector["parameters"]]
-    link = sign_link(vector["path"], parameters, key_id=vector["key_id"], key=key, expires=vector["expires"])
+    given = dict(parameters)
+    bindings = parse_bindings(given.get("ref"), given.get("ip"))
+    parameters = [(name, value) for name, value in parameters if name not in BOUND]
+    link = sign_link(
+        vector["path"], parameters, key_id=vector["key_id"], key=key, expires=vector["expires"], bindings=bindings
+    )
     assert link == vector["link"]
+    place = {"referer": vector.get("referer"), "address": vector.get("address")}
     for spelling in (link, *vector["same"]):
         claims = parse(spelling)
         assert claims.string_to_sign == vector["string_to_sign"]
         assert (claims.key_id, claims.expires) == (vector["key_id"], vector["expires"])
         assert sorted(claims.parameters) == sorted(parameters)
-        verify_link(claims, key, VECTORS["valid_at"])
+        verify_link(claims, key, VECTORS["valid_at"], **place)
         with pytest.raises(LinkRefused):
-            verify_link(claims, key, VECTORS["expired_at"])
+            verify_link(claims, key, VECTORS["expired_at"], **place)
         with pytest.raises(LinkRefused):
-            verify_link(claims, KEY, VECTORS["valid_at"])
+            verify_link(claims, KEY, VECTORS["valid_at"], **place)
         with pytest.raises(LinkRefused):
-            verify_link(claims, None, VECTORS["valid_at"])
+            verify_link(claims, None, VECTORS["valid_at"], **place)
 
 
 @pytest.mark.parametrize("link", REFUSED)
