@@ -22,6 +22,11 @@ def check_config(as_json: bool, data: Path | None, config_file: Path | None) -> 
         load_tls(settings)
     except TlsRefused as error:
         raise click.ClickException(str(error)) from error
+    from gateway.img.dialects.doors import preset_problems
+
+    problems = preset_problems(settings)
+    if problems:
+        raise click.ClickException("\n".join(problems))
     values: dict[str, str] = {name: shown_value(settings, name) for name in Settings.model_fields}
     if as_json:
         print_json(values)

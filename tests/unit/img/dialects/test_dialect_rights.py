@@ -1,0 +1,99 @@
+"""Whose rights a foreign signature gives."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.dialect_settings import ImgproxyKey, ThumborKey
+from gateway.errors import ObjectNotFound
+from gateway.img.access import Access
+from gateway.img.asker import NOBODY, Circumstances
+from gateway.img.dialects.signature import DialectSignature, ImgproxyKeys, Keys, ThumborKeys, UnsignedUntil
+from gateway.img.errors import ImageError
+from gateway.img.signature import Signature
+from gateway.img.target import ImageByKey, make_target
+from gateway.model import KeyKind
+from gateway.services import Services
+from signing.dialect_signatures import imgproxy_signature, thumbor_signature
+from signing.errors import LinkRefused
+from tests.unit.img.conftest import Gallery
+
+KEY, SALT, PATH = b"key", b"salt", b"/w:100/plain/s3://hidden/cat.jpg"
+NOW = 1_800_000_000.0
+
+
+def signed(access_key: str, expires: int | None = None) -> DialectSignature:
+    keys = ImgproxyKeys((ImgproxyKey(b"other", SALT, "NOBODY"), ImgproxyKey(KEY, SALT, access_key)), 32)
+    return DialectSignature(keys, imgproxy_signature(KEY, SALT, PATH), (PATH,), expires)
+
+
+async def shown(services: Services, bucket: str, signature: Signature, key: bytes = b"cat.jpg") -> str:
+    """The bucket of the image that a signature opens."""
+    access = Access(services.directory, services.objects, region="us-east-1")
+    target = make_target(ImageByKey(bucket, key), (("w", "50"),), signature)
+    asker = await access.identify(target, method="GET", authorization=None, headers={}, now=NOW)
+    return (await access.find(asker, target)).bucket.name
+
+
+async def test_a_signature_opens_what_its_access_key_may_read(gallery: Gallery) -> None:
+    services = gallery.services
+    ann = await services.keys.create("ann", kind=KeyKind.LINK)
+    narrow = await services.keys.create("ann", kind=KeyKind.LINK, bucket="hidden", prefix="dog")
+    bob = await services.keys.create("bob", kind=KeyKind.LINK)
+    await services.directory.refresh()
+    assert await shown(services, "hidden", signed(ann.access_key)) == "hidden"
+    assert await shown(services, "hidden", signed(ann.access_key, int(NOW) + 1)) == "hidden"
+    with pytest.raises(ObjectNotFound):
+        await shown(services, "hidden", signed(ann.access_key), b"none")
+    for key in (narrow, bob):
+        with pytest.raises(ImageError, match="Access denied"):
+            await shown(services, "hidden", signed(key.access_key))
+
+
+async def test_of_root_it_opens_roots_own_buckets_only(gallery: Gallery) -> None:
+    services = gallery.services
+    root = await services.keys.create("root", kind=KeyKind.LINK)
+    await services.buckets.create("roots-own", root.account)
+    await services.directory.refresh()
+    assert root.account.is_root
+    with pytest.raises(ImageError, match="Access denied"):
+        await shown(services, "hidden", signed(root.access_key))
+    with pytest.raises(ObjectNotFound):
+        await shown(services, "roots-own", signed(root.access_key))
+
+
+async def test_what_does_not_hold_is_refused_for_every_reason_alike(gallery: Gallery) -> None:
+    services = gallery.services
+    key = await services.keys.create("ann", kind=KeyKind.LINK)
+    off = await services.keys.create("ann", kind=KeyKind.LINK)
+    await services.keys.set_enabled(off.access_key, False)
+    await services.directory.refresh()
+    good = signed(key.access_key)
+    wrong: list[Signature] = [
+        signed("NOBODY"),
+        signed(off.access_key),
+        signed(key.access_key, int(NOW) - 1),
+        DialectSignature(good.keys, good.signature[:-1], good.signed, None),
+        DialectSignature(good.keys, good.signature, (PATH + b"x",), None),
+        DialectSignature(good.keys, "", good.signed, None),
+        DialectSignature(ImgproxyKeys((), 32), good.signature, good.signed, None),
+        UnsignedUntil(int(NOW) - 1),
+    ]
+    for signature in wrong:
+        with pytest.raises(LinkRefused):
+            await signature.verify(services.directory, Circumstances(NOW))
+
+
+async def test_an_unsigned_url_may_end(gallery: Gallery) -> None:
+    asker = await UnsignedUntil(int(NOW) + 5).verify(gallery.services.directory, Circumstances(NOW))
+    assert asker.principal == NOBODY.principal
+    assert asker.expires == int(NOW) + 5
+    assert not asker.by_link
+
+
+@pytest.mark.parametrize(("algorithm", "length"), [("sha1", 0), ("sha256", 40), ("sha512", 0)])
+def test_each_of_thumbors_keys_is_tried(algorithm: str, length: int) -> None:
+    keys: Keys = ThumborKeys((ThumborKey(b"old", "OLD"), ThumborKey(b"new", "NEW")), algorithm, length)  # type: ignore[arg-type]
+    for secret, name in ((b"old", "OLD"), (b"new", "NEW"), (b"none", None)):
+        signature = thumbor_signature(secret, b"300x200/a.jpg", algorithm, length)  # type: ignore[arg-type]
+        assert keys.access_key(signature, (b"x", b"300x200/a.jpg")) == name
