@@ -16,11 +16,22 @@ from importlib.metadata import PackageNotFoundError, version
 PIPELINE_REVISION = 2
 """Ours: raise it with every change of the pipeline, of a default or of an effort table that can change bytes."""
 
+_DECIDING = {
+    "vips": "pyvips-binary",
+    "pillow": "Pillow",
+    "heif": "pillow-heif",
+    "jxl": "pillow-jxl-plugin",
+    "pdf": "pypdfium2",
+    "faces": "opencv-python-headless",
+}
+"""The distributions whose versions decide bytes."""
+
 
 @cache
 def codec_epoch() -> str:
-    """A short readable text such as `1-x86_64-vips8.18.7-heif1.8.1` (0: not installed)."""
-    codecs = f"vips{_version('pyvips-binary')}-heif{_version('pillow-heif')}"
+    """A short readable text such as `2-x86_64-vips8.18.7-pillow13.0.0-heif1.8.1`; extras that are not installed are left out."""
+    versions = ((name, _version(distribution)) for name, distribution in _DECIDING.items())
+    codecs = "-".join(f"{name}{version}" for name, version in versions if version)
     return f"{PIPELINE_REVISION}-{platform.machine()}-{codecs}"
 
 
@@ -47,8 +58,8 @@ def derivative_key(
     return digest.digest()
 
 
-def _version(distribution: str) -> str:
+def _version(distribution: str) -> str | None:
     try:
         return version(distribution)
     except PackageNotFoundError:
-        return "0"
+        return None
