@@ -52,6 +52,12 @@ from transforms.option_kinds import (
 
 MAX_SIDE = 16_384
 """The largest width or height that can be asked for, in pixels, after `dpr`."""
+MAX_PAD = 4096
+"""The most pixels that can be added on a side, after `dpr`."""
+MAX_RADIUS = 8192
+"""The largest radius in pixels; larger ones after `dpr` are as good as it."""
+MAX_FONT = 2000
+"""The largest height of a font in pixels, after `dpr`."""
 MAX_BYTES = 1_000_000_000
 
 
@@ -163,7 +169,7 @@ SPECS: tuple[OptionSpec, ...] = (
         "colour, or from the one that is given (`10:ff00ff`). A picture of nothing else is left as it is. After `crop`.",
     ),
     OptionSpec(
-        "pad", ("padding",), "geometry", Sides(4096), (0, 0, 0, 0), "0", "10:20",
+        "pad", ("padding",), "geometry", Sides(MAX_PAD), (0, 0, 0, 0), "0", "10:20",
         "Adds that many pixels around the sized picture, as CSS orders them: top, right, bottom, left. `w` and `h` do "
         "not include them. They are filled with `bg`.",
     ),
@@ -180,7 +186,7 @@ SPECS: tuple[OptionSpec, ...] = (
         "picture itself, enlarged and blurred.",
     ),
     OptionSpec(
-        "radius", (), "geometry", IntegerOr(0, 8192, "max"), 0, "0", "20",
+        "radius", (), "geometry", IntegerOr(0, MAX_RADIUS, "max"), 0, "0", "20",
         "Rounds the corners by that many pixels; `max` gives a circle or pill. Outside is transparent, or `bg`.",
     ),
     OptionSpec(
@@ -267,7 +273,7 @@ SPECS: tuple[OptionSpec, ...] = (
         "is replaced.",
     ),
     OptionSpec(
-        "text-size", (), "overlay", Integer(4, 2000), 24, "24", "48",
+        "text-size", (), "overlay", Integer(4, MAX_FONT), 24, "24", "48",
         "Height of the font in pixels, before `dpr`.",
     ),
     OptionSpec(
@@ -413,6 +419,11 @@ class Options:
         for side in (self.width, self.height, self.min_width, self.min_height):
             if side is not None and side > MAX_SIDE:
                 raise OptionError("dpr", f"a width and height of at most {MAX_SIDE} pixels after it", "is too large")
+        # What is multiplied by `dpr` must be within the same bounds: the canonical form says it without.
+        if max(self.padding) > MAX_PAD:
+            raise OptionError("dpr", f"a pad of at most {MAX_PAD} pixels after it", "is too large")
+        if self.text is not None and self.font_pixels > MAX_FONT:
+            raise OptionError("dpr", f"a text-size of at most {MAX_FONT} pixels after it", "is too large")
         if self.palette == 1:
             raise OptionError("palette", "0, or a whole number from 2 to 256")
 
@@ -445,7 +456,7 @@ class Options:
     @property
     def corner(self) -> int | str:
         """The radius in pixels, `dpr` applied, or `max`."""
-        return self.radius if isinstance(self.radius, str) else _times(self.radius, self.dpr)
+        return self.radius if isinstance(self.radius, str) else min(MAX_RADIUS, _times(self.radius, self.dpr))
 
     @property
     def font_pixels(self) -> int:

@@ -56,7 +56,7 @@ def test_only_what_fails_both_ways_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", ["pad:4000", "w:100,pad:4096,dpr:2", "w:9000,h:9000,extend:1", "ar:9:1,fit:contain,w:16000,h:9000"]
+    "options", ["pad:4000", "w:100,pad:2048,dpr:2", "w:9000,h:9000,extend:1", "ar:9:1,fit:contain,w:16000,h:9000"]
 )
 def test_what_is_added_counts_for_the_limit(options: str) -> None:
     with pytest.raises(TooLarge) as caught:

@@ -529,7 +529,7 @@ def test_small_and_thin_sources(size: tuple[int, int], options: str) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    ["w:100,pad:4096,dpr:2", "pad:4001:4000:0:4000", "w:9000,h:9000,extend:1", "w:9000,ar:1:1,fit:contain",
+    ["w:100,pad:2048,dpr:2", "pad:4001:4000:0:4000", "w:9000,h:9000,extend:1", "w:9000,ar:1:1,fit:contain",
      "rotate:45,w:9000,up:1", "w:9000,min-h:9000,up:1", "ar:1:100,fit:contain", "w:16000,h:10,fit:outside,up:1"],
 )  # fmt: skip
 def test_limits_hold_before_anything_is_decoded(options: str) -> None:

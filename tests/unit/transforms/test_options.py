@@ -42,8 +42,9 @@ _TEXTS = {
     "ar": st.sampled_from(["16:9", "32:18", "1.5", "1", "0.5:2.25", "10000:9999", "0.3333"]),
     "g": st.sampled_from(["c", "ne:10:20", "ne:-0.5:0", "fp:0.5:0.30", "smart", "attention", "entropy", "face"]),
     "trim": st.sampled_from(["0", "10", "10:fff", "10.50:FF00FF"]),
-    "pad": st.sampled_from(["0", "5", "5:5", "1:2:3", "1:2:3:4"]),
-    "radius": st.sampled_from(["0", "20", "max"]),
+    "pad": st.sampled_from(["0", "5", "5:5", "1:2:3", "1:2:3:4", "1024"]),
+    "radius": st.sampled_from(["0", "20", "max", "8192"]),
+    "text-size": st.sampled_from(["4", "500"]),
     "tint": st.sampled_from(["fff", "fff:1", "704214:0.50"]),
     "wm-g": st.sampled_from(["c", "repeat", "se:10:10"]),
     "text": st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=20),
@@ -176,6 +177,13 @@ def test_dpr_may_not_lead_beyond_the_largest_side() -> None:
     assert parse_compact("w:8192,dpr:2").width == MAX_SIDE
     with pytest.raises(OptionError, match="dpr"):
         parse_compact("w:8193,dpr:2")
+
+
+@pytest.mark.parametrize("options", ["pad:4096", "text:a,text-size:2000"])
+def test_nothing_that_dpr_multiplies_may_pass_its_bound(options: str) -> None:
+    assert parse_compact(parse_compact(options).canonical()) == parse_compact(options)
+    with pytest.raises(OptionError, match="dpr"):
+        parse_compact(f"{options},dpr:1.01")
 
 
 def test_sides_are_rounded_half_up() -> None:
