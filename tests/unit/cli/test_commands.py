@@ -80,7 +80,7 @@ def test_an_expiry_is_kept(run: Run) -> None:
         (("buckets", "create", "UPPER"), "3 to 63 lower-case letters"),
         (("buckets", "create", "photos", "--account", "nobody"), "There is no account"),
         (("buckets", "set", "photos", "--images", "public"), "There is no bucket"),
-        (("sign", "/img/x", "--key", "NOPE"), "There is no key"),
+        (("sign", "/img/photos/x", "--key", "NOPE"), "There is no key"),
     ],
 )
 def test_mistakes_are_one_line_without_a_traceback(run: Run, arguments: tuple[str, ...], message: str) -> None:
