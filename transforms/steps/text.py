@@ -7,7 +7,7 @@ from html import escape
 import pyvips
 
 from transforms.codecs import fonts
-from transforms.errors import OptionError
+from transforms.errors import OptionError, TooLarge
 from transforms.limits import Limits
 from transforms.option_kinds import Gravity
 from transforms.options import Options
@@ -15,8 +15,8 @@ from transforms.overlays import laid_over
 from transforms.work import Work
 
 _ALIGN = {"w": "low", "nw": "low", "sw": "low", "e": "high", "ne": "high", "se": "high"}
-_LINE_HEIGHT = 1.5
-"""An upper bound for a line, in font sizes."""
+_TRIAL = 24
+"""Height in pixels of a font in which any text that can be asked for is small."""
 _LONGEST_SIDE = 32_000
 """What Cairo can draw on, in pixels."""
 
@@ -39,24 +39,16 @@ def _drawn(options: Options, width: int, height: int, limits: Limits) -> pyvips.
     """The text in its colour, in 8-bit RGBA; None where no glyph is visible."""
     if not fonts.readable():
         raise OptionError("text", "a server on which decoders can read fonts", "is not available")
-    content = options.text or ""
     gravity = options.text_g
     room = max(1, width - _inwards(gravity, width))
-    limits.check_output(min(room, _LONGEST_SIDE), _highest(content, options.font_pixels, room))
     try:
-        mask = pyvips.Image.text(
-            # libvips always reads Pango markup: with its special characters escaped there is none.
-            escape(content, quote=False),
-            font=f"{options.text_font} {options.font_pixels}",
-            dpi=72,
-            width=room,
-            wrap="word-char",
-            align=_ALIGN.get(gravity.place, "centre"),
-        )
+        if options.font_pixels > _TRIAL:
+            _check(_mask(options, _TRIAL, max(1, room * _TRIAL // options.font_pixels)), options, limits)
+        mask = _mask(options, options.font_pixels, room)
     except pyvips.Error as error:
         if "no text to render" in str(error):
             return None
-        raise
+        raise OptionError("text", "text that can be drawn in this size", "cannot be drawn") from None
     # Glyphs may lean over the edge that they were wrapped to.
     mask = mask.crop(0, 0, min(mask.width, width), min(mask.height, height))
     red, green, blue, alpha = options.text_color
@@ -71,7 +63,22 @@ def _inwards(gravity: Gravity, width: int) -> int:
     return 0 if gravity.place == "fp" else round(offset * width if offset < 1 else offset)
 
 
-def _highest(content: str, size: int, room: int) -> int:
-    """Pixels that the text may be high: no glyph is wider than two font sizes, and words break where they must."""
-    lines = sum(1 + min(len(line), 2 * len(line) * size // room + 1) for line in content.split("\n"))
-    return min(_LONGEST_SIDE * 2, int(lines * size * _LINE_HEIGHT) + 1)
+def _mask(options: Options, size: int, room: int) -> pyvips.Image:
+    """How much of each pixel the glyphs cover, cut to where they are; in a font of `size` pixels, `room` wide."""
+    return pyvips.Image.text(
+        # libvips always reads Pango markup: with its special characters escaped there is none.
+        escape(options.text or "", quote=False),
+        font=f"{options.text_font} {size}",
+        dpi=72,
+        width=room,
+        wrap="word-char",
+        align=_ALIGN.get(options.text_g.place, "centre"),
+    )
+
+
+def _check(trial: pyvips.Image, options: Options, limits: Limits) -> None:
+    """Raises TooLarge where the text would be, by what it is in a small font: nothing else bounds lines and clusters."""
+    sides = [side * options.font_pixels // _TRIAL + options.font_pixels for side in (trial.width, trial.height)]
+    if max(sides) > _LONGEST_SIDE:
+        raise TooLarge("output_side", max(sides), _LONGEST_SIDE)
+    limits.check_output(sides[0], sides[1])

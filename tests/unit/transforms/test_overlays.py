@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy
 import numpy.typing
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from tests import images
 from transforms.codecs import fonts
 from transforms.errors import NotAnImage, OptionError, TooLarge
 from transforms.limits import Limits
-from transforms.options import parse_compact
+from transforms.options import parse_compact, parse_query
 from transforms.pipeline import render
 
 Pixels = numpy.typing.NDArray[numpy.float64]
@@ -212,11 +214,36 @@ def test_what_shows_nothing_changes_nothing() -> None:
 
 def test_text_is_bounded() -> None:
     data = images.encoded(Image.new("RGB", (600, 200), (255, 255, 255)), "PNG")
-    huge = "W" * 500
-    with pytest.raises(TooLarge):
-        render(data, parse_compact(f"text:{huge},text-size:2000,dpr:4"), limits=Limits(output_pixels=5_000_000))
-    # Most of it is beyond the lower edge, and no memory is spent on what lies there.
+    for content, limits in (
+        ("W" * 500, Limits()),
+        ("W" * 40, Limits(output_pixels=5_000_000)),
+        ("a" + "\u0301\u0489" * 240, Limits()),
+        ("a\n" * 200, Limits()),
+    ):
+        with pytest.raises(TooLarge):
+            render(data, parse_compact(f"text:{escaped(content)},text-size:2000"), limits=limits)
+    # What is larger than the picture is cut.
     assert render(data, parse_compact("text:W,text-size:2000")).height == 200
+
+
+@given(
+    content=st.text(
+        st.one_of(st.characters(codec="utf-8"), st.sampled_from("<>&;'\"\n \u202e\u0301\u200d")),
+        min_size=1,
+        max_size=60,
+    ),
+    family=st.text(st.sampled_from("sans erifBold0123,.@#-"), min_size=1, max_size=20),
+    size=st.sampled_from([4, 24, 300, 2000]),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_text_in_any_font_is_drawn_or_refused(content: str, family: str, size: int) -> None:
+    data = images.encoded(Image.new("RGB", (120, 60), (255, 255, 255)), "PNG")
+    try:
+        options = parse_query([("text", content), ("text-font", family), ("text-size", str(size)), ("f", "png")])
+        rendered = render(data, options)
+    except (OptionError, TooLarge):
+        return
+    assert (rendered.width, rendered.height) == (120, 60)
 
 
 def test_without_fonts_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
