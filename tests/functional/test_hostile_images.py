@@ -15,7 +15,9 @@ import pytest
 from PIL import Image
 
 from gateway.render.client import RenderClient, RenderRequest, Rendition, memory_segment
+from gateway.render.confinement import probe
 from gateway.render.launch import start_broker
+from gateway.render.sandbox import LAYERS
 from gateway.render.settings import BrokerSettings
 from tests import hostile_images, images
 from tests.functional.imaging import Gallery, fetch
@@ -164,8 +166,12 @@ async def test_many_mutated_files(client: RenderClient, name: str) -> None:
     await mutate(client, name, 5000)
 
 
-def test_each_is_a_4xx_by_its_link_and_nobody_else_waits(http_server: Server) -> None:
-    gallery = Gallery(http_server, "img-hostile")
+@pytest.fixture(scope="module")
+def gallery(http_server: Server) -> Gallery:
+    return Gallery(http_server, "img-hostile")
+
+
+def test_each_is_a_4xx_by_its_link_and_nobody_else_waits(http_server: Server, gallery: Gallery) -> None:
     files = {**hostile_images.REFUSED, **hostile_images.EITHER}
     for name, make in files.items():
         # What the key says that it is plays no part.
@@ -193,3 +199,27 @@ def test_each_is_a_4xx_by_its_link_and_nobody_else_waits(http_server: Server) ->
     assert {name: status for name, status in statuses.items() if status >= 500} == {}
     # 0.1 s is what is promised; a machine that does other things besides may take five times as long.
     assert sorted(waits)[int(len(waits) * 0.95)] < usual + 0.5
+
+
+def test_a_drawing_by_its_link_may_do_nothing_in_a_browser(gallery: Gallery) -> None:
+    gallery.put("logo.svg", hostile_images.HARMLESS["svg-scripts"]())
+    answer = gallery.get("/img/img-hostile/logo.svg", "f=svg")
+    assert (answer.status, answer.headers["content-type"]) == (200, "image/svg+xml")
+    assert b"script" not in answer.body
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    policy = answer.headers["content-security-policy"]
+    assert "sandbox" in policy
+    assert "default-src 'none'" in policy
+    assert "script" not in policy
+    drawn = gallery.get("/img/img-hostile/logo.svg", "w=30&f=png")
+    assert drawn.picture.size == (30, 20)
+    assert gallery.get("/img/img-hostile/logo.svg", "page=2").code == "InvalidOption"
+
+
+def test_a_scrape_tells_of_the_sandbox(http_server: Server, gallery: Gallery) -> None:
+    gallery.put("a.jpg", images.jpeg((64, 48)))
+    assert gallery.get("/img/img-hostile/a.jpg", "w=20").status == 200
+    metrics = http_server.fetch("/metrics")[1].decode()
+    missing = probe()
+    for layer in LAYERS:
+        assert f'pixgate_render_sandbox_layer{{layer="{layer}"}} {float(layer not in missing)}' in metrics

@@ -12,7 +12,7 @@ from transforms.cost import estimate
 from transforms.errors import OptionError, TooLarge
 from transforms.headers import Source, read_header
 from transforms.limits import Limits
-from transforms.options import parse_compact
+from transforms.options import SPECS, parse_compact
 from transforms.pipeline import render
 
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
@@ -153,3 +153,31 @@ def test_more_frames_cost_more() -> None:
     still = [estimate(header, parse_compact("w:80,still:1"), "", Limits()) for header in (few, many)]
     assert price[1] > 3 * price[0]
     assert still[0] == still[1]
+
+
+_PIXELS = [
+    f"{spec.name}:{spec.example}"
+    for spec in SPECS
+    if spec.group in ("geometry", "pixels", "format") and spec.name not in ("f", "page", "still")
+]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("option", _PIXELS)
+def test_every_option_works_on_animations(source: str, option: str) -> None:
+    # Frames that differ in more than their colour: what is decided on the first one holds for all.
+    sheets = [Image.new("RGB", (90, 60), "white") for _ in range(3)]
+    for number, sheet in enumerate(sheets):
+        sheet.paste(COLOURS[number], (20 + 5 * number, 10, 60 + 5 * number, 50))
+    data = images.encoded(
+        sheets[0], source.upper(), save_all=True, append_images=sheets[1:], duration=100, loop=0, lossless=True
+    )
+    name = option.partition(":")[0]
+    base = "" if name in ("w", "h") else "w:60,h:40," if name in ("fit", "g", "extend", "up", "bg") else "w:60,"
+    image = shown(data, base + option)
+    assert getattr(image, "n_frames", 1) == 3
+    looks = set()
+    for number in range(3):
+        image.seek(number)
+        looks.add(image.convert("RGBA").tobytes())
+    assert len(looks) == 3
