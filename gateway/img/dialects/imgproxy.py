@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Final
 
 from gateway.img.dialects.arguments import base64_text, refuse, unescaped_text, unsupported
 from gateway.img.dialects.imgproxy_options import RESIZING_TYPES, Asked, ParsedPreset, apply
@@ -24,7 +23,6 @@ DEFAULT_PRESET = "default"
 """The preset that every URL begins with, where there is one."""
 _COLLAPSED = re.compile(r"(/plain/[A-Za-z0-9]+):/(?!/)")
 _LOCAL = "/plain/local"
-_EXTENSIONS = {"jpeg": "jpg"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +108,8 @@ def _source(parts: list[str]) -> tuple[str, str]:
 def _delivery(asked: Asked, address: ImageByKey) -> list[Pair]:
     if not asked.attachment:
         return []
-    own = PurePosixPath(address.key.decode("utf-8"))
-    extension: Final = "." + _EXTENSIONS.get(asked.format, asked.format) if asked.format else own.suffix
-    return [("dl", (asked.filename or own.stem) + extension)]
+    # What stands behind the dot follows from the picture.
+    return [("dl", asked.filename or PurePosixPath(address.key.decode("utf-8")).stem)]
 
 
 def _object(address: ImageByKey) -> str:

@@ -99,6 +99,8 @@ class Asked:
     still: bool = False
     raw: bool = False
     expires: int | None = None
+    skip: frozenset[str] = frozenset()
+    """Formats whose pictures are to be left as they are."""
     filename: str | None = None
     attachment: bool = False
     preset: str | None = None
@@ -482,6 +484,12 @@ def _disable_animation(asked: Asked, name: str, arguments: Arguments) -> None:
     asked.still = switch(name, _one(name, arguments))
 
 
+def _skip(asked: Asked, name: str, arguments: Arguments) -> None:
+    if not all(arguments):
+        raise refuse(name, "formats")
+    asked.skip |= {_format_name(kind) for kind in arguments}
+
+
 def _raw(asked: Asked, name: str, arguments: Arguments) -> None:
     asked.raw = switch(name, _one(name, arguments))
 
@@ -649,8 +657,8 @@ ROWS: tuple[OptionRow, ...] = (
     OptionRow(("webp_options", "webpo"), "lossy or lossless", "`lossless`", "", _webp_options, pro=True),
     OptionRow(("avif_options", "avifo"), "subsample", "", "the settings of this server", pro=True),
     OptionRow(
-        ("format", "f", "ext"), "jpg, png, webp, avif, gif, tiff", "`f`",
-        "Without it the source's format, or with `dialect_auto_format` what the browser takes best.", _format,
+        ("format", "f", "ext"), "jpg, png, webp, avif, gif, tiff, svg", "`f`",
+        "`svg` of drawings only. Without it the source's format, or with `dialect_auto_format` what the browser takes best.", _format,
     ),
     OptionRow(("page", "pg"), "number from 0", "`page`, from 1", "", _page, pro=True),
     OptionRow(("pages", "pgs"), "number", "", "one page", pro=True),
@@ -660,7 +668,11 @@ ROWS: tuple[OptionRow, ...] = (
     OptionRow(("video_thumbnail_tile", "vtt"), "...", "", _VIDEO, pro=True),
     OptionRow(("video_thumbnail_animation", "vta"), "...", "", _VIDEO, pro=True),
     OptionRow(("fallback_image_url", "fiu"), "base64 of a source", "", "the bucket's own fallback", pro=True),
-    OptionRow(("skip_processing", "skp"), "formats", "", "raw:1, or a rendition of every format"),
+    OptionRow(
+        ("skip_processing", "skp"), "formats", "",
+        "Beside a format in the URL that is none of them, where it changes nothing; else refused: `raw:1` gives the stored "
+        "bytes.", _skip,
+    ),
     OptionRow(("raw",), "0 or 1", "`raw`", "Where the bucket allows it.", _raw),
     OptionRow(("cachebuster", "cb"), "anything", "", "Changes the URL and nothing else, as there.", _cachebuster),
     OptionRow(

@@ -8,7 +8,7 @@ from decimal import Decimal
 from gateway.img.dialects.arguments import refuse, rounded, unsupported, with_alpha, written
 from gateway.img.dialects.imgproxy_options import CENTRE, Asked, Position
 from gateway.img.dialects.reading import Pair
-from transforms.formats import OUTPUT_FORMATS
+from transforms.formats import OUTPUT_FORMATS, PASSED_FORMATS
 
 LocateWatermark = Callable[[str], str]
 """From a source to the value of `wm`. Raises OptionError."""
@@ -17,6 +17,7 @@ _FITS = {"fit": "inside", "fill": "cover", "fill-down": "cover", "force": "fill"
 _WHOLE_SIDE = 65_535
 """The most that a crop can say: what lies outside the source is left out."""
 _TEXT_PIXELS = "16"
+_FORMATS = (*OUTPUT_FORMATS, *PASSED_FORMATS)
 
 
 def pairs_of(asked: Asked, *, watermark: str | None, locate: LocateWatermark, auto_format: bool) -> list[Pair]:
@@ -272,10 +273,12 @@ def _format(asked: Asked, auto_format: bool) -> list[Pair]:
     if kind is None:
         if auto_format:
             pairs.append(("f", "auto"))
-    elif kind in OUTPUT_FORMATS:
+    elif kind in _FORMATS:
         pairs.append(("f", kind))
     else:
-        raise unsupported("format", "one of " + ", ".join(OUTPUT_FORMATS))
+        raise unsupported("format", "one of " + ", ".join(_FORMATS))
+    if asked.skip and (kind is None or kind in asked.skip):
+        raise unsupported("skip_processing", "a format in the URL that is none of them, or raw:1")
     quality = _quality(asked)
     if quality:
         pairs.append(("q", quality))

@@ -39,7 +39,8 @@ def delivery(filters: Filters, address: ImageByKey) -> list[Pair]:
     """`dl`, where the picture is to be saved."""
     if filters.download is None:
         return []
-    return [("dl", filters.download or PurePosixPath(address.key.decode("utf-8")).name)]
+    # What stands behind the dot follows from the picture.
+    return [("dl", filters.download or PurePosixPath(address.key.decode("utf-8")).stem)]
 
 
 def _geometry(parts: Parts, filters: Filters) -> list[Pair]:

@@ -138,9 +138,11 @@ def pairs(options: str) -> dict[str, str]:
         ("pg:2/da:1", "still=1 page=3"),
         ("raw:1/w:300", "raw=1"),
         ("cb:abc", ""),
-        ("att:1", "dl=a.jpg"),
-        ("att:1/fn:b_c/f:jpg", "f=jpeg dl=b_c.jpg"),
-        ("att:1/fn:w7xiZXI:1/f:webp", "f=webp dl=über.webp"),
+        ("skp:svg:gif/f:webp", "f=webp"),
+        ("f:svg", "f=svg"),
+        ("att:1", "dl=a"),
+        ("att:1/fn:b_c/f:jpg", "f=jpeg dl=b_c"),
+        ("att:1/fn:w7xiZXI:1/f:webp", "f=webp dl=über"),
         ("fn:b", ""),
         ("pr:card", "w=300 h=200 fit=cover g=smart"),
         ("pr:card/w:10", "w=10 h=200 fit=cover g=smart"),
@@ -154,7 +156,7 @@ def test_options_in_our_words(options: str, ours: str) -> None:
 
 
 def test_a_file_name_may_be_escaped() -> None:
-    assert pairs("att:1/fn:b%20c") == {"dl": "b c.jpg"}
+    assert pairs("att:1/fn:b%20c") == {"dl": "b c"}
 
 
 @pytest.mark.parametrize(
@@ -171,7 +173,7 @@ def test_a_file_name_may_be_escaped() -> None:
         ("wm:1:xx", "wm"), ("wm:1/wmt:PGI-", "wmt"), ("wmu:!", "wmu"), ("sm:x", "sm"), ("q:101", "q"), ("fq:jpg", "fq"),
         ("fq:jpg:70:webp:60", "format_quality"), ("aq:size:100", "aq"), ("mb:-1", "mb"), ("f:heic", "format"), ("f:best", "format"),
         ("pg:-1", "pg"), ("exp:soon", "exp"), ("exp:-1", "exp"), ("fn:%zz", "fn"), ("pr:card:nobody", "pr"), ("pr:stranger", "pr"),
-        ("skp:svg", "skp"), ("msr:1", "msr"), ("eth:1", "eth"), ("hs:md5:1", "hs"), ("jpgo:1:1", "jpgo"), ("webpo:near_lossless", "webpo"),
+        ("skp:svg", "skip_processing"), ("skp:jpg/f:jpeg", "skip_processing"), ("skp:", "skp"), ("msr:1", "msr"), ("eth:1", "eth"), ("hs:md5:1", "hs"), ("jpgo:1:1", "jpgo"), ("webpo:near_lossless", "webpo"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(options: str, name: str) -> None:

@@ -124,7 +124,7 @@ def test_thumbor_in_our_words(path: str, expected: str) -> None:
         ("filters:padding(red,1,2)/a.jpg", "pad=2:1:2:1 bg=ff0000"),
         ("filters:page(3):max_frames(1)/a.jpg", "page=3 still=1"),
         ("filters:raw()/a.jpg", "raw=1"),
-        ("filters:attachment()/a.jpg", "dl=a.jpg"),
+        ("filters:attachment()/a.jpg", "dl=a"),
         ("filters:attachment(b.jpg)/a.jpg", "dl=b.jpg"),
         ("filters:preview()/a.jpg", ""),
         ("filters:to_colorspace(srgb)/a.jpg", ""),
