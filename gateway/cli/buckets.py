@@ -236,7 +236,12 @@ def set_bucket(
         await services.directory.refresh()
         return await services.directory.bucket(name) or bucket
 
-    bucket = with_services(settings_of(config_file, data=data), work)
+    settings = settings_of(config_file, data=data)
+    bucket = with_services(settings, work)
+    if image_values["purge"] and not settings.purge_url:
+        click.echo("nobody is told as long as PIXGATE_PURGE_URL is not set", err=True)
+    if image_values["purge"] and settings.image_cache_tags == "off":
+        click.echo("answers carry no tags as long as PIXGATE_IMAGE_CACHE_TAGS is off", err=True)
     from gateway.policy.ladder import ladder_of
 
     shown = "public" if bucket.images_public else "private"

@@ -24,7 +24,7 @@ class Nginx(Front):
             settings,
             {
                 "/var/cache/nginx/pixgate": str(folder / "cache"),
-                "server 127.0.0.1:8080;": f"server {gateway};",
+                "server 127.0.0.1:9090;": f"server {gateway};",
                 "listen 80;": f"listen 127.0.0.1:{port};",
             },
         )

@@ -24,7 +24,7 @@ class Varnish(Front):
         port = port or free_port()
         host, _, origin = gateway.rpartition(":")
         (settings,) = (block for block in blocks("vcl") if ("import xkey" in block) is xkey)
-        vcl = put_in(settings, {'.host = "127.0.0.1"': f'.host = "{host}"', '.port = "8080"': f'.port = "{origin}"'})
+        vcl = put_in(settings, {'.host = "127.0.0.1"': f'.host = "{host}"', '.port = "9090"': f'.port = "{origin}"'})
         (folder / "pixgate.vcl").write_text(vcl)
         (folder / "work").mkdir()
         arguments = (
