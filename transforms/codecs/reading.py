@@ -9,6 +9,7 @@ from typing import Any
 import pyvips
 
 from transforms.codecs import bmp, heic, jxl, pdf, svg
+from transforms.codecs.coded_primaries import with_profile
 from transforms.errors import DecodeFailed
 from transforms.formats import Format
 
@@ -41,12 +42,12 @@ def open_picture(data: bytes, kind: Format, *, page: int = 1, frames: int = 1, *
         settings |= {"n": -1} if frames > 1 else {"page": page - 1}
     try:
         if kind.name in _OTHERS:
-            return _OTHERS[kind.name](data, **settings)
+            return with_profile(_OTHERS[kind.name](data, **settings), data, kind.name)
         assert kind.loader is not None
         image: pyvips.Image = pyvips.Operation.call(
             kind.loader, data, access="sequential", fail_on=_FAIL_ON.get(kind.name, "truncated"), **settings
         )
-        return image
+        return with_profile(image, data, kind.name)
     except pyvips.Error as error:
         raise failed(kind.name, error) from None
 

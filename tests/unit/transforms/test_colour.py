@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import zlib
+from collections.abc import Callable
 
 import numpy
 import numpy.typing
@@ -119,3 +121,43 @@ def test_cmyk_inks_become_the_colours_of_a_press() -> None:
                 assert max(red, green, blue) < 60
             case "white":
                 assert min(red, green, blue) > 250
+
+
+def _heic_p3() -> bytes:
+    import pillow_heif
+
+    buffer = io.BytesIO()
+    heif = pillow_heif.from_pillow(wide())
+    heif.save(buffer, quality=95, chroma=444, save_nclx_profile=True, color_primaries=12, transfer_characteristics=13)
+    return buffer.getvalue()
+
+
+def _avif_p3() -> bytes:
+    plain = images.encoded(wide(), "AVIF", quality=95)
+    assert b"colrnclx\0\1" in plain
+    return plain.replace(b"colrnclx\0\1", b"colrnclx\0\x0c")
+
+
+def _png_p3() -> bytes:
+    plain = images.encoded(wide(), "PNG")
+    chunk = b"cICP" + bytes([12, 13, 0, 1])
+    return plain[:33] + b"\0\0\0\4" + chunk + zlib.crc32(chunk).to_bytes(4, "big") + plain[33:]
+
+
+@pytest.mark.parametrize("make", [_heic_p3, _avif_p3, _png_p3])
+def test_p3_by_code_points_does_not_go_dull_either(make: Callable[[], bytes]) -> None:
+    expected = profiles.p3_to_srgb(numpy.asarray(wide(), numpy.float64))
+    assert mean_error(rendered(make(), "f:png"), expected) < 0.012
+    small = Image.fromarray(numpy.rint(expected).astype(numpy.uint8)).resize((80, 53), Image.Resampling.LANCZOS)
+    assert mean_error(rendered(make(), "w:80,f:png"), numpy.asarray(small, numpy.float64)) < 0.012
+    assert "icc_profile" in rendered(make(), "icc:keep,f:jpeg").info
+
+
+def test_other_code_points_are_taken_as_srgb() -> None:
+    plain = images.encoded(wide(), "AVIF", quality=95)
+    for broken in (
+        plain.replace(b"colrnclx\0\1", b"colrnclx\0\2"),
+        plain.replace(b"colrnclx\0\1\0\x0d", b"colrnclx\0\x0c\0\x10"),
+    ):
+        assert broken != plain
+        assert mean_error(rendered(broken, "f:png"), numpy.asarray(rendered(plain, "f:png"), numpy.float64)) < 0.001
