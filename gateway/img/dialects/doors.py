@@ -78,7 +78,8 @@ class Dialects:
         reading = self.read(dialect, target.removeprefix(prefix))
         signature: Signature | None = None
         if reading.signature is not None:
-            signature = DialectSignature(self.keys(dialect), reading.signature, reading.signed, reading.expires)
+            holder = self.keys(dialect).access_key(reading.signature, reading.signed)
+            signature = DialectSignature(holder, reading.expires)
         elif reading.expires is not None:
             signature = UnsignedUntil(reading.expires)
         path, _, query = target.partition("?")

@@ -131,7 +131,7 @@ class Explainer:
     async def _signature_detail(self, target: Target, refusal: ImageError | None, now: float) -> str:
         signature = target.signature
         if isinstance(signature, DialectSignature):
-            name = signature.keys.access_key(signature.signature, signature.signed)
+            name = signature.access_key
             if name is None:
                 return "made with none of the keys in the settings, or over another path"
             return _state(name, await self._directory.access_key(name), signature.expires, now)

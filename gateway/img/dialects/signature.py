@@ -55,16 +55,17 @@ Keys = ImgproxyKeys | ThumborKeys
 
 @dataclass(frozen=True, slots=True)
 class DialectSignature:
-    """A signature of imgproxy, thumbor or imagor. `expires` is in Unix seconds."""
+    """A signature of imgproxy, thumbor or imagor, compared with the keys of the settings already.
 
-    keys: Keys
-    signature: str
-    signed: tuple[bytes, ...]
+    `access_key` is the one behind it, None where it does not hold; `expires` is in Unix seconds.
+    """
+
+    access_key: str | None
     expires: int | None
 
     async def verify(self, directory: Directory, circumstances: Circumstances) -> Asker:
         """Whom it speaks for. Raises LinkRefused."""
-        name = self.keys.access_key(self.signature, self.signed)
+        name = self.access_key
         key = None if name is None else await directory.access_key(name)
         if key is None or not key.usable(int(circumstances.now * 1000)) or _over(self.expires, circumstances):
             raise LinkRefused
@@ -92,6 +93,8 @@ class UnsignedUntil:
 
 def owners_alone(key: AccessKey) -> AccessKey:
     """The key without root's rights in other accounts' buckets: a dialect's key signs for one account."""
+    if not key.account.is_root:
+        return key
     return replace(key, account=replace(key.account, is_root=False))
 
 
