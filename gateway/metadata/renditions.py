@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.metadata import listing
+from gateway.metadata import attachments, listing
 from gateway.metadata.port import Reader, Row, Transaction
 from gateway.model import ObjectPage
 
@@ -103,12 +103,16 @@ async def forget_stale(tx: Transaction, after: Place | None) -> Place | None:
 async def unmade(
     reader: Reader, bucket_id: int, preset: str | None, recipe: str, prefix: bytes, after: bytes, limit: int
 ) -> list[tuple[bytes, bool]]:
-    """Current keys behind `after`, in order, that are images; whether their rendition is noted."""
+    """Current keys behind `after`, in order, that are images; whether their rendition is noted.
+
+    Of adopted objects that is known only once they were looked at: where the bucket shows some, all keys are given.
+    """
+    attached = await attachments.all_of(reader, bucket_id)
     rows = await reader.all(
         "SELECT h.key, r.key FROM heads h JOIN versions v ON v.seq = h.seq "
         "LEFT JOIN renditions r ON r.bucket_id = h.bucket_id AND r.preset = ? AND r.key = h.key AND r.seq = h.seq "
-        "AND r.recipe = ? WHERE h.bucket_id = ? AND h.key >= ? AND h.key < ? AND v.image_id IS NOT NULL "
-        "ORDER BY h.key LIMIT ?",
+        "AND r.recipe = ? WHERE h.bucket_id = ? AND h.key >= ? AND h.key < ? "
+        f"{'AND v.content_id IS NOT NULL' if attached else 'AND v.image_id IS NOT NULL'} ORDER BY h.key LIMIT ?",
         (
             preset or "",
             recipe,

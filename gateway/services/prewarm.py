@@ -15,7 +15,7 @@ from gateway.render.errors import RenderBusy, RenderCrashed, RenderTimeout
 from gateway.services.adopted import Adopted
 from gateway.services.objects import Objects
 from gateway.services.renditions import Recipe, Renditions
-from transforms.errors import TransformError
+from transforms.errors import NotAnImage, TransformError
 
 PAGE = 500
 """Keys that are looked up at a time."""
@@ -121,6 +121,8 @@ class Prewarm:
                 await show(version)
         except NotFound:
             return
+        except NotAnImage:
+            report.images -= 1
         except (TransformError, RenderCrashed, RenderTimeout) as error:
             report.refused += 1
             refused(key, error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from gateway.metadata import listing, renditions, versions
+from gateway.metadata import attachments, listing, renditions, versions
 from gateway.metadata.port import Database
 from gateway.metadata.renditions import RenditionRow
 from gateway.model import ObjectPage
@@ -113,6 +113,7 @@ async def test_what_is_stale_is_forgotten(database: Database, monkeypatch: Any) 
 
 async def test_images_that_are_not_made_yet(database: Database) -> None:
     bucket, lease = await new_bucket(database)
+    other, _ = await new_bucket(database)
     seqs = {key: await put(database, bucket, key, lease) for key in KEYS}
     await database.write(
         lambda tx: tx.run("UPDATE versions SET image_id = 'i' || seq WHERE bucket_id = ? AND key <> ?", (bucket, b"b"))
@@ -124,4 +125,9 @@ async def test_images_that_are_not_made_yet(database: Database) -> None:
 
     assert await unmade(b"", b"", 100) == [(key, key == b"a/2") for key in KEYS if key != b"b"]
     assert await unmade(b"a/", b"a/1", 1) == [(b"a/2", True)]
+    # What was adopted is known to be an image only when somebody looked.
+    await database.write(lambda tx: attachments.attach(tx, other, "main", "there", b"", own=False, now_ms=1))
+    assert (b"b", False) not in await unmade(b"b", b"", 9)
+    await database.write(lambda tx: tx.run("UPDATE attachments SET bucket_id = ? WHERE bucket_id = ?", (bucket, other)))
+    assert await unmade(b"b", b"", 9) == [(b"b", False), (b"b/1", False)]
     assert await unmade(b"a/", b"", 9, None) == [(b"a/1", False), (b"a/2", False), (b"a/b/c", False)]
