@@ -10,7 +10,7 @@ COMPILE := $(BIN)/pip-compile --quiet --upgrade --strip-extras --allow-unsafe --
 # Tests run with every extra that there is.
 EXTRAS := --extra jxl --extra pdf --extra faces
 
-.PHONY: serve install servers test test-quick test-long check format bench docs lock clean
+.PHONY: serve install servers test test-quick test-long check format bench bench-img docs lock clean
 
 serve: $(STAMP)
 	$(BIN)/pixgate serve $(ARGS)
@@ -79,6 +79,9 @@ format: $(DEV)
 
 bench: $(DEV) servers
 	$(BIN)/python -m bench $(ARGS)
+
+bench-img: $(DEV) servers
+	$(BIN)/python -m bench.images $(ARGS)
 
 # What is generated from the code's own tables; a test fails where it is not current.
 docs: $(DEV)

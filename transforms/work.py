@@ -92,13 +92,13 @@ class Work:
         return not is_quarter(self.options.rotate)
 
     @property
-    def spare(self) -> int:
-        """The largest whole factor by which the image can shrink as it loads and leave at least the pixels wanted."""
+    def spare(self) -> float:
+        """The largest factor, at least 1, by which the image can shrink as it loads and leave the pixels wanted."""
         if self.options.trim is not None:
             # What will be left is not known yet.
-            return 1
+            return 1.0
         viewed, resized = self.upright.viewed, self.upright.resized
-        return max(1, int(min(self.density) * min(viewed[0] / resized[0], viewed[1] / resized[1])))
+        return max(1.0, min(self.density) * min(viewed[0] / resized[0], viewed[1] / resized[1]))
 
     def loaded_at(self, across: float, down: float) -> Work:
         """This work on an image that was loaded at these fractions of its sides."""

@@ -34,6 +34,9 @@ def _packed(image: pyvips.Image) -> pyvips.Image:
     wanted = 4 if image.hasalpha() else 3
     if image.bands != wanted:
         image = image.extract_band(0, n=wanted) if image.bands > wanted else image.colourspace("srgb")
+    if (image.format, image.interpretation) == ("uchar", "srgb"):
+        # Nothing to compute: what is in memory already stays there, which spares a picture of 300 pixels a tenth.
+        return image.copy_memory()
     return image.cast("uchar").copy(interpretation="srgb").copy_memory()
 
 
@@ -61,4 +64,4 @@ def _converted(image: pyvips.Image) -> pyvips.Image:
             # A profile that is broken, or of another kind of image, must not cost the picture.
             image = image.copy()
             image.remove(PROFILE)
-    return image.colourspace("srgb")
+    return image if image.interpretation == "srgb" and image.format == "uchar" else image.colourspace("srgb")

@@ -13,7 +13,8 @@ from transforms.work import Work
 
 def orient(image: pyvips.Image, work: Work) -> pyvips.Image:
     """The picture as it shall be seen, or made upright where it is to be turned by any other angle."""
-    image = image.autorot()
+    if work.orientation != 1:
+        image = image.autorot()
     if work.freely:
         return image
     match work.options.rotate:
