@@ -219,14 +219,14 @@ def test_only_presets(server: Server) -> None:
     assert fetch(server, f"/img/-/srcset{path.removeprefix('/img')}").code == "PresetNeeded"
 
 
-def presigned(gallery: Gallery, path: str, query: str) -> Answer:
+def presigned(gallery: Gallery, path: str, query: str, **headers: str) -> Answer:
     from signing.sigv4 import Credentials, presign
 
     url = presign(
         Credentials(gallery.keys.access_key, gallery.keys.secret_key),
         method="GET", url=f"{gallery.server.url}{path}?{query}", now=time.time(), region="us-east-1", expires=60,
     )  # fmt: skip
-    return raw_get(gallery.server, url)
+    return raw_get(gallery.server, url, **headers)
 
 
 def test_a_widest_picture_for_strangers(server: Server) -> None:
@@ -722,3 +722,16 @@ def test_x_img_takes_presets(gallery: Gallery) -> None:
     assert marked.body == gallery.get(CAT, "w=80&f=png&wm=delivered/mark.png").body
     for options in ("wm:branding/logo.png", "p:none", "raw:1", "v:1", "dl:x"):
         assert get(f"w:80,{options}" if not options.startswith("raw") else options).status == 400, options
+
+
+def test_x_img_has_ranges_as_any_object(gallery: Gallery) -> None:
+    def get(**headers: str) -> Answer:
+        return presigned(gallery, "/delivered/cat.jpg", "x-img=w%3A200", **headers)
+
+    whole = get()
+    part = get(Range="bytes=10-19")
+    assert (part.status, part.body) == (206, whole.body[10:20])
+    beyond = get(Range="bytes=99999999-")
+    assert beyond.status == 416
+    assert b"<Code>InvalidRange</Code>" in beyond.body
+    assert beyond.headers["content-range"] == f"bytes */{len(whole.body)}"
