@@ -214,7 +214,9 @@ def test_what_is_not_supported_is_named(site: Site) -> None:
         answer = site.ask(host, target)
         assert answer.status == 400, target
         assert json.loads(answer.body)["error"]["option"] == name
-    assert site.ask(IMGPROXY, "/unsafe/w:100/plain/https://elsewhere.example.com/a.jpg").status == 404
+    elsewhere = "/w:100/plain/https://elsewhere.example.com/a.jpg"
+    assert site.ask(IMGPROXY, imgproxy(elsewhere)).status == 404
+    assert site.ask(IMGPROXY, "/unsafe" + elsewhere).status == 403, "strangers do not learn which sources there are"
 
 
 def test_a_name_to_save_as(site: Site) -> None:

@@ -12,14 +12,15 @@ from gateway.config import Settings
 from gateway.dialect_settings import DialectName
 from gateway.img.dialects import imgproxy, thumbor
 from gateway.img.dialects.imgproxy import ImgproxyRules
-from gateway.img.dialects.imgproxy_options import parse_preset
-from gateway.img.dialects.reading import Reading
+from gateway.img.dialects.imgproxy_options import PRESET_OPTIONS, parse_preset
+from gateway.img.dialects.reading import Reading, Split
 from gateway.img.dialects.signature import DialectSignature, ImgproxyKeys, Keys, ThumborKeys, UnsignedUntil
 from gateway.img.dialects.sources import Sources
 from gateway.img.dialects.thumbor import ThumborRules
 from gateway.img.signature import Signature
-from gateway.img.target import Target, make_target
+from gateway.img.target import AddressError, Target, make_target
 from signing.canonical import Query
+from signing.errors import LinkRefused
 from transforms.errors import OptionError
 
 PREFIXES: dict[DialectName, str] = {"imgproxy": "imgproxy", "thumbor": "thumbor", "imagor": "thumbor"}
@@ -56,11 +57,15 @@ class Dialects:
         """What its signatures are checked with."""
         return self._imgproxy_keys if dialect == "imgproxy" else self._thumbor_keys
 
-    def read(self, dialect: DialectName, target: str) -> Reading:
-        """What a request target says, without the dialect's prefix. Raises AddressError, OptionError, LinkRefused."""
+    def split(self, dialect: DialectName, target: str) -> Split:
+        """A request target without the dialect's prefix, its signature taken off. Raises AddressError, LinkRefused."""
+        return imgproxy.split(target) if dialect == "imgproxy" else thumbor.split(target, dialect)
+
+    def read(self, dialect: DialectName, rest: str) -> Reading:
+        """What stands behind the signature. Raises AddressError and OptionError."""
         if dialect == "imgproxy":
-            return imgproxy.read(target.partition("?")[0], self._imgproxy)
-        return thumbor.read(target, dialect, self._thumbor)
+            return imgproxy.read(rest, self._imgproxy)
+        return thumbor.read(rest, dialect, self._thumbor)
 
     def parser(self, dialect: DialectName, prefix: str = "") -> Parse:
         """From a request to what it is for; `prefix` is cut off its path."""
@@ -75,10 +80,29 @@ class Dialects:
         return (self._cached if len(text) <= _CACHED_LENGTH else self._parse)(dialect, prefix, text)
 
     def _parse(self, dialect: DialectName, prefix: str, target: str) -> Target:
-        reading = self.read(dialect, target.removeprefix(prefix))
+        split = self.split(dialect, target.removeprefix(prefix))
+        holder = self.holder(dialect, split)
+        if split.signature is not None and holder is None:
+            raise LinkRefused
+        try:
+            reading = self.read(dialect, split.rest)
+        except (AddressError, OptionError) as error:
+            # Strangers do not learn which sources and presets there are.
+            if holder is None and (_nowhere(error) or _of_a_preset(error)):
+                raise LinkRefused from None
+            raise
+        return self.target_of(reading, split, holder, target)
+
+    def holder(self, dialect: DialectName, split: Split) -> str | None:
+        """The access key behind the signature; None where there is no signature, or it does not hold."""
+        if split.signature is None:
+            return None
+        return self.keys(dialect).access_key(split.signature, split.signed)
+
+    def target_of(self, reading: Reading, split: Split, holder: str | None, target: str) -> Target:
+        """What a reading is for, whether its signature holds or not. Raises OptionError."""
         signature: Signature | None = None
-        if reading.signature is not None:
-            holder = self.keys(dialect).access_key(reading.signature, reading.signed)
+        if split.signature is not None:
             signature = DialectSignature(holder, reading.expires)
         elif reading.expires is not None:
             signature = UnsignedUntil(reading.expires)
@@ -90,6 +114,14 @@ class Dialects:
             raw_path=path.encode("utf-8", "surrogateescape"),
             query=Query(query.encode("utf-8", "surrogateescape")),
         )
+
+
+def _nowhere(error: Exception) -> bool:
+    return isinstance(error, AddressError) and error.missing
+
+
+def _of_a_preset(error: Exception) -> bool:
+    return isinstance(error, OptionError) and error.option in PRESET_OPTIONS
 
 
 def bare_host(host: str) -> str:
@@ -104,7 +136,7 @@ def preset_problems(settings: Settings) -> list[str]:
     problems = []
     for name in settings.imgproxy_presets:
         try:
-            dialects.read("imgproxy", f"/unsafe/pr:{name}/plain/s3://bucket/key")
+            dialects.read("imgproxy", f"/pr:{name}/plain/s3://bucket/key")
         except OptionError as error:
             problems.append(f"imgproxy_presets: {name}: {error}")
     return problems

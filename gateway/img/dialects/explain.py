@@ -23,6 +23,7 @@ from gateway.model import AccessKey
 from gateway.services.directory import Directory
 from gateway.services.presets import Presets
 from signing.canonical import Query
+from signing.errors import LinkRefused
 from transforms.options import ImageRequest
 
 Answer = dict[str, Any]
@@ -40,7 +41,7 @@ class Explainer:
 
     async def explain(self, url: str, asker: Asker, now: float) -> Answer:
         """How `url`, absolute or beginning with its path, was read. Raises ImageError AccessDenied."""
-        answer, target = self._read(url)
+        answer, target = self._read(url, strict=asker.principal.anonymous)
         if target is None:
             return answer
         speaker, refusal = await self._identify(target, now)
@@ -52,7 +53,7 @@ class Explainer:
 
     async def explain_to_operator(self, url: str, now: float) -> Answer:
         """The same for somebody at the machine: also why a signature does not hold."""
-        answer, target = self._read(url)
+        answer, target = self._read(url, strict=False)
         if target is None:
             return answer
         speaker, refusal = await self._identify(target, now)
@@ -60,8 +61,11 @@ class Explainer:
         answer |= await self._outcome(target, speaker, refusal)
         return answer
 
-    def _read(self, url: str) -> tuple[Answer, Target | None]:
-        """What the URL says, and its target; None where it cannot be read, as anybody is told who asks for it."""
+    def _read(self, url: str, *, strict: bool) -> tuple[Answer, Target | None]:
+        """What the URL says, and its target; None where it cannot be read, as anybody is told who asks for it.
+
+        `strict`: only what a request for the URL would tell. Raises ImageError AccessDenied then.
+        """
         answer: Answer = {}
         try:
             dialect, prefix, text = self._speaks(url)
@@ -69,13 +73,18 @@ class Explainer:
             if dialect is None:
                 target = parse_target(text, signed_header=False)
                 return answer | _described(target, None), target
-            reading = self._dialects.read(dialect, text.removeprefix(prefix))
-            target = self._dialects.target(dialect, prefix, text)
+            if strict:
+                self._dialects.target(dialect, prefix, text)
+            split = self._dialects.split(dialect, text.removeprefix(prefix))
+            reading = self._dialects.read(dialect, split.rest)
+            target = self._dialects.target_of(reading, split, self._dialects.holder(dialect, split), text)
             return answer | _described(target, reading), target
         except Exception as error:
             known = translate(error)
             if known is None:
                 raise
+            if strict and isinstance(error, LinkRefused):
+                raise access_denied() from None
             return answer | {"refused": _refused(known)}, None
 
     def _speaks(self, url: str) -> tuple[DialectName | None, str, str]:

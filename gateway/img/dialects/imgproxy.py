@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from gateway.img.dialects.arguments import base64_text, refuse, unescaped_text, unsupported
 from gateway.img.dialects.imgproxy_options import RESIZING_TYPES, Asked, ParsedPreset, apply
 from gateway.img.dialects.imgproxy_pairs import pairs_of
-from gateway.img.dialects.reading import Pair, Reading
+from gateway.img.dialects.reading import Pair, Reading, Split
 from gateway.img.dialects.sources import Sources
 from gateway.img.target import AddressError, ImageByKey
 
@@ -35,12 +35,18 @@ class ImgproxyRules:
     auto_format: bool = False
 
 
-def read(path: str, rules: ImgproxyRules) -> Reading:
-    """A raw path without the dialect's prefix and without a query. Raises AddressError and OptionError."""
+def split(target: str) -> Split:
+    """A raw path without the dialect's prefix. Raises AddressError."""
+    path = target.partition("?")[0]
     signature, slash, rest = path.removeprefix("/").partition("/")
     if not slash or not signature or not rest:
         raise AddressError("The path is /<signature>/<options>/plain/<source>@<extension>.", missing=True)
-    rest = "/" + _whole_schemes(rest)
+    rest = _whole_schemes("/" + rest)
+    return Split(None if signature in UNSIGNED else signature, (rest.encode("utf-8", "surrogateescape"),), rest)
+
+
+def read(rest: str, rules: ImgproxyRules) -> Reading:
+    """What stands behind the signature. Raises AddressError and OptionError."""
     asked, parts = _options(rest, rules)
     source, extension = _source(parts)
     if extension and not asked.raw:
@@ -57,8 +63,6 @@ def read(path: str, rules: ImgproxyRules) -> Reading:
         source=source,
         address=address,
         pairs=(*pairs, *_delivery(asked, address)),
-        signature=None if signature in UNSIGNED else signature,
-        signed=(rest.encode("utf-8", "surrogateescape"),),
         expires=asked.expires,
     )
 
@@ -69,7 +73,7 @@ def _whole_schemes(rest: str) -> str:
     def whole(match: re.Match[str]) -> str:
         return match[1] + (":///" if match[1] == _LOCAL else "://")
 
-    return _COLLAPSED.sub(whole, "/" + rest, count=1)[1:]
+    return _COLLAPSED.sub(whole, rest, count=1)
 
 
 def _options(rest: str, rules: ImgproxyRules) -> tuple[Asked, list[str]]:

@@ -695,6 +695,7 @@ ROWS: tuple[OptionRow, ...] = (
 )  # fmt: skip
 
 BY_NAME: Mapping[str, OptionRow] = {name: row for row in ROWS for name in row.names}
+PRESET_OPTIONS = next(row.names for row in ROWS if row.read is _preset)
 
 _OFF = (("0",), ("false",), ("f",))
 _HARMLESS: Mapping[str, tuple[tuple[str, ...], ...]] = {

@@ -12,6 +12,18 @@ Pair = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Split:
+    """A foreign path, its signature taken off."""
+
+    signature: str | None
+    """As sent, not verified; None where the URL says that it has none."""
+    signed: tuple[bytes, ...]
+    """What the signature may have been made over: spellings of one path."""
+    rest: str
+    """What is to be read."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """A foreign URL in our words."""
 
@@ -21,9 +33,5 @@ class Reading:
     address: ImageByKey
     pairs: tuple[Pair, ...]
     """Our options."""
-    signature: str | None
-    """As sent, not verified; None where the URL says that it has none."""
-    signed: tuple[bytes, ...]
-    """What the signature may have been made over: spellings of one path."""
     expires: int | None = None
     """Unix seconds after which the URL opens nothing."""

@@ -16,7 +16,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from gateway.img.dialects.arguments import base64_text, refuse, unescaped_text, unsupported, whole
-from gateway.img.dialects.reading import Pair, Reading
+from gateway.img.dialects.reading import Pair, Reading, Split
 from gateway.img.dialects.sources import Sources
 from gateway.img.dialects.thumbor_filters import Filters, read_filters
 from gateway.img.target import AddressError, ImageByKey
@@ -30,6 +30,7 @@ _CROP = re.compile(r"([0-9.]{1,9})x([0-9.]{1,9}):([0-9.]{1,9})x([0-9.]{1,9})\Z")
 _FIT_IN = re.compile(r"(adaptive-)?(full-)?fit-in\Z")
 _SIZE = re.compile(r"(-?)([0-9]{0,6}|orig)x(-?)([0-9]{0,6}|orig)\Z")
 _PADDING = re.compile(r"([0-9]{1,5})x([0-9]{1,5})(?::([0-9]{1,5})x([0-9]{1,5}))?\Z")
+_COLLAPSED = re.compile(r"((?:^|[/(])(?:https?|s3)):/(?!/)")
 _NOT_QUOTED = "/:?%=&()\",'"
 """What thumbor leaves as it is when it spells a path before checking its signature."""
 _EUCLIDEAN = Decimal(3).sqrt()
@@ -65,10 +66,8 @@ class ThumborRules:
     auto_format: bool = False
 
 
-def read(target: str, family: Family, rules: ThumborRules) -> Reading:
-    """A raw path without the dialect's prefix, with its query. Raises AddressError, OptionError and LinkRefused."""
-    from gateway.img.dialects.thumbor_pairs import delivery, pairs_of
-
+def split(target: str, family: Family) -> Split:
+    """A raw path without the dialect's prefix, with its query. Raises AddressError, and LinkRefused without a signature."""
     if family == "imagor":
         target = target.partition("?")[0]
     first, slash, rest = target.removeprefix("/").partition("/")
@@ -76,6 +75,15 @@ def read(target: str, family: Family, rules: ThumborRules) -> Reading:
         raise AddressError("The path is /<signature or unsafe>/<size>/<filters>/<source>.", missing=True)
     if first != UNSIGNED and not _SIGNATURE.match(first):
         raise LinkRefused
+    rest = _whole_schemes(rest)
+    signature = None if first == UNSIGNED else first.replace("%3D", "=").replace("%3d", "=")
+    return Split(signature, _spellings(rest), rest)
+
+
+def read(rest: str, family: Family, rules: ThumborRules) -> Reading:
+    """What stands behind the signature. Raises AddressError and OptionError."""
+    from gateway.img.dialects.thumbor_pairs import delivery, pairs_of
+
     parts, behind = _parts(rest, family)
     filters, image = _filters(behind, family)
     source = _source(image)
@@ -91,8 +99,6 @@ def read(target: str, family: Family, rules: ThumborRules) -> Reading:
         source=source,
         address=address,
         pairs=(*pairs, *delivery(filters, address)),
-        signature=None if first == UNSIGNED else first.replace("%3D", "=").replace("%3d", "="),
-        signed=_spellings(rest),
         expires=filters.expires,
     )
 
@@ -135,12 +141,12 @@ def _source(image: str) -> str:
         return base64_text("source", image.removeprefix("b64:"))
     if image.startswith("color:"):
         raise unsupported("color:", "an image of a bucket, as none is made from a colour alone")
-    return _whole_scheme(unescaped_text("source", image))
+    return unescaped_text("source", image)
 
 
-def _whole_scheme(source: str) -> str:
-    """The source with the slashes of `scheme://` that proxies on the way have made one."""
-    return re.sub(r"\A(https?|s3):/(?!/)", r"\1://", source)
+def _whole_schemes(rest: str) -> str:
+    """The path with the slashes of `scheme://` that proxies on the way have made one."""
+    return _COLLAPSED.sub(r"\1://", rest)
 
 
 # --- the parts of the path, in its order: whether a segment is one, and then what it says

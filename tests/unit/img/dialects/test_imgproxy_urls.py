@@ -14,6 +14,7 @@ from gateway.img.dialects.imgproxy_options import BY_NAME, ROWS, OptionRow
 from gateway.img.dialects.reading import Reading
 from gateway.img.errors import translate
 from gateway.img.target import AddressError, ImageByKey, make_target
+from signing.errors import LinkRefused
 from transforms.errors import OptionError
 
 DIALECTS = Dialects(
@@ -33,7 +34,7 @@ SOURCE = "plain/s3://photos/a.jpg"
 
 
 def read(path: str, dialects: Dialects = DIALECTS) -> Reading:
-    return dialects.read("imgproxy", path)
+    return dialects.read("imgproxy", dialects.split("imgproxy", path).rest)
 
 
 def pairs(options: str) -> dict[str, str]:
@@ -272,11 +273,25 @@ def test_a_query_of_a_source_may_be_dropped() -> None:
 
 
 def test_what_is_signed_is_the_path_behind_the_signature() -> None:
-    reading = read("/AbC-_/w:300/plain/s3:/photos/a%20b.jpg")
-    assert reading.signature == "AbC-_"
-    assert reading.signed == (b"/w:300/plain/s3://photos/a%20b.jpg",)
-    assert read(f"/insecure/{SOURCE}").signature is None
+    split = DIALECTS.split("imgproxy", "/AbC-_/w:300/plain/s3:/photos/a%20b.jpg?x=1")
+    assert split.signature == "AbC-_"
+    assert split.signed == (b"/w:300/plain/s3://photos/a%20b.jpg",)
+    assert DIALECTS.split("imgproxy", f"/insecure/{SOURCE}").signature is None
     assert read(f"/unsafe/exp:12/{SOURCE}").expires == 12
+
+
+@pytest.mark.parametrize(
+    "path", ["pr:card:nobody/" + SOURCE, "plain/https://elsewhere.example.com/a.jpg", "w:x/" + SOURCE]
+)
+def test_strangers_learn_neither_sources_nor_presets(path: str) -> None:
+    with pytest.raises(LinkRefused):
+        DIALECTS.target("imgproxy", "", f"/signature/{path}")
+    if "w:x" in path:
+        with pytest.raises(OptionError):
+            DIALECTS.target("imgproxy", "", f"/unsafe/{path}")
+        return
+    with pytest.raises(LinkRefused):
+        DIALECTS.target("imgproxy", "", f"/unsafe/{path}")
 
 
 def test_the_default_preset_begins_every_url() -> None:

@@ -22,7 +22,7 @@ DIALECTS = Dialects(Settings(source_map={"https://cdn.example.org/m/": "photos/m
 
 
 def read(path: str, family: DialectName = "thumbor", dialects: Dialects = DIALECTS) -> Reading:
-    return dialects.read(family, path)
+    return dialects.read(family, dialects.split(family, path).rest)
 
 
 def pairs(path: str, family: DialectName = "thumbor") -> dict[str, str]:
@@ -213,14 +213,18 @@ def test_a_path_begins_with_a_signature(path: str) -> None:
 
 def test_what_is_signed() -> None:
     signature = "cST4Ko5_FqwT3BDn-Wf4gO3RFSk="
-    reading = read(f"/{signature}/300x200/filters:quality(80)/a b@c.jpg")
-    assert reading.signature == signature
-    assert reading.signed == (
+    split = DIALECTS.split("thumbor", f"/{signature}/300x200/filters:quality(80)/a b@c.jpg")
+    assert split.signature == signature
+    assert split.signed == (
         b"300x200/filters:quality(80)/a b@c.jpg",
         b"300x200/filters:quality(80)/a%20b%40c.jpg",
     )
-    assert read(f"/{signature.replace('=', '%3D')}/a.jpg").signature == signature
-    assert read("/unsafe/a.jpg").signature is None
+    assert DIALECTS.split("thumbor", f"/{signature.replace('=', '%3D')}/a.jpg").signature == signature
+    assert DIALECTS.split("thumbor", "/unsafe/a.jpg").signature is None
+    collapsed = DIALECTS.split(
+        "thumbor", f"/{signature}/filters:watermark(https:/x/y,0,0)/https:/cdn.example.org/m/a.jpg"
+    )
+    assert collapsed.signed == (b"filters:watermark(https://x/y,0,0)/https://cdn.example.org/m/a.jpg",)
     assert read("/unsafe/filters:expire(1700000000123)/a.jpg", "imagor").expires == 1_700_000_000
 
 
