@@ -56,6 +56,7 @@ class _Flight:
     key: str
     content: str
     task: Task
+    reduced: dict[str, Any] | None
     waiters: list[_Waiter] = field(default_factory=list)
     timer: asyncio.TimerHandle | None = None
     job: Job | None = None
@@ -177,7 +178,7 @@ class Broker:
         if self._is_full and not waiter.looks:
             self._refuse(waiter)
             return
-        flight = _Flight(key, content, Task.from_dict(head["task"]), [waiter])
+        flight = _Flight(key, content, Task.from_dict(head["task"]), head["reduced"], [waiter])
         self._flights[key] = flight
         self._ask_first(flight)
 
@@ -188,6 +189,8 @@ class Broker:
             self._flights.pop(flight.key, None)
             return
         first = flight.waiters[0]
+        if not first.looks and self._begin_reduced(flight):
+            return
         self._asked[first] = flight
         self._wait_for(flight, self._settings.source_seconds)
         first.endpoint.send({"t": "look" if first.looks else "need", "id": first.number})
@@ -234,6 +237,10 @@ class Broker:
             self._wait_for(flight, None)
             self._landed(flight, self._busy())
             return
+        if self._begin_reduced(flight):
+            del self._asked[waiter]
+            self._wait_for(flight, None)
+            return
         self._wait_for(flight, self._settings.source_seconds)
         waiter.endpoint.send({"t": "need", "id": waiter.number})
 
@@ -243,9 +250,29 @@ class Broker:
             # It came too late; somebody else was asked meanwhile.
             return
         self._wait_for(flight, None)
-        head = message.head
+        self._begin(flight, message)
+
+    def _begin_reduced(self, flight: _Flight) -> bool:
+        """Renders from the mezzanine, if that is the source and is in this memory."""
+        reduced = flight.reduced
+        stored = None if reduced is None else self._memory.get(reduced["key"])
+        if reduced is None or stored is None:
+            return False
+        size = int(stored.head["size"])
+        fd = wire.memfd([stored.payload])[0] if stored.fd is None else os.dup(stored.fd)
+        head = {"segments": [[0, 0, size]], "overlays": [], "original": reduced["original"]}
+        message = wire.Message(head, b"", [fd])
         try:
-            cost = _cost(flight.task, message)
+            self._begin(flight, message)
+        finally:
+            message.close()
+        return True
+
+    def _begin(self, flight: _Flight, source: wire.Message) -> None:
+        """Queues the render from what a "source" message brought, or refuses it."""
+        head = source.head
+        try:
+            cost = _cost(flight.task, source)
         except TransformError as fact:
             self._landed(flight, fact)
             return
@@ -259,7 +286,7 @@ class Broker:
             self._landed(flight, self._busy())
             return
         job = {name: head[name] for name in ("segments", "overlays", "original")}
-        fds, message.fds = message.fds, []
+        fds, source.fds = source.fds, []
         flight.job = Job(
             {"task": flight.task.as_dict(), **job}, fds, cost, lambda outcome: self._landed(flight, outcome)
         )
@@ -270,7 +297,7 @@ class Broker:
         if isinstance(outcome, Stored):
             self._counts["found" if tier else _COUNTED[flight.task.kind]] += 1
             for waiter in flight.waiters:
-                _deliver(waiter, outcome, tier)
+                _deliver(waiter, outcome, tier, first=tier is None and waiter is flight.waiters[0])
             self._memory.put(flight.key, outcome)
             return
         if isinstance(outcome, RenderBusy):
@@ -327,8 +354,9 @@ async def _run(settings: BrokerSettings) -> None:
     await broker.serve()
 
 
-def _deliver(waiter: _Waiter, stored: Stored, tier: str | None) -> None:
-    waiter.endpoint.send({**stored.head, "id": waiter.number, "tier": tier}, stored.payload, stored.fds)
+def _deliver(waiter: _Waiter, stored: Stored, tier: str | None, *, first: bool = False) -> None:
+    head = {**stored.head, "id": waiter.number, "tier": tier, "first": first}
+    waiter.endpoint.send(head, stored.payload, stored.fds)
 
 
 def _cost(task: Task, message: wire.Message) -> float:

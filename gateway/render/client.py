@@ -22,7 +22,7 @@ import os
 import socket
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -65,6 +65,14 @@ class Opened:
         return [*self.segments, *(segment for overlay in self.overlays for segment in overlay)]
 
 
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """The mezzanine that a rendition is made from: its key, and of what it is one."""
+
+    key: bytes
+    original: Original
+
+
 SourceOpener = Callable[[], Awaitable[Opened]]
 
 
@@ -98,6 +106,8 @@ class RenderRequest:
     """What is made, of `gateway.render.task.KINDS`."""
     content: str = ""
     """A name of the source's bytes, under which it is remembered that they cost decoders; empty: it is not."""
+    reduced: Reduced | None = None
+    """The mezzanine that is the source. Where the broker has it, the opener is not called."""
     hot: bool = True
     """Whether it is worth a place in this worker's own memory."""
 
@@ -120,6 +130,8 @@ class Rendition:
     """The memory it came from: `worker`, `broker`, or what `Beyond.look` said; None where it was rendered."""
     render_ms: float
     """Time the decoder needed when it was made, in milliseconds."""
+    first: bool = field(default=False, compare=False)
+    """Whether it was made for this request, of those that waited for it."""
 
     @property
     def cached(self) -> bool:
@@ -178,6 +190,7 @@ class RenderClient:
         else:
             self._counts["joined"] += 1
             _discard(request)
+            return replace(await asyncio.shield(flight), first=False)
         return await asyncio.shield(flight)
 
     async def stats(self) -> dict[str, Any]:
@@ -230,6 +243,7 @@ class RenderClient:
             "key": request.key.hex(),
             "content": request.content,
             "task": request.task.as_dict(),
+            "reduced": _reduced(request.reduced),
             "looks": beyond.looks,
         }
         async with self._conversation(head) as conversation:
@@ -283,7 +297,7 @@ class RenderClient:
         size = len(rendition.data) + _ENTRY_OVERHEAD
         if size > self._hot_bytes // 4 or key in self._hot:
             return
-        self._hot[key] = replace(rendition, tier="worker")
+        self._hot[key] = replace(rendition, tier="worker", first=False)
         self._hot_size += size
         while self._hot_size > self._hot_bytes:
             _, evicted = self._hot.popitem(last=False)
@@ -456,6 +470,10 @@ _Piece = tuple[int, int, int]
 """Number of the descriptor, offset, length."""
 
 
+def _reduced(reduced: Reduced | None) -> dict[str, Any] | None:
+    return None if reduced is None else {"key": reduced.key.hex(), "original": reduced.original.as_list()}
+
+
 def _open(file: str | Path | int) -> int:
     return file if isinstance(file, int) else os.open(file, os.O_RDONLY | os.O_CLOEXEC)
 
@@ -487,4 +505,5 @@ def _rendition(message: wire.Message) -> Rendition:
         height=head["height"],
         tier=head["tier"],
         render_ms=head["ms"],
+        first=head["first"],
     )

@@ -10,8 +10,11 @@ belong to it; there is no stream to cut up. One message:
 
 Worker to broker (`id` is the worker's own number of the request, echoed in each answer):
 
-    {"t": "get", "id", "key", "content", "task": {...}, "looks"}   is it rendered, or being rendered? `task` is a `Task`,
-                                                                   `content` names the source; `looks`: asks back
+    {"t": "get", "id", "key", "content", "task": {...}, "reduced", "looks"}
+                                                                   is it rendered, or being rendered? `task` is a `Task`,
+                                                                   `content` names the source; `looks`: asks back;
+                                                                   `reduced`: null, or key and original of a mezzanine,
+                                                                   the source that the broker may know itself
     {"t": "have", "id", "tier", ...}                               answers "look": a rendition, as in "done"
     {"t": "none", "id"}                                            answers "look": no memory has it
     {"t": "source", "id", "segments": [[n, offset, length]...], "overlays": [segments...], "original"}
@@ -24,7 +27,8 @@ Broker to worker:
 
     {"t": "look", "id"}                                            not in this node: look in the memories beyond it
     {"t": "need", "id"}                                            nobody has it: send the source
-    {"t": "done", "id", "tier", ...}                               format, width, height, ms, size: a rendition
+    {"t": "done", "id", "tier", "first", ...}                      format, width, height, ms, size: a rendition; `first`:
+                                                                   rendered for this one of those that waited
     {"t": "fail", "id", "error", ...}                              see ERRORS
     {"t": "stats", "id", "stats": {...}}
 

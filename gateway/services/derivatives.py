@@ -17,8 +17,9 @@ from os import close
 from typing import Protocol
 
 from gateway.cache.tiered import RenditionCache
+from gateway.errors import DiskFull
 from gateway.model import Content, Encryption, ObjectVersion
-from gateway.render.client import Opened, RenderClient, RenderRequest, Rendition, Segment, memory_segment
+from gateway.render.client import Opened, Reduced, RenderClient, RenderRequest, Rendition, Segment, memory_segment
 from gateway.render.errors import BrokerUnavailable, RenderBusy, RenderCrashed, RenderError, RenderTimeout
 from gateway.render.task import INFO, MEZZANINE, RENDITION, Original
 from gateway.services.objects import Objects
@@ -27,6 +28,7 @@ from gateway.services.stores import Stores
 from transforms import mezzanine
 from transforms.epoch import derivative_key
 from transforms.errors import NotAnImage, OptionError, TransformError
+from transforms.headers import Header
 from transforms.limits import Limits
 from transforms.negotiate import accept_class, variant
 from transforms.options import Options, parse_compact, with_focal_point
@@ -140,7 +142,7 @@ class Derivatives:
             if source.opened or isinstance(error, (RenderBusy, BrokerUnavailable)):
                 self._counts.render(_result(error))
             raise
-        if source.opened:
+        if rendition.first:
             self._counts.render("ok")
         elif rendition.tier is not None and derivative.kind != MEZZANINE:
             self._counts.render_cache_hit(rendition.tier)
@@ -173,6 +175,7 @@ class Derivatives:
             rendering=self._rendering,
             kind=derivative.kind,
             content=derivative.content.uid.hex(),
+            reduced=self._offered(derivative),
             # The broker has it, and few renditions are made from it.
             hot=derivative.kind != MEZZANINE,
         )
@@ -180,23 +183,42 @@ class Derivatives:
 
     async def _reduced(self, derivative: Derivative) -> Opened | None:
         """The mezzanine to render from, or None where that is the original."""
-        if derivative.kind != RENDITION:
+        if not self._may_be_reduced(derivative):
             return None
-        options = parse_compact(derivative.canonical)
-        if not mezzanine.may_use(options, self._rendering):
+        chosen = self._mezzanine(derivative, await self._originals.header(derivative.content))
+        if chosen is None:
             return None
-        header = await self._originals.header(derivative.content)
+        smaller, original = chosen
+        rendition = await self.render(smaller)
+        return Opened([memory_segment([rendition.data])], original=original)
+
+    def _offered(self, derivative: Derivative) -> Reduced | None:
+        """The mezzanine to render from, where that is known without waiting and the broker may have it."""
+        if derivative.overlays or not self._may_be_reduced(derivative):
+            return None
+        chosen = self._mezzanine(derivative, self._originals.known_header(derivative.content))
+        if chosen is None:
+            return None
+        try:
+            self.check_room()
+        except DiskFull:
+            # The opener will say so.
+            return None
+        return Reduced(chosen[0].key, chosen[1])
+
+    def _may_be_reduced(self, derivative: Derivative) -> bool:
+        return derivative.kind == RENDITION and mezzanine.may_use(parse_compact(derivative.canonical), self._rendering)
+
+    def _mezzanine(self, derivative: Derivative, header: Header | None) -> tuple[Derivative, Original] | None:
+        """The mezzanine of a rendition of an original with this header, if it has one."""
         if header is None:
             return None
-        rung = mezzanine.choose(header, options, self._rendering)
+        rung = mezzanine.choose(header, parse_compact(derivative.canonical), self._rendering)
         if rung is None:
             return None
-        box = mezzanine.box_of(rung)
         key = derivative_key(derivative.content.uid, f"{MEZZANINE}:{rung}", "")
-        rendition = await self.render(Derivative(key, derivative.content, box, "", kind=MEZZANINE))
-        return Opened(
-            [memory_segment([rendition.data])], original=Original(header.width, header.height, header.format.name)
-        )
+        smaller = Derivative(key, derivative.content, mezzanine.box_of(rung), "", kind=MEZZANINE)
+        return smaller, Original(header.width, header.height, header.format.name)
 
     def _image(self, version: ObjectVersion) -> Content:
         content = version.content

@@ -59,6 +59,10 @@ class Originals:
         except OSError as error:
             raise StoreUnavailable("The stored image cannot be read.") from error
 
+    def known_header(self, content: Content) -> Header | None:
+        """`header`, where it has been read before."""
+        return self._headers.get(content.uid)
+
     async def header(self, content: Content) -> Header | None:
         """What the image's header says; None where it is broken, or is not within its first HEAD_BYTES or after them.
 
