@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pyvips
 
 from transforms.codecs.reading import failed, open_picture
 from transforms.errors import OptionError
+from transforms.formats import Format
 from transforms.headers import Source, read_header
 from transforms.limits import Limits
 from transforms.negotiate import frames_shown
+from transforms.turns import Size
 from transforms.work import Request, Timing, Work, begin
 
+_FIRST_TURNED = 5
+"""EXIF orientations from here on swap the sides."""
 _JPEG_SHRINKS = ((8, 2.0), (4, 1.5), (2, 1.5))
 """Factors by which a JPEG shrinks as it loads, and how much larger than the result it must still be: what is left of it
 is coarse. With these a photograph's SSIM is within 0.002 of that of the whole picture shrunk by `thumbnail`; without,
@@ -52,10 +56,11 @@ def load(data: bytes, request: Request) -> tuple[Iterator[pyvips.Image], Work]:
     return _frames(image, frames), work
 
 
-def open_still(data: bytes, limits: Limits) -> pyvips.Image:
+def open_still(data: bytes, limits: Limits, wanted: Callable[[Size], Size] = lambda own: own) -> pyvips.Image:
     """An image that is laid over another one: its first frame, upright, in memory, in its own colours and depth.
 
-    Raises NotAnImage, UnsupportedFormat, TooLarge and DecodeFailed.
+    `wanted` gives the size that it will be brought to from its own: drawings are drawn in it, and JPEG and WebP shrink to
+    no less while they are decoded. Raises NotAnImage, UnsupportedFormat, TooLarge and DecodeFailed.
     """
     limits.check_bytes(len(data))
     header = read_header(Source.of_bytes(data))
@@ -63,9 +68,27 @@ def open_still(data: bytes, limits: Limits) -> pyvips.Image:
     image = open_picture(data, header.format)
     limits.check_source(image.width, image.height)
     try:
+        image = _near(data, image, header.format, wanted)
         return next(_frames(image, 1)).autorot().copy_memory()
     except pyvips.Error as error:
         raise failed(header.format.name, error) from None
+
+
+def _near(data: bytes, image: pyvips.Image, kind: Format, wanted: Callable[[Size], Size]) -> pyvips.Image:
+    """`image`, opened again by a loader that scales, where the size that is wanted of the upright picture lets it."""
+    turned = _orientation(image) >= _FIRST_TURNED
+    own = (image.height, image.width) if turned else (image.width, image.height)
+    scale = max(side / whole for side, whole in zip(wanted(own), own, strict=True))
+    match kind.name:
+        case "svg" | "pdf" if scale != 1:
+            return open_picture(data, kind, scale=scale)
+        case "jpeg":
+            for shrink, reserve in _JPEG_SHRINKS:
+                if scale * shrink * reserve <= 1:
+                    return open_picture(data, kind, shrink=shrink)
+        case "webp" if scale * _WEBP_RESERVE <= 1 / 2:
+            return open_picture(data, kind, scale=scale * _WEBP_RESERVE)
+    return image
 
 
 def _scaled(data: bytes, image: pyvips.Image, work: Work, frames: int) -> tuple[pyvips.Image, Work]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy
@@ -95,6 +96,41 @@ def test_a_watermark_of_other_colours_becomes_srgb() -> None:
     rendered = render(data, parse_compact("f:png,wm:b/k"), overlays=(images.jpeg_cmyk(),))
     red, green, blue = Image.open(io.BytesIO(rendered.data)).convert("RGB").getpixel((60, 40))  # type: ignore[misc]
     assert red < 60 < green < blue
+
+
+@pytest.mark.parametrize("make", [images.jpeg, images.webp, images.png])
+def test_large_watermarks_are_shrunk_and_stay_what_they_are(make: Callable[[], bytes]) -> None:
+    data = images.encoded(Image.new("RGB", (200, 150), GREY), "PNG")
+    rendered = render(data, parse_compact("f:png,wm:b/k,wm-scale:0.4,wm-g:nw"), overlays=(make(),))
+    seen = numpy.asarray(Image.open(io.BytesIO(rendered.data)), numpy.float64)[:53, :80]
+    expected = images.photo().resize((80, 53), Image.Resampling.LANCZOS)
+    assert numpy.abs(seen - numpy.asarray(expected, numpy.float64)).mean() < 5
+
+
+def test_a_turned_watermark_has_its_upright_size() -> None:
+    data = images.encoded(Image.new("RGB", (400, 400), GREY), "PNG")
+    mark = images.jpeg_oriented(6, (80, 60))
+    rendered = render(data, parse_compact("f:png,wm:b/k,wm-g:nw,wm-scale:0.05"), overlays=(mark,))
+    assert box(numpy.asarray(Image.open(io.BytesIO(rendered.data)), numpy.float64)) == (0, 0, 20, 15)
+
+
+def test_a_drawing_is_drawn_in_its_size_as_watermark() -> None:
+    drawing = (
+        b"<svg xmlns='http://www.w3.org/2000/svg' width='10' height='10'><path d='M0 0h5v10h-5z' fill='#f00'/></svg>"
+    )
+    data = images.encoded(Image.new("RGB", (300, 300), (255, 255, 255)), "PNG")
+    rendered = render(data, parse_compact("f:png,wm:b/k,wm-scale:1"), overlays=(drawing,))
+    seen = numpy.asarray(Image.open(io.BytesIO(rendered.data)), numpy.float64)
+    # An edge of one pixel: enlarged, it would be as wide as one of the small drawing's pixels.
+    edge = ((seen[150, :, 1] > 8) & (seen[150, :, 1] < 247)).sum()
+    assert edge <= 2
+    assert seen[150, 149].tolist() == [255, 0, 0]
+    assert seen[150, 151].tolist() == [255, 255, 255]
+
+
+def test_a_watermark_that_is_not_brought_along_is_a_fact() -> None:
+    with pytest.raises(OptionError, match="wm"):
+        render(images.png((40, 40)), parse_compact("wm:b/k"))
 
 
 def test_a_watermark_that_is_no_image_is_a_fact() -> None:
