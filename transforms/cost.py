@@ -84,9 +84,9 @@ def _geometry_ms(geometry: Geometry, options: Options) -> float:
     if options.trim is not None:
         milliseconds += 12.0 * _megapixels(geometry.part[2:])
     if geometry.cuts and looks(options.g):
-        milliseconds += 60.0 if options.g is not None and options.g.place == "face" else 10.0
+        milliseconds += 200.0 if options.g is not None and options.g.place == "face" else 20.0
     if not is_quarter(options.rotate):
-        milliseconds += 60.0 * _megapixels(geometry.cropped)
+        milliseconds += 70.0 * _megapixels(geometry.cropped)
     if geometry.adds:
         milliseconds += (40.0 if options.bg == "blur" else 3.0) * _megapixels(geometry.result)
     if options.radius or options.mask:

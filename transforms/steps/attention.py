@@ -11,8 +11,8 @@ from transforms.work import Work
 
 _SIDE = 256
 """Pixels of the longer side that saliency and entropy look at."""
-_SIDE_FOR_FACES = 640
-"""A face of a twentieth of the longer side is still found."""
+_SIDE_FOR_FACES = 480
+"""A face of a fifteenth of the longer side is still found."""
 
 
 def check(work: Work) -> None:

@@ -22,9 +22,18 @@ def background(image: pyvips.Image, work: Work) -> pyvips.Image:
 
 def output_format(image: pyvips.Image, work: Work) -> str:
     """The name of the format in which `image` will be encoded."""
+    return _format(work, image.hasalpha())
+
+
+def keeps_transparency(work: Work) -> bool:
+    """Whether what is transparent at the end stays so in the format of the result."""
+    return FORMATS[_format(work, has_alpha=True)].alpha
+
+
+def _format(work: Work, has_alpha: bool) -> str:
     request = work.request
     animated = work.timing is not None
-    return resolve_format(request.options, request.variant, request.source_format, image.hasalpha(), animated=animated)
+    return resolve_format(request.options, request.variant, request.source_format, has_alpha, animated=animated)
 
 
 def _over(image: pyvips.Image, colour: tuple[int, int, int, int]) -> pyvips.Image:

@@ -23,6 +23,8 @@ def focus(image: pyvips.Image, work: Work) -> pyvips.Image:
     attention.check(work)
     if work.upright.scale <= 1:
         image = resize(image, work)
+    # More than the result is kept in memory; a drawing may be loaded far larger than it is.
+    work.request.limits.check_source(image.width, image.height)
     image = settle(image, work)
     work.decided["focus"] = attention.point(orient(colour(attention.small(image, work), work), work), work)
     return image

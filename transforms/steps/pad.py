@@ -15,9 +15,9 @@ from transforms.work import Work
 TRANSPARENT: Colour = (0, 0, 0, 0)
 WHITE: Colour = (255, 255, 255, 255)
 
-_BLURRED_SIDE = 64
+_BLURRED_SIDE = 128
 """Pixels of the longer side at which a background is blurred: what is left of it needs no more."""
-_SIGMA = 3.0
+_SIGMA = 6.0
 
 
 def pad(image: pyvips.Image, work: Work) -> pyvips.Image:
@@ -46,7 +46,7 @@ def pad(image: pyvips.Image, work: Work) -> pyvips.Image:
 
 def blurred_cover(image: pyvips.Image, size: Size) -> pyvips.Image:
     """The middle of the picture, as much of it as covers `size`, blurred."""
-    # Blurred where it is tiny, then spread out: a few lines between its pixels is all that a large blur leaves.
+    # Blurred where it is tiny, then spread out: lines between its pixels are as good as what a large blur leaves.
     scale = min(1.0, _BLURRED_SIDE / max(size))
     tiny = max(2, round(size[0] * scale)), max(2, round(size[1] * scale))
     covering = max(tiny[0] / image.width, tiny[1] / image.height)
@@ -55,9 +55,10 @@ def blurred_cover(image: pyvips.Image, size: Size) -> pyvips.Image:
     def change(pixels: pyvips.Image) -> pyvips.Image:
         resized = pixels.resize(width / image.width, vscale=height / image.height, kernel="linear")
         kept = resized.crop((width - tiny[0]) // 2, (height - tiny[1]) // 2, *tiny)
-        return enlarged(blurred(kept.copy_memory(), _SIGMA), size)
+        return enlarged(blurred(kept.copy_memory(), _SIGMA).copy_memory(), size, "bilinear")
 
-    return on_premultiplied(image, change).copy_memory()
+    # Computed strip by strip as it is wanted: where only the picture shows, not at all.
+    return on_premultiplied(image, change)
 
 
 def upon(canvas: pyvips.Image, image: pyvips.Image, left: int, top: int) -> pyvips.Image:

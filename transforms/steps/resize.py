@@ -20,17 +20,22 @@ def resize(image: pyvips.Image, work: Work) -> pyvips.Image:
     part = work.camera.size(work.upright.part[2:])
     across = _scale(image.width, width, part[0] * work.density[0])
     down = _scale(image.height, height, part[1] * work.density[1])
+    return scaled(image, across, down, (width, height))
+
+
+def scaled(image: pyvips.Image, across: float, down: float, size: Size) -> pyvips.Image:
+    """The image multiplied by two factors, which make it so large; it keeps its bands and their format."""
     if not image.hasalpha():
-        return _scaled(image, across, down, (width, height))
-    return _scaled(image.premultiply(), across, down, (width, height)).unpremultiply().cast(image.format)
+        return _scaled(image, across, down, size)
+    return _scaled(image.premultiply(), across, down, size).unpremultiply().cast(image.format)
 
 
-def enlarged(image: pyvips.Image, size: Size) -> pyvips.Image:
-    """The image spread to a larger size, cubic between the middles of its pixels: libvips' `resize` is half a pixel off."""
+def enlarged(image: pyvips.Image, size: Size, between: str = "bicubic") -> pyvips.Image:
+    """The image spread to a larger size, `between` the middles of its pixels: libvips' `resize` is half a pixel off."""
     across, down = size[0] / image.width, size[1] / image.height
     return image.affine(
         [across, 0, 0, down],
-        interpolate=pyvips.Interpolate.new("bicubic"),
+        interpolate=pyvips.Interpolate.new(between),
         oarea=[0, 0, *size],
         idx=0.5,
         idy=0.5,
@@ -51,8 +56,11 @@ def _wanted(work: Work) -> Size:
     geometry = work.upright
     if not work.freely:
         return work.turn.size(geometry.resized)
-    scale = min(1.0, geometry.scale)
     part = work.camera.size(geometry.part[2:])
+    # A drawing may have been loaded larger than it is.
+    scale = min(max(1.0, *work.density), geometry.scale)
+    if part[0] * part[1] * scale**2 > work.request.limits.output_pixels:
+        scale = min(1.0, scale)
     return max(1, round(part[0] * scale)), max(1, round(part[1] * scale))
 
 

@@ -158,17 +158,24 @@ def test_a_part_that_shrinks_as_it_loads_is_in_its_place(name: str, box: tuple[i
 
 
 @pytest.mark.parametrize(
-    ("options", "fraction"),
-    [("w:100", 1 / 8), ("crop:0:0:800:600,w:200", 1 / 4), ("crop:0:0:800:600,w:401", 1), ("ar:1:1,w:100,g:w", 1 / 8),
-     ("rotate:33,w:200", 1 / 8), ("trim:1,w:100", 1)],
+    ("options", "alike"),
+    [("crop:0:0:800:600,w:48", "w:96"), ("crop:0:0:800:600,w:200", "w:400"), ("crop:0:0:800:600,w:801", ""),
+     ("ar:1:1,w:50,g:w", "h:50"), ("w:50,h:50,fit:cover,g:fp:0.1:0.1", "h:50"), ("rotate:33,w:100", "w:80"),
+     ("pad:900,w:100,radius:max", "w:100"), ("trim:1,w:100", "")],
 )  # fmt: skip
-def test_no_more_is_decoded_than_is_needed(options: str, fraction: float) -> None:
+def test_no_more_is_decoded_than_is_needed(options: str, alike: str) -> None:
     data = images.jpeg((1600, 1200))
-    request = Request(parse_compact(options), "", DEFAULT_LIMITS, read_header(Source.of_bytes(data)))
-    frames, work = load(data, request)
-    frame = next(iter(frames))
-    assert (frame.width, frame.height) == (1600 * fraction, 1200 * fraction)
-    assert work.density == (fraction, fraction)
+
+    def loaded(text: str) -> tuple[int, int, tuple[float, float]]:
+        request = Request(parse_compact(text), "", DEFAULT_LIMITS, read_header(Source.of_bytes(data)))
+        frames, work = load(data, request)
+        frame = next(iter(frames))
+        assert work.density == (frame.width / 1600, frame.height / 1200)
+        return frame.width, frame.height, work.density
+
+    # As much as for the whole picture at the same scale.
+    assert loaded(options) == loaded(alike)
+    assert (loaded(options)[0] == 1600) == (alike == "")
 
 
 def test_a_crop_outside_is_refused_before_anything_is_decoded() -> None:
