@@ -18,10 +18,17 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class _Node:
     """A collector in the sense of prometheus_client."""
 
-    def __init__(self, metrics: Metrics, stored: tuple[int, int] | None, sandbox: Mapping[str, bool] | None) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        stored: tuple[int, int] | None,
+        sandbox: Mapping[str, bool] | None,
+        jobs: Mapping[str, tuple[int, int]] | None,
+    ) -> None:
         self._metrics = metrics
         self._stored = stored
         self._sandbox = sandbox
+        self._jobs = jobs
 
     def collect(self) -> Iterator[Metric]:
         from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
@@ -40,6 +47,15 @@ class _Node:
             for name, present in self._sandbox.items():
                 layers.add_metric([name], int(present))
             yield layers
+        if self._jobs is not None:
+            jobs = GaugeMetricFamily(
+                "pixgate_jobs", "Background work that is not done: waiting or worked at, or failed for good.",
+                labels=["kind", "state"],
+            )  # fmt: skip
+            for kind, (waiting, failed) in sorted(self._jobs.items()):
+                jobs.add_metric([kind, "waiting"], waiting)
+                jobs.add_metric([kind, "failed"], failed)
+            yield jobs
         resident = GaugeMetricFamily("pixgate_worker_resident_bytes", "Resident memory.", labels=["worker"])
         for slot, pid in self._metrics.processes():
             size = _resident(pid)
@@ -57,13 +73,19 @@ def _resident(pid: int) -> int | None:
         return None
 
 
-def exposition(metrics: Metrics, stored: tuple[int, int] | None, sandbox: Mapping[str, bool] | None = None) -> bytes:
+def exposition(
+    metrics: Metrics,
+    stored: tuple[int, int] | None,
+    sandbox: Mapping[str, bool] | None = None,
+    jobs: Mapping[str, tuple[int, int]] | None = None,
+) -> bytes:
     """The body of an answer to a scrape.
 
-    Where that is known: `stored` is how many objects and bytes there are, `sandbox` which layers of it decoders have.
+    Where that is known: `stored` is how many objects and bytes there are, `sandbox` which layers of it decoders have, `jobs`
+    how many of each kind are waiting and failed.
     """
     from prometheus_client import CollectorRegistry, generate_latest
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Node(metrics, stored, sandbox))
+    registry.register(_Node(metrics, stored, sandbox, jobs))
     return generate_latest(registry)

@@ -16,6 +16,7 @@ from gateway import __version__
 from gateway.config import Address, Settings
 from gateway.errors import GatewayError
 from gateway.http.client_address import client_address, within
+from gateway.metadata import jobs
 from gateway.telemetry import RequestRecord, Telemetry
 from gateway.web import docs, health
 from gateway.web.connect import recipes
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from gateway.render.client import RenderClient
-    from gateway.services import Services
+from gateway.services import Services
 
 LOG = logging.getLogger(__name__)
 
@@ -143,11 +144,14 @@ class WebEndpoint:
             return _data(403, {"error": "not from here: see PIXGATE_METRICS_TOKEN and PIXGATE_METRICS_NETWORKS"})
         from gateway.telemetry.exposition import CONTENT_TYPE, exposition
 
+        totals: tuple[int, int] | None = None
+        waiting: dict[str, tuple[int, int]] | None = None
         try:
             totals = await self._services.buckets.totals()
+            waiting = await self._services.database.read(jobs.backlog)
         except GatewayError:
-            totals = None  # the figures of this node are wanted most when its database is away
-        body = exposition(self._telemetry.metrics, totals, await health.sandbox(self._renders))
+            pass  # the figures of this node are wanted most when its database is away
+        body = exposition(self._telemetry.metrics, totals, await health.sandbox(self._renders), waiting)
         return web.Response(body=body, headers={**DATA_HEADERS, "Content-Type": CONTENT_TYPE})
 
     def _may_look_inside(self, request: web.BaseRequest) -> bool:

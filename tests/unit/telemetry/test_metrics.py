@@ -46,6 +46,13 @@ def test_layers_of_the_sandbox_are_gauges(metrics: Metrics) -> None:
     assert "sandbox" not in exposition(metrics, None).decode()
 
 
+def test_what_waits_in_the_background(metrics: Metrics) -> None:
+    text = exposition(metrics, None, jobs={"purge": (3, 1)}).decode()
+    assert 'pixgate_jobs{kind="purge",state="waiting"} 3.0' in text
+    assert 'pixgate_jobs{kind="purge",state="failed"} 1.0' in text
+    assert "pixgate_jobs" not in exposition(metrics, None).decode()
+
+
 def test_requests_of_all_workers_are_added_up(metrics: Metrics) -> None:
     for region, times in ((0, 2), (1, 3)):
         metrics.adopt(region)
