@@ -569,7 +569,7 @@ ROWS: tuple[FilterRow, ...] = (
     FilterRow("modulate", IMAGOR, "brightness, saturation, hue", "", _CHANNELS),
     FilterRow("no_upscale", BOTH, "", "`up=0`", "", _no_upscale),
     FilterRow("noise", THUMBOR, "amount", "", "a picture without noise"),
-    FilterRow("orient", IMAGOR, "multiple of 90", "`rotate`", "Against the clock, as there.", _orient),
+    FilterRow("orient", IMAGOR, "multiple of 90", "`rotate`", "Against the clock, as there. Not beside a crop or `focal`.", _orient),
     FilterRow("padding", IMAGOR, "colour, left, top, right, bottom", "`pad bg`", "", _padding),
     FilterRow("page", IMAGOR, "number from 1", "`page`", "", _page),
     FilterRow("pixelate", IMAGOR, "size", "", "our own links (`pixelate`)"),

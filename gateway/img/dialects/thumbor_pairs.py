@@ -13,6 +13,7 @@ from gateway.img.dialects.thumbor_filters import Filters
 from gateway.img.target import ImageByKey
 
 _WHOLE_SIDE = 65_535
+_OPPOSITE = {"n": "s", "s": "n", "w": "e", "e": "w"}
 _AGAINST_THE_CLOCK = "nwse"
 """The edges in the order in which a quarter turn against the clock brings one to the place of the next."""
 
@@ -45,6 +46,8 @@ def delivery(filters: Filters, address: ImageByKey) -> list[Pair]:
 
 def _geometry(parts: Parts, filters: Filters) -> list[Pair]:
     pairs: list[Pair] = []
+    if filters.orient and (parts.crop is not None or filters.focal is not None):
+        raise unsupported("orient", "rotate beside a crop or a focal point, which are of the picture as it is stored")
     if parts.crop is not None:
         if parts.trim is not None:
             raise unsupported("trim", "trim or a crop, as they are done in another order here")
@@ -121,8 +124,13 @@ def _gravity(parts: Parts, filters: Filters) -> list[Pair]:
         return [("g", "smart")]
     if parts.across is None and parts.down is None:
         return []
-    edges = {_turned(edge, filters.rotate) for edge in (parts.across, parts.down) if edge}
+    edges = {_turned(_mirrored(edge, parts.flip), filters.rotate) for edge in (parts.across, parts.down) if edge}
     return [("g", "".join(edge for edge in "nsew" if edge in edges) or "c")]
+
+
+def _mirrored(edge: str, flip: str) -> str:
+    """Where an edge lies once the picture has been mirrored, which thumbor does after it has cut."""
+    return _OPPOSITE[edge] if ("h" if edge in "we" else "v") in flip else edge
 
 
 def _turned(edge: str, clockwise: int) -> str:

@@ -73,7 +73,7 @@ def ours(text: str) -> dict[str, str]:
         ("300x200/smart/filters:focal(0.1x0.2:0.3x0.4)/a.jpg", "w=300 h=200 fit=cover up=1 g=fp:0.2:0.3"),
         ("300x200/filters:proportion(0.5)/a.jpg", "w=150 h=100 fit=cover up=1"),
         ("filters:rotate(90)/a.jpg", "rotate=270"),
-        ("-300x200/left/filters:rotate(90)/a.jpg", "rotate=270 flip=v w=200 h=300 fit=cover up=1 g=s"),
+        ("-300x200/left/filters:rotate(90)/a.jpg", "rotate=270 flip=v w=200 h=300 fit=cover up=1 g=n"),
         ("300x200/right/top/filters:rotate(180)/a.jpg", "rotate=180 w=300 h=200 fit=cover up=1 g=sw"),
         ("fit-in/300x200/filters:fill(blue)/a.jpg", "w=300 h=200 extend=1 bg=0000ff"),
         ("fit-in/300x200/filters:fill(FA0,1)/a.jpg", "w=300 h=200 extend=1 bg=ffaa00"),
@@ -161,6 +161,14 @@ def test_what_is_wrong_is_named(path: str, name: str) -> None:
     with pytest.raises(OptionError) as caught:
         pairs(path)
     assert caught.value.option == name
+
+
+@pytest.mark.parametrize(
+    "path", ["10x10:20x20/filters:orient(90)/a.jpg", "9x9/filters:orient(90):focal(1x1:2x2)/a.jpg"]
+)
+def test_what_is_of_a_picture_turned_before_is_refused(path: str) -> None:
+    with pytest.raises(OptionError, match="orient"):
+        pairs(path, "imagor")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
