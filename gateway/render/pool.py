@@ -60,6 +60,8 @@ class _Decoder:
     job: Job | None = None
     jobs_done: int = 0
     timed_out: bool = False
+    worn: bool = False
+    """It has done its number of jobs, and works on until another one is ready in its place."""
     retiring: bool = False
 
 
@@ -141,7 +143,7 @@ class DecoderPool:
 
     def _grow(self) -> None:
         starting = any(not decoder.ready for decoder in self._decoders)
-        alive = sum(not decoder.retiring for decoder in self._decoders)
+        alive = sum(not (decoder.retiring or decoder.worn) for decoder in self._decoders)
         if self._closed or starting or self._backing_off is not None or alive >= self.wanted:
             return
         self._decoders.append(self._start_one())
@@ -189,6 +191,7 @@ class DecoderPool:
         self.tally.problem = None
         self.tally.vips = str(head["vips"])
         self.tally.sandbox_missing = [str(layer) for layer in head["missing"]]
+        self._retire_worn()
         self._dispatch()
         self._grow()
 
@@ -200,14 +203,29 @@ class DecoderPool:
         decoder.job = None
         decoder.jobs_done += 1
         self.cost_ms -= job.cost_ms
-        # One that ran out of memory, or met what it should not have, may be in no state for the next.
-        worn = decoder.jobs_done >= self._settings.jobs_per_decoder or isinstance(outcome, RenderCrashed)
-        if worn and not decoder.endpoint.closed:
+        if isinstance(outcome, RenderCrashed):
+            # One that ran out of memory, or met what it should not have, may be in no state for the next.
+            self._retire(decoder)
+        elif decoder.jobs_done >= self._settings.jobs_per_decoder:
+            decoder.worn = True
+            self._grow()
+            self._retire_worn()
+        job.finish(outcome)
+        self._dispatch()
+
+    def _retire(self, decoder: _Decoder) -> None:
+        if not decoder.endpoint.closed:
             decoder.retiring = True
             self.tally.recycled += 1
             decoder.endpoint.close()
-        job.finish(outcome)
-        self._dispatch()
+
+    def _retire_worn(self) -> None:
+        """Ends an idle decoder that has another one in its place."""
+        ready = [decoder for decoder in self._decoders if decoder.ready and not decoder.retiring]
+        for decoder in ready:
+            if len(ready) > self.wanted and decoder.worn and decoder.job is None:
+                self._retire(decoder)
+                return
 
     def _dispatch(self) -> None:
         for decoder in self._decoders:

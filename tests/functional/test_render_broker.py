@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import gc
+import io
+import itertools
+import json
 import os
 import signal
 import socket
@@ -15,10 +19,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy
 import pytest
 from PIL import Image
+from skimage.metrics import structural_similarity
 
-from gateway.render.client import Opened, RenderClient, RenderRequest, Rendition, Segment, memory_segment
+from gateway.render.client import Opened, Reduced, RenderClient, RenderRequest, Rendition, Segment, memory_segment
 from gateway.render.errors import (
     BrokerUnavailable,
     RenderBusy,
@@ -28,6 +34,7 @@ from gateway.render.errors import (
 )
 from gateway.render.launch import start_broker
 from gateway.render.settings import BrokerSettings
+from gateway.render.task import Original
 from gateway.render.wire import INLINE_BYTES
 from tests import images
 from transforms.epoch import codec_epoch, derivative_key
@@ -462,10 +469,19 @@ async def test_no_descriptor_is_left_behind(node: Node, photo_file: Path) -> Non
 async def test_decoders_are_recycled(node: Node, photo_file: Path) -> None:
     node.start(decoders=1, jobs_per_decoder=3)
     client = node.client()
-    for number in range(10):
-        await client.render(request(photo_file, f"w:{number + 10}"))
+    (first,) = await warmed(client, 1)
+    widths = itertools.count(10)
+
+    async def replaced() -> bool:
+        # There is always one that works: the old one goes when the new one has come.
+        await client.render(request(photo_file, f"w:{next(widths)}"))
+        stats = await client.stats()
+        assert stats["decoders"]["alive"] >= 1
+        return bool(stats["decoders"]["recycled"] >= 2)
+
+    await until(replaced)
     stats = await client.stats()
-    assert stats["decoders"]["recycled"] == 3
+    assert first not in stats["decoders"]["pids"]
     assert stats["decoders"]["crashed"] == stats["decoders"]["killed"] == 0
 
 
@@ -714,3 +730,136 @@ async def test_garbage_instead_of_a_rendition_costs_that_worker_alone(node: Node
     assert isinstance(outcomes[0], BrokerUnavailable | Rendition)
     assert isinstance(outcomes[1], Rendition)
     assert outcomes[1].width == 99
+
+
+async def test_a_picture_that_costs_decoders_is_not_tried_again(node: Node, slow_source: Path) -> None:
+    node.start(decoders=1)
+    client, other = node.client(), node.client()
+    for quality in range(1, 4):
+        (pid,) = await warmed(client, 1)
+        with still(pid):
+            doomed = asyncio.create_task(
+                client.render(replace(request(slow_source, f"w:99,q:{quality}"), content="photo"))
+            )
+            await busy(client)
+            os.kill(pid, signal.SIGSEGV)
+        with pytest.raises(RenderCrashed):
+            await doomed
+    (pid,) = await warmed(client, 1)
+    for again in ("w:99,q:1", "w:50,f:webp"):
+        with pytest.raises(RenderCrashed):
+            # Another worker, the same node.
+            await other.render(replace(request(slow_source, again), content="photo"))
+    assert (await client.stats())["decoders"]["crashed"] == 3
+    assert (await other.render(replace(request(slow_source, "w:50,f:webp"), content="another"))).width == 50
+
+
+async def test_a_thousand_at_once_are_one_render(node: Node, photo_file: Path) -> None:
+    node.start(decoders=2)
+    clients = [node.client() for _ in range(4)]
+    await warmed(clients[0], 2)
+    results = await asyncio.gather(
+        *(clients[number % 4].render(request(photo_file, "w:123")) for number in range(1000))
+    )
+    assert len({result.data for result in results}) == 1
+    assert sum(result.first for result in results) == 1
+    assert (await clients[0].stats())["renders"] == 1
+
+
+@pytest.fixture(scope="module")
+def large_photo() -> bytes:
+    return images.jpeg((2040, 1356))
+
+
+def mezzanine_of(source: bytes, rung: int) -> RenderRequest:
+    box = f"h:{rung},w:{rung}"
+    return RenderRequest(
+        derivative_key(source[:64], f"mezzanine:{rung}", ""), box, "", [memory_segment([source])], kind="mezzanine"
+    )
+
+
+async def test_a_mezzanine_is_a_smaller_source_of_the_same_picture(node: Node, large_photo: bytes) -> None:
+    node.start(decoders=1)
+    client = node.client()
+    wanted = mezzanine_of(large_photo, 640)
+    smaller = await client.render(wanted)
+    assert (smaller.format, smaller.width, smaller.height) == ("jpeg", 640, 425)
+    for options in ("w:300", "w:200,h:200,fit:cover,f:png", "w:120,rotate:90"):
+        canonical = parse_compact(options).canonical()
+        exact = await client.render(request(large_photo, f"{options},exact:1"))
+        opened: list[int] = []
+
+        async def source(opened: list[int] = opened) -> Opened:
+            opened.append(1)
+            return Opened([memory_segment([smaller.data])], original=Original(2040, 1356, "jpeg"))
+
+        key = derivative_key(large_photo[:64], canonical, "")
+        reduced = Reduced(wanted.key, Original(2040, 1356, "jpeg"))
+        # The broker has it: nobody is asked for it.
+        one = await client.render(RenderRequest(key, canonical, "", source, reduced=reduced))
+        assert opened == []
+        assert one.first
+        assert (one.width, one.height) == (exact.width, exact.height)
+        # And what a worker sends instead gives the very same bytes.
+        other = await client.render(RenderRequest(bytes(reversed(key)), canonical, "", source))
+        assert opened == [1]
+        assert other.data == one.data
+        ours, theirs = (numpy.asarray(Image.open(io.BytesIO(found.data)).convert("L")) for found in (one, exact))
+        assert structural_similarity(ours, theirs, data_range=255) >= 0.985
+    stats = await client.stats()
+    assert (stats["mezzanines"], stats["renders"]) == (1, 9)
+
+
+async def test_a_mezzanine_keeps_what_decides_the_format(node: Node) -> None:
+    node.start(decoders=1)
+    client = node.client()
+    transparent = images.png_alpha((800, 600))
+    smaller = await client.render(mezzanine_of(transparent, 640))
+    assert smaller.format == "webp"
+
+    async def source() -> Opened:
+        return Opened([memory_segment([smaller.data])], original=Original(800, 600, "png"))
+
+    rendition = await client.render(RenderRequest(b"6" * 32, "w:300", "", source))
+    assert (rendition.format, rendition.width, rendition.height) == ("png", 300, 225)
+    assert Image.open(io.BytesIO(rendition.data)).mode == "RGBA"
+
+
+async def test_a_mezzanine_keeps_the_orientation(node: Node) -> None:
+    node.start(decoders=1)
+    client = node.client()
+    turned = images.encoded(images.corners((800, 600)), "JPEG", quality=95, exif=_exif(orientation=6))
+    smaller = await client.render(mezzanine_of(turned, 640))
+    assert (smaller.width, smaller.height) == (640, 480)
+
+    async def source() -> Opened:
+        return Opened([memory_segment([smaller.data])], original=Original(800, 600, "jpeg"))
+
+    rendition = await client.render(RenderRequest(b"7" * 32, "f:png,w:60", "", source))
+    picture = Image.open(io.BytesIO(rendition.data)).convert("RGB")
+    assert picture.size == (60, 80)
+    # Turned clockwise by a quarter: blue and red above, white and green below.
+    seen = [tuple(value > 128 for value in picture.getpixel(place)) for place in ((5, 5), (54, 5), (5, 74), (54, 74))]
+    assert seen == [(False, False, True), (True, False, False), (True, True, True), (False, True, False)]
+
+
+def _exif(*, orientation: int) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif.tobytes()
+
+
+async def test_facts_about_a_picture(node: Node) -> None:
+    node.start(decoders=1)
+    turned = images.encoded(images.photo(), "JPEG", exif=_exif(orientation=6))
+    wanted = RenderRequest(b"8" * 32, "f:png,h:96,still:1,w:96", "", [memory_segment([turned])], kind="info")
+    found = await node.client().render(wanted)
+    assert (found.media_type, found.width, found.height) == ("application/json", 426, 640)
+    facts = json.loads(found.data)
+    assert (facts["format"], facts["width"], facts["height"], facts["orientation"]) == ("jpeg", 426, 640, 6)
+    assert (facts["bytes"], facts["pages"], facts["animated"], facts["alpha"]) == (len(turned), 1, False, False)
+    assert facts["exif"] == {"Orientation": 6}
+    assert facts["dominant_color"] == facts["palette"][0]["color"]
+    assert len(facts["phash"]) == 16
+    tiny = Image.open(io.BytesIO(base64.b64decode(facts["lqip"].removeprefix("data:image/webp;base64,"))))
+    assert tiny.size == (16, 24)
