@@ -23,22 +23,16 @@ class Rendering:
     """Originals of fewer pixels have no mezzanines."""
     fonts: str = ""
     """`transforms.fonts.fingerprint` of the fonts that text is drawn in."""
+    tag: str = field(init=False, compare=False)
+    """A text that differs where two settings could give different bytes; what is left at its default adds nothing."""
+
+    def __post_init__(self) -> None:
+        # Made once: it is asked for by every request.
+        object.__setattr__(self, "tag", self._tag())
 
     def quality(self, format_name: str) -> int | None:
         """The default quality of a format; None where quality means nothing."""
         return self.qualities.get(format_name, FORMATS[format_name].default_quality)
-
-    @property
-    def tag(self) -> str:
-        """A text that differs where two settings could give different bytes; what is left at its default adds nothing."""
-        qualities = [
-            f"{name}{quality}"
-            for name, quality in sorted(self.qualities.items())
-            if quality != FORMATS[name].default_quality
-        ]
-        sides = "" if self.mezzanines == DEFAULT_MEZZANINES else "m" + "-".join(map(str, self.mezzanines))
-        pixels = "" if self.mezzanine_pixels == DEFAULT_MEZZANINE_PIXELS else f"p{self.mezzanine_pixels}"
-        return ",".join(part for part in (*qualities, sides, pixels) if part)
 
     def tag_for(self, draws_text: bool) -> str:
         """`tag`, with the fonts for what is drawn with them: then nodes with other fonts have renditions of their own."""
@@ -58,6 +52,16 @@ class Rendering:
         qualities, sides, pixels = values["qualities"], values["mezzanines"], values["mezzanine_pixels"]
         assert isinstance(qualities, Mapping) and isinstance(sides, list) and isinstance(pixels, int)  # noqa: PT018
         return cls(dict(qualities), tuple(sides), pixels)
+
+    def _tag(self) -> str:
+        qualities = [
+            f"{name}{quality}"
+            for name, quality in sorted(self.qualities.items())
+            if quality != FORMATS[name].default_quality
+        ]
+        sides = "" if self.mezzanines == DEFAULT_MEZZANINES else "m" + "-".join(map(str, self.mezzanines))
+        pixels = "" if self.mezzanine_pixels == DEFAULT_MEZZANINE_PIXELS else f"p{self.mezzanine_pixels}"
+        return ",".join(part for part in (*qualities, sides, pixels) if part)
 
 
 DEFAULT_RENDERING = Rendering()
