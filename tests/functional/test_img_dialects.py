@@ -312,6 +312,7 @@ def test_the_command_line_explains_why_a_signature_does_not_hold(site: Site) -> 
     told = json.loads(command(site.gallery.server.data, "explain", url, "--json", code=1))
     assert told["key"] == "at sea/a+b 1.jpg"
     assert told["signature"] == "made with none of the keys in the settings, or over another path"
+    assert told["bucket_state"] == f"of the account {BUCKET}-owner, private"
     assert told["refused"]["code"] == "AccessDenied"
 
 

@@ -19,7 +19,7 @@ from gateway.img.dialects.signature import DialectSignature, UnsignedUntil
 from gateway.img.errors import ImageError, access_denied, translate
 from gateway.img.signature import LinkSignature
 from gateway.img.target import PREFIX, AddressError, ImageById, ImageByKey, Target, make_target, parse_target
-from gateway.model import AccessKey
+from gateway.model import AccessKey, Bucket
 from gateway.services.directory import Directory
 from gateway.services.presets import Presets
 from signing.canonical import Query
@@ -58,6 +58,8 @@ class Explainer:
             return answer
         speaker, refusal = await self._identify(target, now)
         answer["signature"] = await self._signature_detail(target, refusal, now)
+        if not isinstance(target.address, ImageById):
+            answer["bucket_state"] = _bucket_state(await self._directory.bucket(target.address.bucket))
         answer |= await self._outcome(target, speaker, refusal)
         return answer
 
@@ -176,6 +178,12 @@ def _described(target: Target, reading: Reading | None) -> Answer:
     if expires is not None:
         answer["expires"] = expires
     return answer
+
+
+def _bucket_state(bucket: Bucket | None) -> str:
+    if bucket is None:
+        return "does not exist"
+    return f"of the account {bucket.owner.name}, " + ("open for images" if bucket.images_public else "private")
 
 
 def _signature_state(target: Target, refusal: ImageError | None) -> str:
