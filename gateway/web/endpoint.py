@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from gateway.render.client import RenderClient
-from gateway.services import Services
+    from gateway.services import Services
 
 LOG = logging.getLogger(__name__)
 

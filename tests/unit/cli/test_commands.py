@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -208,6 +209,45 @@ def test_what_a_bucket_cannot_be_told_of_its_images(run: Run, arguments: tuple[s
     before = run("buckets", "show", "photos", "--json").stdout
     assert said in run("buckets", "set", "photos", *arguments, status=1).stderr
     assert run("buckets", "show", "photos", "--json").stdout == before
+
+
+def test_work_that_failed_for_good_is_tried_again_or_deleted(run: Run, tmp_path: Path) -> None:
+    run("buckets", "create", "photos")
+    database = next(tmp_path.rglob("pixgate.sqlite"))
+
+    def add(*run_at: int | None) -> None:
+        with sqlite3.connect(database) as connection:
+            for due in run_at:
+                payload = json.dumps({"bucket": 1, "name": "photos", "key": "61ff"})
+                values = ("purge", payload, 5, due, 3, "PurgeRefused: 403")
+                sql = (
+                    "INSERT INTO jobs (kind, payload, created_ms, run_at_ms, attempts, error) VALUES (?, ?, ?, ?, ?, ?)"
+                )
+                connection.execute(sql, values)
+        connection.close()
+
+    def listed(*options: str) -> list[int]:
+        return [job["id"] for job in json.loads(run("jobs", "list", "--json", *options).stdout)["jobs"]]
+
+    add(None, None, None, 1 << 50)
+    assert (listed(), listed("--failed")) == ([4], [1, 2, 3])
+    shown = run("jobs", "list", "--failed")
+    assert shown.stdout.startswith("1\tpurge\tfailed\tphotos\ta\\xff\t3\t1970-01-01T00:00:00Z\t\tPurgeRefused: 403\n")
+    assert "purge: 1 waiting or running, 3 failed for good" in shown.stderr
+    assert "There is no job 4" in run("jobs", "retry", "4", status=1).stderr
+    run("jobs", "retry", "2")
+    assert (listed(), listed("--failed")) == ([2, 4], [1, 3])
+    run("jobs", "delete", "1")
+    run("jobs", "retry", "--all")
+    assert (listed(), listed("--failed")) == ([2, 3, 4], [])
+    assert "give the id" in run("jobs", "retry", status=2).stderr
+    assert "give the id" in run("jobs", "delete", "3", "--all", status=2).stderr
+
+
+def test_prewarm_needs_a_server(run: Run) -> None:
+    run("buckets", "create", "photos")
+    assert "pixgate serve" in run("prewarm", "photos", "--options", "w:100", status=1).stderr
+    assert "There is no bucket" in run("prewarm", "nobody", "--options", "w:100", status=1).stderr
 
 
 def test_buckets_and_their_images(run: Run) -> None:
