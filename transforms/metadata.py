@@ -87,11 +87,16 @@ def _candidates(name: str, image: pyvips.Image, fields: Fields) -> Iterable[str]
         if at >= 0:
             yield iptc[at + 5 : at + 5 + int.from_bytes(iptc[at + 3 : at + 5], "big")].decode(errors="replace")
     if isinstance(xmp, bytes):
-        text = xmp.decode(errors="replace")
-        element = _XMP_ELEMENTS[name]
-        match = re.search(rf"<dc:{element}\b[^>]*>.{{0,500}}?<rdf:li\b[^>]*>([^<]*)</rdf:li>", text, re.DOTALL)
-        if match:
-            yield html.unescape(match[1])
+        element = _within(xmp.decode(errors="replace"), f"dc:{_XMP_ELEMENTS[name]}")
+        yield html.unescape(_within(element, "rdf:li"))
+
+
+def _within(text: str, element: str) -> str:
+    """What stands in the first element of that name; no parser of XML, and a few passes over the text at most."""
+    start = text.find(f"<{element}")
+    begin = text.find(">", start) + 1
+    end = text.find(f"</{element}>", begin)
+    return text[begin:end] if start >= 0 and begin > 0 and end >= 0 else ""
 
 
 def _first(candidates: Iterable[str]) -> str | None:

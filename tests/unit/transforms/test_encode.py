@@ -10,6 +10,7 @@ import numpy.typing
 import pytest
 import pyvips
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from skimage.metrics import structural_similarity
 
 from tests import images
@@ -299,6 +300,28 @@ def test_copyright_from_xmp_and_iptc() -> None:
     rendered = made(data, "strip:copyright")
     assert (exif_of(rendered)[0x013B], exif_of(rendered)[0x8298]) == ("Bob", "B 2026")
     assert b"caption" not in rendered.data
+
+
+@pytest.mark.parametrize(
+    "xmp",
+    [
+        b"<dc:creator " * 200_000,
+        b"<dc:creator>" * 100_000 + b"<rdf:li>" * 100_000,
+        b"<dc:rights><rdf:li>\xff\xfe<",
+        b"\0" * 99,
+    ],
+)
+def test_metadata_that_makes_no_sense_costs_nothing(xmp: bytes) -> None:
+    data = documented()
+    # PNG takes a block of any length, where a segment of a JPEG ends at 64 KiB.
+    info = PngInfo()
+    info.add_itxt("XML:com.adobe.xmp", xmp.decode("latin-1"), zip=True)
+    stored = images.encoded(images.photo((40, 30)), "PNG", pnginfo=info)
+    assert made(stored, "w:20,strip:copyright").width == 20
+    assert made(stored, "w:20,strip:0").width == 20
+    latin = data.replace(b"Jane (the) Doe", b"Jan\xe9 \xff\x01 Doe...")
+    assert made(latin, "w:20,strip:copyright").width == 20
+    assert made(latin, "w:20,strip:0").width == 20
 
 
 def test_a_thumbnail_that_shows_what_was_cut_away_is_never_kept() -> None:
