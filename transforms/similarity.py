@@ -7,6 +7,7 @@ Imports pyvips: decoders only.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import isqrt
 
 import pyvips
@@ -31,14 +32,26 @@ def luma(image: pyvips.Image) -> pyvips.Image:
 
 def similarity(one: pyvips.Image, other: pyvips.Image) -> float:
     """From 1 (the same) down to -1, of two lumas of one size."""
-    if min(one.width, one.height) < _BLOCK:
-        one, other = (_filled(picture) for picture in (one, other))
-    mean_one, mean_other = _means(one), _means(other)
-    square_one, square_other, product = mean_one * mean_one, mean_other * mean_other, mean_one * mean_other
-    variances = _means(one * one) - square_one + _means(other * other) - square_other
-    covariance = _means(one * other) - product
-    top = (product * 2 + _C1) * (covariance * 2 + _C2)
-    return float((top / ((square_one + square_other + _C1) * (variances + _C2))).avg())
+    return similar_to(one)(other)
+
+
+def similar_to(one: pyvips.Image) -> Callable[[pyvips.Image], float]:
+    """`similarity` to one luma, for several others: what it needs of the first is computed once."""
+    one = _filled(one)
+    mean_one = _means(one).copy_memory()
+    square_one = (mean_one * mean_one).copy_memory()
+    variance_one = (_means(one * one) - square_one).copy_memory()
+
+    def similarity(other: pyvips.Image) -> float:
+        other = _filled(other)
+        mean_other = _means(other)
+        square_other, product = mean_other * mean_other, mean_one * mean_other
+        variances = variance_one + _means(other * other) - square_other
+        covariance = _means(one * other) - product
+        top = (product * 2 + _C1) * (covariance * 2 + _C2)
+        return float((top / ((square_one + square_other + _C1) * (variances + _C2))).avg())
+
+    return similarity
 
 
 def sample(image: pyvips.Image) -> pyvips.Image:
@@ -58,4 +71,6 @@ def _means(picture: pyvips.Image) -> pyvips.Image:
 
 
 def _filled(picture: pyvips.Image) -> pyvips.Image:
+    if min(picture.width, picture.height) >= _BLOCK:
+        return picture
     return picture.embed(0, 0, max(_BLOCK, picture.width), max(_BLOCK, picture.height), extend="copy")

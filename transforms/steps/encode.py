@@ -15,7 +15,7 @@ from transforms import encoders, metadata
 from transforms.alpha import on_premultiplied
 from transforms.errors import OptionError, TooLarge
 from transforms.formats import FORMATS, Format
-from transforms.similarity import luma, sample, similarity
+from transforms.similarity import luma, sample, similar_to
 from transforms.steps.background import output_format
 from transforms.steps.join import joined
 from transforms.work import Work
@@ -104,12 +104,12 @@ def _alike(frame: pyvips.Image, encoder: _Encoder) -> int:
     """The lowest quality of the range at which the picture (a part of a large one) keeps its structure."""
     lowest, highest, step = encoders.AUTO_RANGES[encoder.kind.name]
     part = sample(frame)
-    wanted = luma(part)
+    similarity = similar_to(luma(part))
     low, high = 0, (highest - lowest) // step
     while low < high:
         middle = (low + high) // 2
         seen = encoder.opened(encoder.plain(part, lowest + middle * step))
-        if similarity(wanted, luma(seen)) >= AUTO_SIMILARITY:
+        if similarity(luma(seen)) >= AUTO_SIMILARITY:
             high = middle
         else:
             low = middle + 1
