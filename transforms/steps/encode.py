@@ -15,6 +15,7 @@ from transforms import encoders, metadata
 from transforms.alpha import on_premultiplied
 from transforms.errors import OptionError, TooLarge
 from transforms.formats import FORMATS, Format
+from transforms.options import Options
 from transforms.similarity import luma, sample, similar_to
 from transforms.steps.background import output_format
 from transforms.steps.join import joined
@@ -163,7 +164,7 @@ def _resized(frame: pyvips.Image, width: int, height: int) -> pyvips.Image:
     return on_premultiplied(frame, lambda pixels: pixels.resize(across, vscale=down, kernel="lanczos3"))
 
 
-def _palette_png(image: pyvips.Image, options: Any, pixels: int, colours: int, keep: int) -> bytes:
+def _palette_png(image: pyvips.Image, options: Options, pixels: int, colours: int, keep: int) -> bytes:
     """A PNG of few colours. PNG counts 2, 4, 16 and 256; what lies between, GIF's quantiser finds for the opaque."""
     counted = max((count for count, _ in encoders.PNG_DEPTHS if count <= colours), default=2)
     depth = encoders.gif_depth(colours)

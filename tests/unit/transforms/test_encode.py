@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
+import subprocess
+import sys
 from typing import Any, Literal
 
 import numpy
@@ -381,3 +385,28 @@ def test_and_what_it_does_know_does(options: str) -> None:
 def test_colours_of_a_duotone_are_opaque() -> None:
     with pytest.raises(OptionError):
         parse_compact("duotone:00000080:fff")
+
+
+SEARCHING = (
+    "w:77,f:webp,q:auto",
+    "w:77,f:avif,q:auto",
+    "w:200,f:jpeg,max-bytes:4000",
+    "w:99,f:png,palette:50",
+    "w:99,f:gif,palette:30",
+    "w:90,blur:20,hue:40,tint:f00:0.3,sharpen:2,f:jpeg",
+)
+
+
+def test_another_process_with_more_threads_makes_the_same_bytes() -> None:
+    program = (
+        "import hashlib, sys\n"
+        "from tests import images\n"
+        "from transforms.options import parse_compact\n"
+        "from transforms.pipeline import render\n"
+        "for options in sys.argv[1:]:\n"
+        "    print(hashlib.sha256(render(images.jpeg(), parse_compact(options)).data).hexdigest())\n"
+    )
+    command = [sys.executable, "-c", program, *SEARCHING]
+    environment = {"VIPS_CONCURRENCY": "4", "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    seen = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.split()
+    assert seen == [hashlib.sha256(made(images.jpeg(), options).data).hexdigest() for options in SEARCHING]
