@@ -448,6 +448,11 @@ class Options:
         return _scaled(self.min_h, self.dpr)
 
     @property
+    def stretches(self) -> bool:
+        """Whether the picture's own ratio is given up: `fit=fill`, where there is a box to fill."""
+        return self.fit == "fill" and ((self.w is not None and self.h is not None) or self.ar is not None)
+
+    @property
     def padding(self) -> tuple[int, int, int, int]:
         """Pixels at the top, right, bottom and left, `dpr` applied."""
         top, right, bottom, left = (_times(side, self.dpr) for side in self.pad)

@@ -98,7 +98,10 @@ class Work:
             # What will be left is not known yet.
             return 1.0
         viewed, resized = self.upright.viewed, self.upright.resized
-        return max(1.0, min(self.density) * min(viewed[0] / resized[0], viewed[1] / resized[1]))
+        most = min(self.density) * min(viewed[0] / resized[0], viewed[1] / resized[1])
+        # A thin picture that is turned would lose its thinner side.
+        loaded = self.stored[0] * self.density[0], self.stored[1] * self.density[1]
+        return max(1.0, min(most, *loaded))
 
     def loaded_at(self, across: float, down: float) -> Work:
         """This work on an image that was loaded at these fractions of its sides."""

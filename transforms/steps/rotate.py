@@ -12,7 +12,7 @@ from transforms.gravity import looks, window
 from transforms.option_kinds import Colour
 from transforms.steps import attention
 from transforms.steps.background import keeps_transparency
-from transforms.steps.pad import WHITE, blurred_cover, upon
+from transforms.steps.pad import TRANSPARENT, WHITE, blurred_cover, upon
 from transforms.steps.resize import scaled
 from transforms.turns import Box, Size
 from transforms.work import Work
@@ -44,14 +44,15 @@ def _corners(work: Work) -> Colour | None:
     wanted = work.options.bg
     if isinstance(wanted, tuple) and wanted[3] == 255:
         return wanted
-    return WHITE if wanted is None and not keeps_transparency(work) else None
+    # A colour that is wholly transparent is as good as none.
+    return WHITE if wanted in (None, TRANSPARENT) and not keeps_transparency(work) else None
 
 
 def _turned(image: pyvips.Image, work: Work, resized: Size, box: Box, corners: Colour | None = None) -> pyvips.Image:
     """`box` of the picture turned and scaled to `resized`."""
     viewed = exactly_rotated((image.width, image.height), work.options.rotate)
     across, down = resized[0] / viewed[0], resized[1] / viewed[1]
-    if work.options.fit != "fill":
+    if not work.options.stretches:
         return _mapped(image, work, (across, down), resized, box, corners)
     # The sides shrink by different factors, which turning cannot do without losing pixels: that comes after it.
     factor = max(across, down)

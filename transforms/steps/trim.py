@@ -26,6 +26,8 @@ def trim(image: pyvips.Image, work: Work) -> pyvips.Image:
         found = work.camera.box(_inner(_comparable(image), wanted, corner[:2]), (image.width, image.height))
         geometry = plan(work.source, work.options, (left + found[0], top + found[1], found[2], found[3]))
         geometry.check(work.request.limits)
+        if work.timing is not None:
+            work.request.limits.check_animated_output(*geometry.result, len(work.timing.delays))
         work.decided["geometry"] = geometry
     part = work.upright.part
     inner = (part[0] - left, part[1] - top, part[2], part[3])

@@ -18,7 +18,7 @@ from transforms.turns import Size
 
 _sides = st.integers(1, 5000)
 _sizes = st.tuples(_sides, _sides)
-_fits = st.sampled_from(["inside", "outside", "cover", "contain", "fill"])
+_fits = st.sampled_from(["inside", "outside", "cover", "contain", "fill", "auto", "adaptive"])
 _ratios = st.tuples(st.integers(1, 50), st.integers(1, 50))
 _crops = st.builds(
     CropBox,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
@@ -547,13 +547,22 @@ def test_limits_hold_before_anything_is_decoded(options: str) -> None:
     assert caught.value.limit == "output_pixels"
 
 
+@pytest.mark.parametrize("name", ["JPEG", "WEBP"])
+@pytest.mark.parametrize(
+    ("size", "options"), [((3, 33), "h:2,rotate:45"), ((33, 3), "crop:0.2:0.0:0.6:1.0,ar:1:1,h:2,rotate:130")]
+)
+def test_thin_sources_are_not_shrunk_to_nothing(name: str, size: tuple[int, int], options: str) -> None:
+    seen = shown(images.encoded(Image.new("RGB", size, RED), name, quality=95), options)
+    assert seen.size == plan(size, parse_compact(options)).result
+
+
 _FRACTIONS = st.sampled_from(["0.0", "0.2", "0.55"])
 _choices = st.fixed_dictionaries(
     {},
     optional={
         "w": st.sampled_from(["10", "33", "90"]),
         "h": st.sampled_from(["10", "25", "90"]),
-        "fit": st.sampled_from(["inside", "outside", "cover", "contain", "fill"]),
+        "fit": st.sampled_from(["inside", "outside", "cover", "contain", "fill", "auto", "adaptive"]),
         "min-w": st.just("40"),
         "up": st.just("1"),
         "crop": st.tuples(_FRACTIONS, _FRACTIONS).map(lambda at: f"{at[0]}:{at[1]}:0.4:1.0"),
@@ -572,6 +581,8 @@ _choices = st.fixed_dictionaries(
 
 
 @settings(max_examples=40)
+@example({"w": "33", "fit": "fill", "rotate": "45"}, 1)
+@example({"w": "33", "bg": "transparent", "rotate": "45", "f": "jpeg"}, 1)
 @given(_choices, st.sampled_from([1, 6]))
 def test_the_canonical_form_renders_the_same(chosen: dict[str, str], orientation: int) -> None:
     options = parse_compact(",".join(f"{name}:{value}" for name, value in chosen.items()) or "f:png")
