@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import random
 import struct
@@ -23,6 +24,11 @@ _XMLNS = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999
 def svg(inside: str, *, before: str = "", size: str = 'width="60" height="40"') -> bytes:
     """A drawing with this content."""
     return f"{before}<svg {_XMLNS} {size}>{inside}</svg>".encode()
+
+
+def svg_with_image(content: bytes, kind: str = "png") -> bytes:
+    """A drawing that holds an image."""
+    return svg(f"<image width='60' height='40' href='data:image/{kind};base64,{base64.b64encode(content).decode()}'/>")
 
 
 def billion_laughs() -> bytes:
@@ -214,6 +220,9 @@ REFUSED: dict[str, Maker] = {
     "svg-external-entity": external_entity,
     "svg-uses": use_bomb,
     "svg-patterns": pattern_bomb,
+    "svg-image-bomb": lambda: svg_with_image(images.png_bomb((20_000, 20_000))),
+    "svg-text": lambda: svg(f"<text>{'W' * 1_000_000}</text>"),
+    "svg-sheet": lambda: svg("<style>" + ".a .b .c{fill:red}" * 20_000 + "</style>" + "<g class='a b c'/>" * 20_000),
     "svg-huge": lambda: svg("", size='width="100000" height="100000"'),
     "svg-huge-view-box": lambda: svg("", size='viewBox="0 0 1e8 1e8"'),
     "svg-deep": lambda: svg("<g>" * 50_000),

@@ -39,7 +39,7 @@ from transforms.steps.text import text
 from transforms.steps.tone import tone
 from transforms.steps.trim import trim
 from transforms.steps.watermark import watermark
-from transforms.svg import sanitised
+from transforms.svg import cleaned
 from transforms.work import Request, Work
 
 STEPS = (
@@ -100,7 +100,7 @@ def render(
     if options.f in PASSED_FORMATS:
         if header.format.name != options.f:
             raise OptionError("f", f"a format of pictures; {options.f} is for sources of that kind", "is not possible")
-        return Rendered(sanitised(data), options.f, header.width, header.height)
+        return Rendered(cleaned(data).data, options.f, header.width, header.height)
     request = Request(options, variant, limits, header, rendering, tuple(overlays), original, original_format)
     frames, work = load(data, request)
     finished = [_finished(frame, work) for frame in frames]

@@ -1,6 +1,7 @@
 """SVG made harmless: what draws is kept, everything else is left out.
 
-    clean = sanitised(data)      # raises DecodeFailed, TooLarge
+    drawing = cleaned(data)      # raises DecodeFailed, TooLarge
+    drawing.data                 # the clean drawing as UTF-8
 
 An allow-list of elements and attributes, applied to the events of a parser that expands nothing: a drawing that declares
 entities is refused, so nothing can be multiplied or read in. What is left has no scripts, no event handlers, no animation,
@@ -9,12 +10,14 @@ no foreign content, and no reference but to its own parts and to raster images t
 
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import dataclass, field
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
-from transforms.errors import DecodeFailed, TooLarge
+from transforms.errors import DecodeFailed, NotAnImage, TooLarge
+from transforms.headers import Source, read_header
 from transforms.headers.svg import sides
 
 MAX_BYTES = 5_000_000
@@ -22,6 +25,14 @@ MAX_ELEMENTS = 50_000
 MAX_DEPTH = 100
 MAX_USES = 10_000
 """Elements that all references together may multiply the drawing to, counted before anything is drawn."""
+MAX_TEXT = 20_000
+"""Characters of text; each is shaped and placed."""
+MAX_MATCHES = 200_000_000
+"""Characters of style sheets times elements: every rule is tried on every element."""
+MAX_IMAGE_PIXELS = 50_000_000
+"""Width times height of all raster images inside."""
+MAX_EFFECT_PIXELS = 100_000_000
+"""Pixels of the result times what filters do to each of them: some ten seconds."""
 
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
@@ -58,6 +69,7 @@ _ATTRIBUTES = frozenset(_ATTRIBUTE_NAMES.split())
 _TEXTUAL = frozenset(("text", "tspan", "textPath", "title", "desc", "style"))
 _FRAGMENT = re.compile(r"\s*#[^\s\"'()<>\\]{1,200}\s*\Z")
 _RASTER = re.compile(r"\s*data:image/(?:png|jpeg|jpg|gif|webp);base64,[A-Za-z0-9+/=\s]*\Z")
+_RASTERS = ("png", "jpeg", "gif", "webp")
 _URL = re.compile(r"url\s*\(", re.IGNORECASE)
 _OWN_URL = re.compile(r"url\(\s*(?:#[^\s\"'()<>\\]{1,200}|\"#[^\s\"'()<>\\]{1,200}\"|'#[^\s\"'()<>\\]{1,200}')\s*\)")
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
@@ -67,8 +79,26 @@ _ACTIVE = re.compile(
 """What a stylesheet that only draws has no use for; a backslash could spell any of the others."""
 
 
-def sanitised(data: bytes) -> bytes:
-    """The drawing as UTF-8, with `width` and `height` of the root in pixels.
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A drawing that is harmless."""
+
+    data: bytes
+    """UTF-8; `width` and `height` of the root are in pixels."""
+    width: float
+    height: float
+    effects: float
+    """What its filters do, in passes over all its pixels."""
+
+    def check_effects(self, scale: float) -> None:
+        """Raises TooLarge where filters would take too long on the drawing at `scale`."""
+        pixels = int(self.width * self.height * scale**2 * self.effects)
+        if pixels > MAX_EFFECT_PIXELS:
+            raise TooLarge("svg_effect_pixels", pixels, MAX_EFFECT_PIXELS)
+
+
+def cleaned(data: bytes) -> Drawing:
+    """The drawing with what is on the lists above.
 
     Raises TooLarge beyond the bounds above, DecodeFailed for what is not well-formed, is no SVG or declares entities.
     """
@@ -88,8 +118,7 @@ def sanitised(data: bytes) -> bytes:
         raise DecodeFailed(f"The SVG is truncated or broken: {expat.errors.messages[error.code]}.") from None
     except (ValueError, LookupError):
         raise DecodeFailed("The SVG is in an encoding that is not known.") from None
-    cleaner.check_uses()
-    return "".join(cleaner.pieces).encode("utf-8", "replace")
+    return cleaner.drawing()
 
 
 def _refuse_entity(*_: object) -> None:
@@ -116,6 +145,11 @@ class _Cleaner:
         self._weights: dict[str, _Weight] = {}
         self._around: list[_Weight] = []
         self._all = _Weight()
+        self._texts = self._sheets = self._pixels = 0
+        self._size = (0.0, 0.0)
+        self._filter: str | None = None
+        self._filters: dict[str, float] = {}
+        self._filtered: list[str] = []
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         self._elements += 1
@@ -131,8 +165,11 @@ class _Cleaner:
         if len(self._open) >= MAX_DEPTH:
             raise TooLarge("svg_depth", len(self._open) + 1, MAX_DEPTH)
         kept = _kept(local, attributes)
+        if kept.get("xlink:href", "#").lstrip()[:1] != "#":
+            self._embed(kept)
+        self._note_filters(local, kept)
         if not self._open:
-            width, height = sides(kept.get("width"), kept.get("height"), kept.get("viewBox"))
+            self._size = width, height = sides(kept.get("width"), kept.get("height"), kept.get("viewBox"))
             kept |= {"width": f"{width:.4f}", "height": f"{height:.4f}"}
             self.pieces.append(f'<svg xmlns="{_SVG}" xmlns:xlink="{_XLINK}"')
         else:
@@ -150,7 +187,10 @@ class _Cleaner:
             return
         if self._style is not None:
             css = _COMMENT.sub("", "".join(self._style))
-            self.pieces.append(escape(css) if _is_plain_css(css) else "")
+            if _is_plain_css(css):
+                self.pieces.append(escape(css))
+                self._sheets += len(css)
+                self._filtered += [found[1] for found in _REFERENCE.finditer(css)]
             self._style = None
         self._around.pop()
         self.pieces.append(f"</{self._open.pop()}>")
@@ -162,6 +202,32 @@ class _Cleaner:
             self._style.append(text)
         elif self._open[-1] in _TEXTUAL:
             self.pieces.append(escape(text))
+            self._texts += len(text)
+            if self._texts > MAX_TEXT:
+                raise TooLarge("svg_text", self._texts, MAX_TEXT)
+
+    def _embed(self, kept: dict[str, str]) -> None:
+        """Counts the pixels of a raster image inside, and takes out what is none."""
+        try:
+            content = base64.b64decode(kept["xlink:href"].partition(",")[2], validate=False)
+            header = read_header(Source.of_bytes(content))
+        except (ValueError, DecodeFailed, NotAnImage):
+            del kept["xlink:href"]
+            return
+        if header.format.name not in _RASTERS:
+            del kept["xlink:href"]
+            return
+        self._pixels += header.pixels
+        if self._pixels > MAX_IMAGE_PIXELS:
+            raise TooLarge("svg_image_pixels", self._pixels, MAX_IMAGE_PIXELS)
+
+    def _note_filters(self, element: str, kept: dict[str, str]) -> None:
+        if element == "filter":
+            self._filter = kept.get("id")
+        elif element.startswith("fe") and self._filter is not None:
+            self._filters[self._filter] = self._filters.get(self._filter, 0) + _passes(element, kept)
+        for name in ("filter", "style"):
+            self._filtered += [found[1] for found in _REFERENCE.finditer(kept.get(name, ""))]
 
     def _weigh(self, kept: dict[str, str]) -> None:
         weight = self._weights.setdefault(kept["id"], _Weight(own=0)) if "id" in kept else _Weight(own=0)
@@ -172,10 +238,19 @@ class _Cleaner:
             one.own += 1
             one.uses += referred
 
-    def check_uses(self) -> None:
-        """Raises TooLarge where references multiply the drawing, DecodeFailed where they go round in circles."""
+    def drawing(self) -> Drawing:
+        """What was written. Raises TooLarge where it would take too long to draw."""
         if not self.pieces:
             raise DecodeFailed("The SVG is empty.")
+        self._check_uses()
+        matches = self._sheets * self._elements
+        if matches > MAX_MATCHES:
+            raise TooLarge("svg_matches", matches, MAX_MATCHES)
+        effects = sum(self._filters.get(name, 0) for name in self._filtered)
+        return Drawing("".join(self.pieces).encode("utf-8", "replace"), *self._size, effects)
+
+    def _check_uses(self) -> None:
+        """Raises TooLarge where references multiply the drawing."""
         known: dict[str, int] = {}
 
         def cost(name: str, depth: int) -> int:
@@ -197,6 +272,32 @@ class _Cleaner:
 
 
 _REFERENCE = re.compile(r"url\(\s*[\"']?#([^\s\"')]{1,200})")
+
+
+_PASSES = {"feGaussianBlur": 2.0, "feDropShadow": 3.0, "feDiffuseLighting": 5.0, "feSpecularLighting": 5.0}
+_TURBULENCE = 8.0
+"""For each octave; all against one of the simple effects."""
+
+
+def _passes(element: str, kept: dict[str, str]) -> float:
+    """How many simple passes over its pixels an effect takes."""
+    match element:
+        case "feTurbulence":
+            return _TURBULENCE * max(1.0, _number(kept.get("numOctaves"), 1.0))
+        case "feConvolveMatrix":
+            return max(1.0, _number(kept.get("order"), 3.0)) ** 2
+        case "feMorphology":
+            return 1.0 + 2 * _number(kept.get("radius"), 0.0)
+    return _PASSES.get(element, 1.0)
+
+
+def _number(text: str | None, default: float) -> float:
+    """The largest number of an attribute that has one or two; `default` where it has none."""
+    try:
+        value = max(float(part) for part in (text or "").replace(",", " ").split())
+    except ValueError:
+        return default
+    return value if 0 <= value < 1e6 else default
 
 
 def _kept(element: str, attributes: dict[str, str]) -> dict[str, str]:

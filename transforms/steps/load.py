@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pyvips
 
@@ -65,7 +66,8 @@ def open_still(data: bytes, limits: Limits, wanted: Callable[[Size], Size] = lam
     limits.check_bytes(len(data))
     header = read_header(Source.of_bytes(data))
     limits.check_source(header.width, header.height)
-    image = open_picture(data, header.format)
+    settings: dict[str, Any] = {"scale": 1.0} if header.format.name == "svg" else {}
+    image = open_picture(data, header.format, **settings)
     limits.check_source(image.width, image.height)
     try:
         image = _near(data, image, header.format, wanted)
@@ -105,9 +107,12 @@ def _scaled(data: bytes, image: pyvips.Image, work: Work, frames: int) -> tuple[
             scale = 1 / int(work.spare / _WEBP_RESERVE)
             small = open_picture(data, kind, page=page, frames=frames, scale=scale)
             return small, work.loaded_at(small.width / image.width, small.height / image.height)
-        case "svg" | "pdf" if request.options.trim is None and work.upright.scale != 1:
+        case "svg" | "pdf":
             # Drawn at the very size, smaller or larger; within a pixel, which the step `resize` evens out.
-            drawn = open_picture(data, kind, page=page, scale=work.upright.scale)
+            scale = work.upright.scale if request.options.trim is None else 1.0
+            if kind.name == "pdf" and scale == 1:
+                return image, work
+            drawn = open_picture(data, kind, page=page, scale=scale)
             return drawn, work.loaded_at(drawn.width / image.width, drawn.height / image.height)
     return image, work
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from xml.etree import ElementTree
 
@@ -12,14 +13,20 @@ from PIL import Image
 
 from tests import hostile_images, images
 from transforms.errors import DecodeFailed, OptionError, SourceError, TooLarge
+from transforms.limits import Limits
 from transforms.options import parse_compact
 from transforms.pipeline import render
-from transforms.svg import MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, sanitised
+from transforms.svg import MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, MAX_TEXT, cleaned
 
+TINY = base64.b64encode(images.png((2, 2))).decode()
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def cleaned(inside: str, **settings: str) -> str:
+def sanitised(data: bytes) -> bytes:
+    return cleaned(data).data
+
+
+def text_of(inside: str, **settings: str) -> str:
     return sanitised(hostile_images.svg(inside, **settings)).decode()
 
 
@@ -34,16 +41,16 @@ def test_what_draws_stays() -> None:
         '<filter id="f"><feGaussianBlur stdDeviation="2"/></filter><clipPath id="c"><circle r="5"/></clipPath></defs>'
         '<g transform="rotate(5)" clip-path="url(#c)" style="fill:url(#a);opacity:.5"><path d="M0 0L1 1"/></g>'
         '<text x="1" font-family="serif">a &amp; <tspan>b</tspan></text><use xlink:href="#a"/><use href="#c"/>'
-        "<image href='data:image/png;base64,iVBORw0KGgo=' width='1'/>"
+        f"<image href='data:image/png;base64,{TINY}' width='1'/>"
     )
-    text = cleaned(inside)
+    text = text_of(inside)
     assert names(text) == [
         "defs", "linearGradient", "stop", "filter", "feGaussianBlur", "clipPath", "circle", "g", "path", "text", "tspan",
         "use", "use", "image",
     ]  # fmt: skip
     for kept in (
         'transform="rotate(5)"', 'clip-path="url(#c)"', 'style="fill:url(#a);opacity:.5"', "a &amp; <tspan>b</tspan>",
-        'xlink:href="#a"', 'xlink:href="#c"', 'xlink:href="data:image/png;base64,iVBORw0KGgo="', 'stdDeviation="2"',
+        'xlink:href="#a"', 'xlink:href="#c"', f'xlink:href="data:image/png;base64,{TINY}"', 'stdDeviation="2"',
     ):  # fmt: skip
         assert kept in text
 
@@ -93,7 +100,7 @@ def test_what_draws_stays() -> None:
     ],
 )
 def test_what_acts_or_reaches_out_goes(inside: str) -> None:
-    text = cleaned(inside + "<circle r='3'/>")
+    text = text_of(inside + "<circle r='3'/>")
     assert "alert" not in text.replace("&lt;/style&gt;&lt;script&gt;alert(1)&lt;/script&gt;", "")
     assert "circle" in names(text)
     assert not {"script", "animate", "set", "foreignObject", "a"} & set(names(text))
@@ -101,7 +108,7 @@ def test_what_acts_or_reaches_out_goes(inside: str) -> None:
 
 def test_a_sheet_without_active_parts_stays() -> None:
     sheet = "/* by hand, see http://x */ .a > rect { fill: #f00; filter: url(#f) }"
-    assert ".a &gt; rect { fill: #f00; filter: url(#f) }" in cleaned(f"<style>{sheet.replace('>', '&gt;')}</style>")
+    assert ".a &gt; rect { fill: #f00; filter: url(#f) }" in text_of(f"<style>{sheet.replace('>', '&gt;')}</style>")
 
 
 @pytest.mark.parametrize(
@@ -122,11 +129,40 @@ def test_a_sheet_without_active_parts_stays() -> None:
         (hostile_images.svg("<g>" * MAX_DEPTH + "</g>" * MAX_DEPTH), TooLarge),
         (hostile_images.svg("<g/>" * MAX_ELEMENTS), TooLarge),
         (hostile_images.svg(" " * MAX_BYTES), TooLarge),
+        (hostile_images.svg(f"<text>{'W' * MAX_TEXT}W</text>"), TooLarge),
+        (hostile_images.svg(f"<style>{'.a .b{fill:red}' * 5000}</style>" + "<g/>" * 5000), TooLarge),
+        (hostile_images.svg_with_image(images.png_bomb((20_000, 20_000))), TooLarge),
+        (hostile_images.svg_with_image(images.gif_claiming((60_000, 60_000)), "gif"), TooLarge),
     ],
 )
 def test_what_is_refused(data: bytes, fact: type[SourceError]) -> None:
     with pytest.raises(fact):
         sanitised(data)
+
+
+def test_an_image_inside_that_is_none_goes() -> None:
+    for content in (b"text", images.svg(), images.tiff((4, 4)), images.jpeg()[:30]):
+        assert b"base64" not in sanitised(hostile_images.svg_with_image(content))
+    assert b"base64" in sanitised(hostile_images.svg_with_image(images.jpeg((4, 4))))
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        "<feTurbulence numOctaves='8' baseFrequency='0.05'/>",
+        "<feMorphology radius='5 500'/>",
+        "<feConvolveMatrix order='50' kernelMatrix='1'/>",
+        "<feGaussianBlur stdDeviation='300'/>" * 100,
+        "<feDiffuseLighting><fePointLight/></feDiffuseLighting>" * 20,
+    ],
+)
+@pytest.mark.parametrize("use", ["filter='url(#f)'", "style='filter:url(\"#f\")'"])
+def test_effects_cost_by_the_pixels(effect: str, use: str) -> None:
+    inside = f"<filter id='f'>{effect}</filter><rect width='7000' height='7000' {use}/>"
+    data = hostile_images.svg(inside, size="width='7000' height='7000'")
+    with pytest.raises(TooLarge, match="svg_effect_pixels"):
+        render(data, parse_compact(""), limits=Limits())
+    assert picture(data, "w:40").size == (40, 40)
 
 
 def test_other_encodings_become_utf8() -> None:
@@ -147,7 +183,7 @@ def test_cleaning_twice_changes_nothing() -> None:
 ), max_size=12))  # fmt: skip
 def test_whatever_comes_out_is_harmless(parts: list[str]) -> None:
     try:
-        text = cleaned("".join(parts))
+        text = text_of("".join(parts))
     except SourceError:
         return
     root = ElementTree.fromstring(text)
