@@ -12,6 +12,7 @@ import itertools
 import json
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -58,7 +59,7 @@ CASES = (
     Case("JPEG to WebP", "jpeg", "webp", 80, 26, 20),
     Case("JPEG to AVIF", "jpeg", "avif", 60, 12, 8),
 )
-GROUPS = ("cold", "mezzanine", "hits", "large", "alike")
+GROUPS = ("cold", "mezzanine", "alike", "storm", "large", "hits")
 
 
 class Links:
@@ -158,6 +159,28 @@ def alike(bench: Bench) -> Iterator[Line]:
         small, exact = (_grey(_opened(data)) for data in pictures)
         values.append(_ssim(small, exact))
     yield Line("SSIM from a mezzanine, the worst", min(values) * 1000, "/1000", ">= 985")
+
+
+def storm(bench: Bench) -> Iterator[Line]:
+    """GET of 4 KiB over S3 on 4 connections, idle and beside more renders than the decoders can do."""
+    endpoint = bench.links.endpoint
+    run(endpoint.address, [presigned(endpoint, "PUT", BUCKET, "small", body=b"x" * 4096)])
+    gets = [presigned(endpoint, "GET", BUCKET, "small")] * 500
+    sides = itertools.cycle(range(600, 900))
+    ratios, beside = [], []
+    for _ in range(bench.rounds):
+        idle = run(endpoint.address, gets, connections=CONNECTIONS).percentile(99)
+        requests = [
+            bench.links.request(f"jpeg-{seed}", Work("", next(sides), "webp", 81).options)
+            for _, seed in zip(range(48), itertools.cycle(SEEDS), strict=False)
+        ]
+        renders = threading.Thread(target=lambda made=requests: run(endpoint.address, made, connections=16))
+        renders.start()
+        time.sleep(0.2)
+        beside.append(run(endpoint.address, gets, connections=CONNECTIONS).percentile(99) * 1000)
+        ratios.append(beside[-1] / 1000 / idle)
+        renders.join()
+    yield Line("p99 of S3 GETs beside a storm of renders", median(beside), "ms", "<= 3 x", median(ratios), "", "idle")
 
 
 def _body(bench: Bench, key: str, options: str) -> bytes:
@@ -292,7 +315,12 @@ def main() -> None:
         for line in lines:
             print(line.text(), flush=True)
 
-    parts: dict[str, Callable[[Bench], Iterator[Line]]] = {"cold": cold, "mezzanine": from_mezzanine, "alike": alike}
+    parts: dict[str, Callable[[Bench], Iterator[Line]]] = {
+        "cold": cold,
+        "mezzanine": from_mezzanine,
+        "alike": alike,
+        "storm": storm,
+    }
     with tempfile.TemporaryDirectory(prefix="pixgate-bench-") as name:
         folder = Path(name)
         if groups & set(parts):

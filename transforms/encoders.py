@@ -80,7 +80,8 @@ def _tried(name: str, options: Options) -> str:
 def _of_format(name: str, options: Options, pixels: int, alpha: bool) -> dict[str, Any]:
     match name:
         case "jpeg":
-            return {"optimize_coding": True, "interlace": options.progressive}
+            # Tables of its own take as long as the rest of the encoder for 1.5% fewer bytes; what is progressive has them anyway.
+            return {"optimize_coding": bool(options.max_bytes), "interlace": options.progressive}
         case "png":
             return {"compression": effort(name, pixels), "filter": "all", "interlace": options.progressive}
         case "webp":
