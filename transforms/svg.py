@@ -31,8 +31,8 @@ MAX_MATCHES = 200_000_000
 """Characters of style sheets times elements: every rule is tried on every element."""
 MAX_IMAGE_PIXELS = 50_000_000
 """Width times height of all raster images inside."""
-MAX_EFFECT_PIXELS = 100_000_000
-"""Pixels of the result times what filters do to each of them: some ten seconds."""
+MAX_EFFECT_PIXELS = 250_000_000
+"""Pixels of the result times what filters do to each of them: some seconds."""
 
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
