@@ -81,7 +81,7 @@ def _of_format(name: str, options: Options, pixels: int, alpha: bool) -> dict[st
     match name:
         case "jpeg":
             # Tables of its own take as long as the rest of the encoder for 1.5% fewer bytes; what is progressive has them anyway.
-            return {"optimize_coding": bool(options.max_bytes), "interlace": options.progressive}
+            return {"interlace": options.progressive}
         case "png":
             return {"compression": effort(name, pixels), "filter": "all", "interlace": options.progressive}
         case "webp":
