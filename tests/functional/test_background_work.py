@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -15,12 +13,14 @@ from typing import Any
 import psutil
 import pytest
 
-from gateway.config import load
-from gateway.data_folder import open_services
+from gateway.cli.jobs import described
+from gateway.metadata import jobs as rows
+from gateway.services import Services
 from tests import images
+from tests.functional.beside import beside, set_images
 from tests.functional.conftest import StartServer
 from tests.functional.imaging import Gallery, fetch
-from tests.services import environment_of, pixgate
+from tests.services import pixgate
 
 DEADLINE = 90.0
 
@@ -81,7 +81,7 @@ def test_what_was_acknowledged_is_purged_whatever_is_killed(start_server: StartS
         },
     )
     gallery = Gallery(server, "photos")
-    pixgate("buckets", "set", "photos", "--images", "public", "--purge", data=server.data)
+    set_images(server.data, "photos", public=True, purge=True)
     gallery.put("a.jpg", images.jpeg((200, 100)))
     answer = fetch(server, "/img/photos/a.jpg?w=150")
     bucket_tag, object_tag = answer.headers["surrogate-key"].split()
@@ -104,15 +104,14 @@ def test_what_was_acknowledged_is_purged_whatever_is_killed(start_server: StartS
     server.start()
     hook.wait_for(object_tag, 2)
     # Settings of the bucket: its own tag.
-    pixgate("buckets", "set", "photos", "--preset", "card=w:100", data=server.data)
+    set_images(server.data, "photos", presets={"card": "w:100"})
     hook.wait_for(bucket_tag, 1)
 
 
 def test_renditions_are_made_although_the_server_is_killed(start_server: StartServer) -> None:
     server = start_server(workers=1)
     gallery = Gallery(server, "photos")
-    wanted = ("--preset", "card=w:50", "--rendition", "p:card", "--rendition", "w:60")
-    pixgate("buckets", "set", "photos", *wanted, data=server.data)
+    set_images(server.data, "photos", presets={"card": "w:50"}, renditions=("p:card", "w:60"))
     # Nothing is rendered from here on.
     (broker,) = (
         child
@@ -143,7 +142,7 @@ def test_renditions_are_made_although_the_server_is_killed(start_server: StartSe
 def test_jobs_that_fail_are_listed(start_server: StartServer, hook: Hook) -> None:
     server = start_server(workers=1, environment={"PIXGATE_PURGE_URL": hook.url, "PIXGATE_PURGE_AGAIN": "0"})
     gallery = Gallery(server, "photos")
-    pixgate("buckets", "set", "photos", "--purge", data=server.data)
+    set_images(server.data, "photos", purge=True)
     hook.status = 500
     gallery.put("a.jpg", images.jpeg((200, 100)))
     gallery.client.delete_object(Bucket="photos", Key="a.jpg")
@@ -157,20 +156,19 @@ def test_jobs_that_fail_are_listed(start_server: StartServer, hook: Hook) -> Non
     assert pixgate("jobs", "list", data=server.data).stdout.startswith(f"{job['id']}\tpurge\twaiting\tphotos\ta.jpg\t")
 
 
-def _jobs(data: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(pixgate("jobs", "list", "--json", data=data).stdout)["jobs"]
-    return found
+def _jobs(data: Path) -> list[dict[str, Any]]:
+    """What `pixgate jobs list --json` says."""
+
+    async def work(services: Services) -> list[dict[str, Any]]:
+        return [described(job) for job in await rows.page(services.database, failed=False, after=0, limit=1000)]
+
+    return beside(data, work)
 
 
 def _let_claims_end(data: Path) -> None:
     """As if the time had gone by for which the dead claimed their jobs."""
 
-    async def run() -> None:
-        settings = load(environ={**environment_of(data), "PIXGATE_DATA": str(data)}, env_file=Path(os.devnull))
-        services = await open_services(settings)
-        try:
-            assert await services.database.write(lambda tx: tx.run("UPDATE jobs SET run_at_ms = 1 WHERE claim <> ''"))
-        finally:
-            await services.close()
+    async def work(services: Services) -> int:
+        return await services.database.write(lambda tx: tx.run("UPDATE jobs SET run_at_ms = 1 WHERE claim <> ''"))
 
-    asyncio.run(run())
+    assert beside(data, work)

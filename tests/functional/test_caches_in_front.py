@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from tests import images
+from tests.functional.beside import set_images
 from tests.functional.conftest import StartServer
 from tests.functional.imaging import Gallery
 from tests.servers.front import Front
@@ -22,7 +23,6 @@ from tests.servers.nginx import Nginx
 from tests.servers.ports import free_port
 from tests.servers.programs import ProgramMissing, find
 from tests.servers.varnish import PURGE_TOKEN, Varnish
-from tests.services import pixgate
 from transforms.negotiate import accept_class
 
 FORMATS = {"avif": "AVIF", "webp": "WEBP", "": "JPEG"}
@@ -107,7 +107,7 @@ def _behind(kind: str, folder: Path, start_server: StartServer, stack: ExitStack
         environment["PIXGATE_PURGE_KIND"] = kind
     server = start_server(workers=1, environment=environment)
     gallery = Gallery(server, "shop")
-    pixgate("buckets", "set", "shop", "--images", "public", "--purge", data=server.data)
+    set_images(server.data, "shop", public=True, purge=True)
     folder.mkdir()
     address = server.url.removeprefix("http://")
     front = Nginx(folder, address, port) if kind == "nginx" else Varnish(folder, address, port, xkey=kind == "xkey")
@@ -194,7 +194,7 @@ def test_varnish_with_the_settings_of_the_guide(varnish: Cached) -> None:
     assert varnish.wait_for(lambda: varnish.get(targets[2]).status == 404)
     # Closed: nothing of the bucket is shown any more.
     assert varnish.get(targets[1]).hit
-    pixgate("buckets", "set", "shop", "--images", "private", data=varnish.gallery.server.data)
+    set_images(varnish.gallery.server.data, "shop", public=False)
     assert varnish.wait_for(lambda: varnish.get(targets[1]).status == 403)
 
 

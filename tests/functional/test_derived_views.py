@@ -14,13 +14,16 @@ import pytest
 from botocore.exceptions import ClientError
 from PIL import Image
 
+from gateway.metadata import jobs
+from gateway.services import Services
 from tests import images
+from tests.functional.beside import beside, set_images
 from tests.functional.clients.aws_cli import AwsCli, installed
 from tests.functional.clients.rclone import Rclone
 from tests.functional.imaging import Gallery
 from tests.services import Server, pixgate
 
-CARD = "card=w:60,f:webp"
+CARD = {"card": "w:60,f:webp"}
 KEYS = ["a/1.jpg", "a/2.png", "b/ä ö.jpg", "c.jpg"]
 
 
@@ -28,7 +31,7 @@ KEYS = ["a/1.jpg", "a/2.png", "b/ä ö.jpg", "c.jpg"]
 def gallery(http_server: Server) -> Gallery:
     """A bucket with four images and a text, and the presets `card` and `note`."""
     made = Gallery(http_server, "viewed")
-    pixgate("buckets", "set", "viewed", "--preset", CARD, "--preset", "note=w:20", data=http_server.data)
+    set_images(http_server.data, "viewed", presets={**CARD, "note": "w:20"})
     fill(made)
     return made
 
@@ -163,7 +166,7 @@ def test_the_name_of_a_view_is_taken_and_a_real_bucket_wins(gallery: Gallery) ->
     assert code(lambda: client.create_bucket(Bucket="viewed--card")) == "BucketAlreadyExists"
     client.create_bucket(Bucket="viewed--later")
     client.put_object(Bucket="viewed--later", Key="own.txt", Body=b"own")
-    pixgate("buckets", "set", "viewed", "--preset", "later=w:10", data=data)
+    set_images(data, "viewed", presets={"later": "w:10"})
     assert list(listed(client, "viewed--later")) == ["own.txt"]
     client.delete_object(Bucket="viewed--later", Key="own.txt")
     client.delete_bucket(Bucket="viewed--later")
@@ -177,7 +180,7 @@ def test_the_name_of_a_view_is_taken_and_a_real_bucket_wins(gallery: Gallery) ->
 
 def test_what_changes_leaves_the_view_until_it_is_made_anew(http_server: Server) -> None:
     gallery = Gallery(http_server, "changing")
-    pixgate("buckets", "set", "changing", "--preset", CARD, data=http_server.data)
+    set_images(http_server.data, "changing", presets=CARD)
     client, view = gallery.client, "changing--card"
     fill(gallery)
     read_all(client, view, KEYS)
@@ -190,7 +193,7 @@ def test_what_changes_leaves_the_view_until_it_is_made_anew(http_server: Server)
     assert code(lambda: client.get_object(Bucket=view, Key=KEYS[1])) == "NoSuchKey"
     assert list(listed(client, view)) == [KEYS[0], *KEYS[2:]]
     # Another recipe under the name is another view.
-    pixgate("buckets", "set", "changing", "--preset", "card=w:30,f:webp", data=http_server.data)
+    set_images(http_server.data, "changing", presets={"card": "w:30,f:webp"})
     assert listed(client, view) == {}
     assert Image.open(client.get_object(Bucket=view, Key=KEYS[0])["Body"]).size == (30, 20)
 
@@ -236,7 +239,7 @@ def test_prewarm_of_options(gallery: Gallery) -> None:
 
 def test_renditions_are_made_at_upload(http_server: Server) -> None:
     gallery = Gallery(http_server, "eager")
-    pixgate("buckets", "set", "eager", "--preset", CARD, "--rendition", "p:card", data=http_server.data)
+    set_images(http_server.data, "eager", presets=CARD, renditions=("p:card",))
     for number in range(3):
         gallery.put(f"{number}.jpg", images.jpeg((120, 80), number))
     gallery.put("text.txt", b"no picture")
@@ -247,12 +250,15 @@ def test_renditions_are_made_at_upload(http_server: Server) -> None:
         return list(listed(gallery.client, "eager--card"))
 
     def waiting() -> int:
-        found = json.loads(pixgate("jobs", "list", "--json", data=http_server.data).stdout)
-        return sum(job["kind"] == "rendition" for job in found["jobs"])
+        async def work(services: Services) -> int:
+            found = await jobs.backlog(services.database)
+            assert found.get("rendition", (0, 0))[1] == 0, "it failed for good"
+            return found.get("rendition", (0, 0))[0]
+
+        return beside(http_server.data, work)
 
     deadline = time.monotonic() + 60
     while (view() != ["0.jpg", "1.jpg", "2.jpg"] or waiting()) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert view() == ["0.jpg", "1.jpg", "2.jpg"]
     assert waiting() == 0, "what cannot be shown is no work left over"
-    assert "rendition" not in pixgate("jobs", "list", "--failed", data=http_server.data).stdout
