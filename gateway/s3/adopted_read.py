@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from gateway.blobs.source import Tells
 from gateway.errors import AdoptedChanged, StoreUnavailable
 from gateway.http.dates import parse_http_date
+from gateway.http.object_reply import ObjectReply
 from gateway.http.reply import Reply
 from gateway.model import ObjectVersion
 from gateway.s3.call import Call
 from gateway.s3.errors import S3Error
-from gateway.http.object_reply import ObjectReply
 from gateway.services.adopted import ATTEMPTS
 
 _CONDITIONS = frozenset({"if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range"})

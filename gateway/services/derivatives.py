@@ -283,9 +283,21 @@ def _focused(version: ObjectVersion, options: Options) -> Options:
     return options
 
 
-@lru_cache(maxsize=1024)
 def _canonical(options: Options) -> str:
-    return (options if options.wm is None else replace(options, wm=_OVERLAID)).canonical()
+    # A URL that was seen before has the very same options: to compare identities is quicker than to hash fifty fields.
+    known = _known.get(id(options))
+    if known is not None and known[0] is options:
+        return known[1]
+    text = (options if options.wm is None else replace(options, wm=_OVERLAID)).canonical()
+    if len(_known) >= _KNOWN:
+        _known.clear()
+    _known[id(options)] = (options, text)
+    return text
+
+
+_KNOWN = 4096
+_known: dict[int, tuple[Options, str]] = {}
+"""Canonical forms by the identity of options, which are kept alive here so that no others can have it."""
 
 
 @lru_cache(maxsize=256)
