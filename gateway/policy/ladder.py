@@ -45,12 +45,9 @@ def on_ladder(
     if not asked <= _LADDER:
         return False
     ladder = ladder_of(widths, max_width)
-    return (
-        options.w in ladder
-        and options.dpr in RATIOS
-        and options.width in ladder
-        and (options.f is None or options.f in FORMATS)
-    )
+    if options.w not in ladder or (options.f is not None and options.f not in FORMATS):
+        return False
+    return "dpr" not in named or (options.dpr in RATIOS and options.width in ladder)
 
 
 def by_preset_alone(request: ImageRequest, named: AbstractSet[str]) -> bool:
