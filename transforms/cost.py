@@ -21,6 +21,8 @@ _BLUR_MS, _LARGE_BLUR, _LARGE_BLUR_MS = 4.0, 12, 50.0
 _EFFECT_MS = 25.0
 _OVERLAY_MS = 60.0
 _SHRINKS_AT_LOAD = ("jpeg", "webp")
+_DRAWN = ("svg", "pdf")
+"""Formats without pixels: they are drawn at the size that is wanted."""
 
 
 def estimate(header: Header, options: Options, variant: str, limits: Limits, *, original: Size | None = None) -> float:
@@ -40,6 +42,8 @@ def estimate(header: Header, options: Options, variant: str, limits: Limits, *, 
     shrinks = header.format.name in _SHRINKS_AT_LOAD and options.trim is None
     if shrinks and geometry.scale * 2 < 1:
         in_megapixels *= 0.6
+    if header.format.name in _DRAWN:
+        in_megapixels = out_megapixels
     output = FORMATS[resolve_format(options, variant, header.format.name, has_alpha=True, animated=frames > 1)]
     effects = _effects_ms(options) * out_megapixels
     decode = header.format.decode_weight * in_megapixels

@@ -181,3 +181,10 @@ def test_every_option_works_on_animations(source: str, option: str) -> None:
         image.seek(number)
         looks.add(image.convert("RGBA").tobytes())
     assert len(looks) == 3
+
+
+def test_a_drawing_costs_by_what_is_drawn() -> None:
+    header = read_header(Source.of_bytes(images.svg((6000, 4000))))
+    small, large = (estimate(header, parse_compact(options), "", Limits()) for options in ("w:60", "w:3000"))
+    assert small < 10
+    assert large > 20 * small
