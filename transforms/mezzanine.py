@@ -54,7 +54,7 @@ def _needs_original(options: Options) -> bool:
     """Whether an option reads what only the original has: its pixels' own grid, its metadata, its other pages."""
     return bool(
         options.exact
-        or (options.crop is not None and not options.crop.fractions)
+        or (options.crop is not None and (not options.crop.fractions or options.crop.place is not None))
         or options.trim is not None
         or options.rotate % 90
         or options.page != 1

@@ -42,7 +42,17 @@ def test_the_smallest_that_is_twice_as_large(options: str, wanted: int | None) -
 
 @pytest.mark.parametrize(
     "options",
-    ["exact:1", "crop:10:20:300:200", "trim:10", "rotate:45", "page:2", "icc:keep", "strip:0", "strip:copyright"],
+    [
+        "exact:1",
+        "crop:10:20:300:200",
+        "crop:ne:10:10:300:0.5",
+        "trim:10",
+        "rotate:45",
+        "page:2",
+        "icc:keep",
+        "strip:0",
+        "strip:copyright",
+    ],
 )
 def test_options_that_read_the_original(options: str) -> None:
     assert rung(f"w:200,{options}") is None
