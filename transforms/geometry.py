@@ -151,14 +151,14 @@ def focus_in_view(source: Size, part: Box, options: Options, x: float, y: float)
     """
     left, top, width, height = part
     across, down = (_within(value) for value in ((x * source[0] - left) / width, (y * source[1] - top) / height))
-    angle = radians(float(options.rotate))
+    degrees, mirrored = options.turned
+    angle = radians(float(degrees))
     cosine, sine = cos(angle), sin(angle)
-    viewed = exactly_rotated((width, height), options.rotate)
+    viewed = exactly_rotated((width, height), degrees)
     horizontal, vertical = (across - 0.5) * width, (down - 0.5) * height
     across = (horizontal * cosine - vertical * sine) / viewed[0]
     down = (horizontal * sine + vertical * cosine) / viewed[1]
-    flip = options.flip or ""
-    return _within(0.5 + (-across if "h" in flip else across)), _within(0.5 + (-down if "v" in flip else down))
+    return _within(0.5 + (-across if mirrored else across)), _within(0.5 + down)
 
 
 def _overlap(start: Decimal, length: Decimal, side: int, fractions: bool) -> tuple[int, int] | None:

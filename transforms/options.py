@@ -473,7 +473,8 @@ class Options:
         values: dict[str, Any] = {spec.name: getattr(self, spec.field) for spec in _PIXEL_SPECS}
         values |= {"w": self.width, "h": self.height, "min-w": self.min_width, "min-h": self.min_height}
         values |= {"pad": self.padding, "radius": self.corner, "text-size": self.font_pixels, "dpr": Decimal(1)}
-        values |= self._one_turn()
+        degrees, mirrored = self.turned
+        values |= {"rotate": degrees, "flip": "h" if mirrored else None}
         for name in self._without_effect():
             values[name] = _BY_NAME[name].default
         return ",".join(
@@ -539,11 +540,15 @@ class Options:
         if self.crop == _WHOLE:
             yield "crop"
 
-    def _one_turn(self) -> dict[str, Any]:
-        """Turning and mirroring, in the one of two ways to say it that has no `v`: that is half a turn and `h`."""
-        if self.flip not in ("v", "hv"):
-            return {}
-        return {"rotate": (self.rotate + 180) % 360, "flip": "h" if self.flip == "v" else None}
+    @property
+    def turned(self) -> tuple[Decimal, bool]:
+        """Degrees clockwise, and whether left and right are exchanged after that: `rotate` and `flip` in one way.
+
+        Of the two ways to say it this is the one without `v`, which is half a turn and `h`.
+        """
+        if self.flip in ("v", "hv"):
+            return (self.rotate + 180) % 360, self.flip == "v"
+        return self.rotate, self.flip == "h"
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,9 +65,9 @@ def _mapped(
     image: pyvips.Image, work: Work, factors: tuple[float, float], size: Size, box: Box, corners: Colour | None
 ) -> pyvips.Image:
     """`box` of the picture turned, mirrored and multiplied by two factors, in the middle of `size`."""
-    angle = radians(float(work.options.rotate))
-    flip = work.options.flip or ""
-    across, down = (-factors[0] if "h" in flip else factors[0]), (-factors[1] if "v" in flip else factors[1])
+    degrees, mirrored = work.options.turned
+    angle = radians(float(degrees))
+    across, down = (-factors[0] if mirrored else factors[0]), factors[1]
     matrix = [across * cos(angle), -across * sin(angle), down * sin(angle), down * cos(angle)]
     middle = image.width / 2, image.height / 2
 
