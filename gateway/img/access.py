@@ -125,8 +125,7 @@ class Access:
                 raise BucketNotFound
             bucket, key = found, address.key
         request = target.fixed
-        held = asker.principal.access_key
-        if held is not None and covers(held, bucket, key) and decide(asker.principal, PERMISSION, bucket):
+        if reads(asker.principal, bucket, key):
             request = request or target.request(self._presets.find(bucket))
             if asker.by_link:
                 self._check_link(bucket, target, request)
@@ -137,6 +136,18 @@ class Access:
         if target.verb == IMAGE:
             self._check_ladder(bucket, target, request)
         return Permit(bucket, key, version, request, public=True, reader=False)
+
+    async def located(self, target: Target) -> tuple[Bucket, bytes] | None:
+        """Bucket and key that a URL names, whoever asks; None where no such bucket or image id exists."""
+        address = target.address
+        if isinstance(address, ImageById):
+            try:
+                bucket, version = await self._objects.get_by_image_id(address.image_id)
+            except ObjectNotFound:
+                return None
+            return bucket, version.key
+        found = await self._directory.bucket(address.bucket)
+        return None if found is None else (found, address.key)
 
     async def find(self, asker: Asker, target: Target) -> Granted:
         """The image, if it may be shown. Raises as `permit` does, and ObjectNotFound."""
@@ -165,6 +176,11 @@ class Access:
                 f"Without a signature this bucket gives images of w={widths} (dpr 2 and 3 where the product is among "
                 "them) with f=auto, jpeg, webp, avif or none, or of a preset (p=), and no other options about pixels.",
             )
+
+
+def reads(principal: Principal, bucket: Bucket, key: bytes) -> bool:
+    """Whether somebody's access key may read an object."""
+    return covers(principal.access_key, bucket, key) and decide(principal, PERMISSION, bucket)
 
 
 def _is_narrowed(principal: Principal) -> bool:

@@ -1,8 +1,9 @@
 """How an image URL was read, ours or a foreign one: for `pixgate explain` and `/img/-/explain?url=...`.
 
-Over HTTP it is told to whoever signs the request with an access key, and to anybody for a URL whose own signature holds.
-Else a reading would tell strangers which buckets and presets stand behind the names in a URL. Nobody learns whether
-something would be refused but by what a GET of the same URL would answer.
+Over HTTP it is told to whoever signs the request with an access key that may read the image, and to anybody for a URL
+whose own signature holds. Else a reading would tell strangers which buckets and presets stand behind the names in a URL.
+What a preset says is for those who may read the image, since a link shows no more than what it makes of a picture. Nobody
+learns whether something would be refused but by what a GET of the same URL would answer.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 from gateway.config import Settings
 from gateway.dialect_settings import DialectName
-from gateway.img.access import Access
+from gateway.img.access import Access, reads
 from gateway.img.asker import NOBODY, Asker
 from gateway.img.dialects.doors import Dialects, bare_host
 from gateway.img.dialects.reading import Reading
@@ -41,15 +42,16 @@ class Explainer:
 
     async def explain(self, url: str, asker: Asker, now: float) -> Answer:
         """How `url`, absolute or beginning with its path, was read. Raises ImageError AccessDenied."""
-        answer, target = self._read(url, strict=asker.principal.anonymous)
+        read = await self._read_for(asker, url)
+        reader = read is not None
+        answer, target = read or self._read(url, strict=True)
         if target is None:
             return answer
         speaker, refusal = await self._identify(target, now)
         answer["signature"] = _signature_state(target, refusal)
-        if asker.principal.anonymous and (speaker is None or speaker.principal.anonymous):
+        if not reader and (speaker is None or speaker.principal.anonymous):
             raise access_denied()
-        answer |= await self._outcome(target, speaker, refusal)
-        return answer
+        return answer | await self._outcome(target, speaker, refusal, reader=reader)
 
     async def explain_to_operator(self, url: str, now: float) -> Answer:
         """The same for somebody at the machine: also why a signature does not hold."""
@@ -60,8 +62,18 @@ class Explainer:
         answer["signature"] = await self._signature_detail(target, refusal, now)
         if not isinstance(target.address, ImageById):
             answer["bucket_state"] = _bucket_state(await self._directory.bucket(target.address.bucket))
-        answer |= await self._outcome(target, speaker, refusal)
-        return answer
+        return answer | await self._outcome(target, speaker, refusal, reader=True)
+
+    async def _read_for(self, asker: Asker, url: str) -> tuple[Answer, Target] | None:
+        """What the URL says, whether its signature holds or not; None for an asker who may not read what it names."""
+        if asker.principal.anonymous:
+            return None
+        answer, target = self._read(url, strict=False)
+        if target is None:
+            return None
+        await self._directory.refresh()
+        where = await self._access.located(target)
+        return (answer, target) if where is not None and reads(asker.principal, *where) else None
 
     def _read(self, url: str, *, strict: bool) -> tuple[Answer, Target | None]:
         """What the URL says, and its target; None where it cannot be read, as anybody is told who asks for it.
@@ -111,33 +123,32 @@ class Explainer:
         await self._directory.refresh()
         try:
             return await self._access.identify(target, method="GET", authorization=None, headers={}, now=now), None
-        except Exception as error:
-            known = translate(error)
-            if known is None:
-                raise
-            return None, known
+        except Exception as error:  # noqa: BLE001 -- what is not foreseen is raised again
+            return None, _known(error)
 
-    async def _outcome(self, target: Target, speaker: Asker | None, refusal: ImageError | None) -> Answer:
-        """What would be rendered, and what would refuse it."""
+    async def _outcome(
+        self, target: Target, speaker: Asker | None, refusal: ImageError | None, *, reader: bool
+    ) -> Answer:
+        """What would be rendered, and what would refuse it; `reader`: it is told to somebody who may know the presets."""
         request: ImageRequest | None = target.fixed
-        try:
-            if request is None:
-                request = await self._with_preset(target)
-            if refusal is None:
+        if refusal is None:
+            try:
                 request = (await self._access.find(speaker or NOBODY, target)).request
-        except Exception as error:
-            refusal = translate(error)
-            if refusal is None:
-                raise
+            except Exception as error:  # noqa: BLE001 -- what is not foreseen is raised again
+                refusal = _known(error)
+        if request is None and reader:
+            try:
+                request = await self._with_preset(target)
+            except Exception as error:  # noqa: BLE001 -- what is not foreseen is raised again
+                refusal = refusal or _known(error)
         answer: Answer = {}
-        if request is not None:
+        if request is not None and (reader or target.fixed is not None):
             answer["canonical"] = request.options.canonical()
         return answer | {"refused": None if refusal is None else _refused(refusal)}
 
     async def _with_preset(self, target: Target) -> ImageRequest | None:
-        address = target.address
-        bucket = None if isinstance(address, ImageById) else await self._directory.bucket(address.bucket)
-        return None if bucket is None else target.request(self._presets.find(bucket))
+        where = await self._access.located(target)
+        return None if where is None else target.request(self._presets.find(where[0]))
 
     async def _signature_detail(self, target: Target, refusal: ImageError | None, now: float) -> str:
         signature = target.signature
@@ -160,6 +171,14 @@ def asked_about(path: bytes, query: Query) -> Target:
     return make_target(
         ImageByKey("", b""), (), raw_path=path, query=query, presigned="X-Amz-Signature" in dict(query.pairs)
     )
+
+
+def _known(error: Exception) -> ImageError:
+    """What a GET would answer. Raises an error that is none of ours."""
+    known = translate(error)
+    if known is None:
+        raise error
+    return known
 
 
 def _described(target: Target, reading: Reading | None) -> Answer:
