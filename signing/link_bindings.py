@@ -1,6 +1,7 @@
 """What a signed link may be bound to: the page that shows it (`ref`) and the network that asks (`ip`).
 
     ref=example.com,*.example.org      the host of the Referer; `*.` is every host below, `-` a request without Referer
+                                       (which must be a page's address as browsers send it, of http or https)
     ip=203.0.113.7,2001:db8::/32       the client's address
 
 Both are signed as all parameters are.
@@ -13,11 +14,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import urlsplit
 
 NO_REFERER = "-"
 MAX_ENTRIES = 16
 _HOST = re.compile(r"(?:\*\.)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]{2,45}\]")
+_REFERER = re.compile(r"https?://(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]+)(?::[0-9]{0,5})?(?:[/?].*)?", re.A | re.I | re.S)
+"""Browsers leave out user names and fragments; whatever has two readings comes from none of them."""
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -77,19 +80,20 @@ def _network_text(text: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _network(text: str) -> _Network:
-    return ipaddress.ip_network(text, strict=False)
+    network = ipaddress.ip_network(text, strict=False)
+    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
+        # Clients of IPv4 have an address of IPv4, however they came.
+        return ipaddress.IPv4Network((network.network_address.packed[12:], network.prefixlen - _MAPPED.prefixlen))
+    return network
 
 
 def _from_host(hosts: tuple[str, ...], referer: str | None) -> bool:
     if not referer:
         return NO_REFERER in hosts
-    try:
-        host = urlsplit(referer).hostname
-    except ValueError:
+    page = _REFERER.fullmatch(referer)
+    if page is None:
         return False
-    if not host:
-        return False
-    host = f"[{host}]" if ":" in host else host.rstrip(".")
+    host = page[1].lower().removesuffix(".")
     return any(host == entry or (entry.startswith("*.") and host.endswith(entry[1:])) for entry in hosts)
 
 
