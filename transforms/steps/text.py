@@ -15,6 +15,7 @@ from transforms.overlays import laid_over
 from transforms.work import Work
 
 _ALIGN = {"w": "low", "nw": "low", "sw": "low", "e": "high", "ne": "high", "se": "high"}
+_SOFT_HYPHEN = "\u00ad"
 _TRIAL = 24
 """Height in pixels of a font in which any text that can be asked for is small."""
 _LONGEST_SIDE = 32_000
@@ -66,14 +67,23 @@ def _inwards(gravity: Gravity, width: int) -> int:
 def _mask(options: Options, size: int, room: int) -> pyvips.Image:
     """How much of each pixel the glyphs cover, cut to where they are; in a font of `size` pixels, `room` wide."""
     return pyvips.Image.text(
-        # libvips always reads Pango markup: with its special characters escaped there is none.
-        escape(options.text or "", quote=False),
+        _markup(options.text or ""),
         font=f"{options.text_font} {size}",
         dpi=72,
         width=room,
         wrap="word-char",
         align=_ALIGN.get(options.text_g.place, "centre"),
     )
+
+
+def _markup(text: str) -> str:
+    """Text for libvips, which always reads Pango markup: with its special characters escaped there is none but ours.
+
+    Pango would write a hyphen wherever it has to break a word, which in a number or an address is a false character. Only
+    the soft hyphens of a text, which stand outside of our markup, become hyphens.
+    """
+    parts = escape(text, quote=False).split(_SOFT_HYPHEN)
+    return _SOFT_HYPHEN.join(f'<span insert_hyphens="false">{part}</span>' if part else "" for part in parts)
 
 
 def _check(trial: pyvips.Image, options: Options, limits: Limits) -> None:

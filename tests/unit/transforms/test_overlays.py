@@ -222,6 +222,21 @@ def test_size_scales_with_dpr_and_places_hold() -> None:
     assert 152 <= bottom <= 160
 
 
+def test_a_word_is_broken_without_hyphens_that_are_not_in_it() -> None:
+    def lines(content: str) -> bytes:
+        return written(content, "text-size:30", size=(200, 400)).tobytes()
+
+    whole = "W" * 30
+    broken = lines(whole)
+    assert any(
+        broken == lines("\n".join(whole[start : start + count] for start in range(0, 30, count)))
+        for count in range(5, 15)
+    )
+    # A soft hyphen is in the text.
+    assert lines("WWWW\u00adWWWWWWWW") == lines("WWWW-\nWWWWWWWW")
+    assert lines("\u00adWW\u00adWW\u00ad") == lines("WWWW")
+
+
 def test_text_wraps_to_the_pictures_width() -> None:
     content = "many words that do not fit into one line of this picture at all"
     width, height = ink(written(content, "text-size:30", size=(300, 400)))
