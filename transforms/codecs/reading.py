@@ -16,6 +16,10 @@ from transforms.formats import Format
 _NO_MEMORY = re.compile("out of memory|allocat", re.IGNORECASE)
 _OWN_LIMIT = re.compile("security limit", re.IGNORECASE)
 """libheif calls it a failed allocation when a file asks for more than the library allows any."""
+_INTERNAL = re.compile(
+    r"^(?:(?:\w*vips\w*|\w+(?:load|save)(?:_\w+)?|heif|webp|source|target): *)+|\blib\w+ +", re.IGNORECASE
+)
+"""Names of functions and libraries in libvips' messages, which say nothing to who asked for a picture."""
 _FAIL_ON = {"tiff": "error"}
 """What ends a decode besides a file that is too short; libtiff calls that an error and nothing less."""
 _PAGED = ("gif", "webp", "tiff")
@@ -58,5 +62,5 @@ def failed(name: str, error: pyvips.Error) -> Exception:
     if _NO_MEMORY.search(text) and not _OWN_LIMIT.search(text):
         return MemoryError(text[:200])
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    detail = (lines[0] if lines else "unreadable")[:200].rstrip(".")
+    detail = _INTERNAL.sub("", lines[0] if lines else "")[:200].rstrip(".") or "unreadable"
     return DecodeFailed(f"The {name} image is truncated or broken: {detail}.")

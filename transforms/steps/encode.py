@@ -25,6 +25,7 @@ _PIXELS_PER_MM = 72 / 25.4
 AUTO_SIMILARITY = 0.972
 """What `q=auto` aims at: the mean of photographs as JPEG of quality 80."""
 _SMALLEST_SIDE = 16
+"""How short `max-bytes` makes the longer side at most, in pixels: at last, where all other sizes were too large."""
 _SIZES_TRIED = 8
 """How often `max-bytes` makes a picture smaller; each time to what is left by area, less a little."""
 
@@ -131,17 +132,21 @@ def _within(
     elif encoder.kind.name == "png" and not encoder.work.options.palette:
         colours = 256
         encoded = encoder.frames(frames, None, colours)
-    for _ in range(_SIZES_TRIED):
+    sides = frames[0].width, frames[0].height
+    scale, least_scale = 1.0, _SMALLEST_SIDE / max(sides)
+    for left in reversed(range(_SIZES_TRIED)):
         if len(encoded.data) <= bound:
             return encoded
-        scale = min(0.9, sqrt(bound / len(encoded.data)) * 0.97)
-        width, height = (max(1, int(side * scale)) for side in (encoded.width, encoded.height))
-        if max(width, height) < _SMALLEST_SIDE:
+        if scale <= least_scale:
             break
+        wanted = scale * min(0.9, sqrt(bound / len(encoded.data)) * 0.97)
+        scale = max(wanted, least_scale) if left else least_scale
+        width, height = (max(1, round(side * scale)) for side in sides)
         encoded = encoder.frames([_resized(frame, width, height) for frame in frames], quality, colours)
     if len(encoded.data) <= bound:
         return encoded
-    raise OptionError("max-bytes", "a bound that this picture can meet: lower quality and size do not get there")
+    least = f"at least {len(encoded.data)}, what this picture takes in the lowest quality and size"
+    raise OptionError("max-bytes", least, "cannot be met")
 
 
 def _best_quality(

@@ -182,6 +182,10 @@ def test_a_bound_that_cannot_be_met_is_a_fact(name: str) -> None:
     with pytest.raises(OptionError) as caught:
         made(images.jpeg(), f"w:320,f:{name},max-bytes:20")
     assert caught.value.option == "max-bytes"
+    assert "malformed" not in str(caught.value)
+    # It tells what can be met.
+    least = int(next(word for word in str(caught.value).replace(",", " ").split() if word.isdigit()))
+    assert len(made(images.jpeg(), f"w:320,f:{name},max-bytes:{least}").data) <= least
 
 
 # What some formats have

@@ -96,6 +96,24 @@ def test_want_of_memory_is_not_the_files_fault() -> None:
     assert "bad thing" in str(failed("png", error("bad thing\n\n")))
 
 
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("VipsJpeg: premature end of JPEG image\n", "premature end of JPEG image"),
+        ("gifload_buffer: Invalid frame data", "Invalid frame data"),
+        ("vipspng: libpng read error", "read error"),
+        ("tiff2vips: Read error at scanline 0; got 1 bytes", "Read error at scanline 0; got 1 bytes"),
+        ("webp2vips: unable to read pixels", "unable to read pixels"),
+        ("heif: Invalid input: Corrupt frame detected (2.0)", "Invalid input: Corrupt frame detected (2.0)"),
+        ("VipsJpeg: ", "unreadable"),
+    ],
+)
+def test_what_is_broken_is_told_without_names_of_functions(message: str, told: str) -> None:
+    error = pyvips.Error("unable to call jpegload_buffer")
+    error.detail = message
+    assert str(failed("jpeg", error)) == f"The jpeg image is truncated or broken: {told}."
+
+
 @pytest.mark.parametrize("name", images.EVERY)
 def test_any_format_can_be_laid_over(name: str) -> None:
     image = open_still(images.EVERY[name](), Limits())
