@@ -53,12 +53,14 @@ def resolve_format(
 
     A function of its arguments alone, so a derivative's key fixes its format although the worker does not know it yet.
     A GIF stays a GIF. `animated`: an animation that could stay one is no AVIF, and every client that shows AVIF shows
-    WebP.
+    WebP; for one that names neither it is a GIF.
     """
     if options.f not in (None, "auto"):
         return options.f
     if options.f == "auto" and accept in (AVIF, WEBP):
         return WEBP if animated else accept
+    if options.f == "auto" and animated:
+        return "gif"
     keeps = ("jpeg", "png", "gif") if options.f == "auto" else ("jpeg", "png", "gif", "webp", "avif")
     if source_format in keeps and FORMATS[source_format].saver:
         return source_format

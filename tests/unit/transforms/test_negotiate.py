@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests import images
 from transforms.formats import FORMATS, OUTPUT_FORMATS
-from transforms.negotiate import AVIF, NEITHER, WEBP, accept_class, resolve_format, variant
+from transforms.headers import Source, read_header
+from transforms.negotiate import AVIF, NEITHER, WEBP, accept_class, frames_shown, resolve_format, variant
 from transforms.options import parse_compact
 
 
@@ -64,6 +66,19 @@ def test_only_auto_lets_accept_into_the_key() -> None:
 )
 def test_formats(options: str, accept: str, source: str, alpha: bool, expected: str) -> None:
     assert resolve_format(parse_compact(options), accept, source, alpha) == expected
+
+
+@pytest.mark.parametrize(("accept", "expected"), [(NEITHER, "gif"), (WEBP, "webp"), (AVIF, "webp")])
+@pytest.mark.parametrize("source", ["gif", "webp"])
+def test_an_animation_stays_one_for_every_client(source: str, accept: str, expected: str) -> None:
+    options = parse_compact("f:auto")
+    assert resolve_format(options, accept, source, has_alpha=True, animated=True) == expected
+    header = read_header(Source.of_bytes(images.webp_animated() if source == "webp" else images.gif_animated()))
+    assert header.frames > 1
+    for asked in ("f:auto", "f:auto,w:10"):
+        assert frames_shown(header, parse_compact(asked), accept) == header.frames
+    for asked in ("f:auto,still:1", "f:auto,page:2"):
+        assert frames_shown(header, parse_compact(asked), accept) == 1
 
 
 @pytest.mark.parametrize("source", FORMATS)
