@@ -2,13 +2,14 @@
 
 To somebody without rights everything looks the same: a bucket or an image that does not exist, one that is private, and
 a link whose key is unknown, switched off, expired, another's, or bound to some other place. Nor does he learn which
-presets there are.
+presets there are. Whoever has a key is told that an image id leads nowhere, be it that no image has it or that his key
+may not read the one that has: since nobody knows whose an id was that is gone, the two would differ else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.auth.authenticate import Authenticator
 from gateway.errors import BucketNotFound, ObjectNotFound
@@ -17,7 +18,7 @@ from gateway.img.errors import ImageError, access_denied
 from gateway.img.target import IMAGE, ImageById, Target
 from gateway.model import Bucket, ObjectVersion
 from gateway.policy.decide import decide
-from gateway.policy.ladder import by_preset_alone, ladder_of, on_ladder
+from gateway.policy.ladder import bounded, by_preset_alone, ladder_of, on_ladder
 from gateway.policy.principal import Principal
 from gateway.services.directory import Directory
 from gateway.services.objects import Objects
@@ -131,10 +132,12 @@ class Access:
                 self._check_link(bucket, target, request)
             return Permit(bucket, key, version, request, public=asker.by_link, reader=not asker.by_link)
         if not (bucket.images_public and bucket.owner.enabled):
+            if version is not None and not asker.principal.anonymous:
+                raise ObjectNotFound
             raise access_denied()
         request = request or target.request(self._presets.find(bucket))
         if target.verb == IMAGE:
-            self._check_ladder(bucket, target, request)
+            request = self._on_ladder(bucket, target, request)
         return Permit(bucket, key, version, request, public=True, reader=False)
 
     async def located(self, target: Target) -> tuple[Bucket, bytes] | None:
@@ -165,17 +168,21 @@ class Access:
         if target.verb == IMAGE and self.only_presets(bucket) and not by_preset_alone(request, target.named):
             raise ImageError("PresetNeeded")
 
-    def _check_ladder(self, bucket: Bucket, target: Target, request: ImageRequest) -> None:
+    def _on_ladder(self, bucket: Bucket, target: Target, request: ImageRequest) -> ImageRequest:
+        """What is shown for a request without a signature."""
         images = bucket.images
         if self.only_presets(bucket) and not by_preset_alone(request, target.named):
             raise ImageError("PresetNeeded")
-        if not on_ladder(request, target.named, bucket.ladder, images.max_width):
+        options = bounded(request.options, images.max_width)
+        if options is None or not on_ladder(request, target.named, bucket.ladder, images.max_width):
             widths = ", ".join(map(str, ladder_of(bucket.ladder, images.max_width)))
+            most = f", of at most {images.max_width} x {images.max_width} pixels," if images.max_width else ","
             raise ImageError(
                 "NotOnLadder",
                 f"Without a signature this bucket gives images of w={widths} (dpr 2 and 3 where the product is among "
-                "them) with f=auto, jpeg, webp, avif or none, or of a preset (p=), and no other options about pixels.",
+                f"them) with f=auto, jpeg, webp, avif or none, or of a preset (p=){most} and no other options about pixels.",
             )
+        return request if options is request.options else replace(request, options=options)
 
 
 def reads(principal: Principal, bucket: Bucket, key: bytes) -> bool:

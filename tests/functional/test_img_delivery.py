@@ -244,6 +244,20 @@ def test_a_widest_picture_for_strangers(server: Server) -> None:
     assert gallery.get(path, "w=400").status == 200
 
 
+def test_a_picture_that_is_too_high_for_strangers_is_shown_smaller(server: Server) -> None:
+    gallery = bucket(server, "not-higher")
+    gallery.put("tall.png", images.png((100, 1500)))
+    open_to_all(gallery, "100,300")
+    presets = {"wide": "w:300", "turned": "w:300,h:300,rotate:30,bg:white", "padded": "w:200,h:200,pad:200"}
+    configure(gallery, "--max-width", "300", *(f"--preset={name}={text}" for name, text in presets.items()))
+    path = "/img/not-higher/tall.png"
+    for query in ("w=100", "w=300", "w=100&dpr=3", "p=wide"):
+        assert fetch(server, f"{path}?{query}").picture.size == (20, 300)
+    assert max(fetch(server, f"{path}?p=turned").picture.size) <= 300
+    assert fetch(server, f"{path}?p=padded").code == "NotOnLadder"
+    assert gallery.get(path, "w=100").picture.size == (100, 1500)
+
+
 # --- v=
 
 

@@ -84,7 +84,7 @@ def test_what_may_not_be_had_looks_the_same(gallery: Gallery, image_id: str) -> 
         "deleted key": gallery.link(path, "w=40", keys=deleted),
         "expired key": gallery.link(path, "w=40", keys=expiring),
         "expired link": gallery.link(path, "w=40", expires=time.time() - 2),
-        "another's": gallery.link(path, "w=40", keys=stranger),
+        "another's": gallery.link("/img/img-links/by-id.jpg", "w=40", keys=stranger),
         "another's, nothing there": gallery.link("/img/img-links/none", "w=40", keys=stranger),
         "nobody": f"{path}?w=40",
         "nobody, no such id": f"/img/{NO_SUCH_ID}?w=40",
@@ -99,6 +99,10 @@ def test_what_may_not_be_had_looks_the_same(gallery: Gallery, image_id: str) -> 
     shapes = {tuple(sorted(answer.headers.keys() - {"date", "x-amz-request-id"})) for answer in answers.values()}
     assert len(shapes) == 1, "nor do the headers tell them apart"
     assert answers["nobody"].code == "AccessDenied"
+    # A key that is good tells by an id no more than that it shows nothing to this key, be there an image or not.
+    held = [fetch(server, gallery.link(one, "w=40", keys=stranger)) for one in (path, f"/img/{NO_SUCH_ID}")]
+    assert [answer.status for answer in held] == [404, 404]
+    assert held[0].body == held[1].body
 
 
 def test_a_key_that_is_disabled_ends_its_links_at_the_next_request(gallery: Gallery) -> None:

@@ -12,7 +12,7 @@ from gateway.img.access import Access, Granted
 from gateway.img.asker import NOBODY, Asker
 from gateway.img.errors import ImageError
 from gateway.img.target import parse_target
-from gateway.model import AccessKey, KeyKind
+from gateway.model import AccessKey, BucketImages, KeyKind
 from signing.canonical import header_map
 from signing.errors import LinkRefused, SignatureDoesNotMatch
 from signing.image_link import raw_link_key, s3_link_key, sign_link
@@ -22,6 +22,7 @@ from tests.data_folder import put
 from tests.unit.img.conftest import Gallery
 
 NOW = 1_800_000_000
+NO_SUCH_ID = "I" + "A" * 26
 REGION = "us-east-1"
 
 
@@ -82,12 +83,20 @@ async def test_a_link_of_either_kind_opens_what_its_account_may_read(
 
 
 async def test_another_accounts_link_opens_nothing(access: Access, keys: Keys, gallery: Gallery) -> None:
-    for path in (f"/img/{gallery.hidden_id}", "/img/hidden/cat.jpg", "/img/hidden/no-such.jpg"):
+    for path in ("/img/hidden/cat.jpg", "/img/hidden/no-such.jpg"):
         await denied(access, link(keys.bob, path))
+    narrow = await gallery.services.keys.create("ann", kind=KeyKind.LINK, bucket="shown")
+    await gallery.services.directory.refresh()
+    for key in (keys.bob, narrow):
+        for image_id in (gallery.hidden_id, NO_SUCH_ID):
+            for pair in (("w", "5"), ("p", "none")):
+                # By his answer nobody tells an image that is there from one that never was, or was deleted.
+                with pytest.raises(ObjectNotFound):
+                    await ask(access, link(key, f"/img/{image_id}", pair))
 
 
 @pytest.mark.parametrize(
-    "path", ["/img/hidden/cat.jpg", "/img/none/cat.jpg", "/img/hidden/none", "/img/{}", "/img/I" + "A" * 26]
+    "path", ["/img/hidden/cat.jpg", "/img/none/cat.jpg", "/img/hidden/none", "/img/{}", f"/img/{NO_SUCH_ID}"]
 )
 async def test_without_a_signature_nothing_is_told(access: Access, gallery: Gallery, path: str) -> None:
     path = path.format(gallery.hidden_id)
@@ -145,10 +154,10 @@ async def test_a_link_key_can_be_narrowed(access: Access, gallery: Gallery) -> N
     to_prefix = await make("ann", kind=KeyKind.LINK, bucket="hidden", prefix="cats/")
     elsewhere = await make("ann", kind=KeyKind.LINK, bucket="shown")
     await services.directory.refresh()
-    for path in ("/img/hidden/cat.jpg", f"/img/{gallery.hidden_id}"):
-        await ask(access, link(to_bucket, path))
-        await denied(access, link(to_prefix, path))
-        await denied(access, link(elsewhere, path))
+    await ask(access, link(to_bucket, f"/img/{gallery.hidden_id}"))
+    await ask(access, link(to_bucket, "/img/hidden/cat.jpg"))
+    await denied(access, link(to_prefix, "/img/hidden/cat.jpg"))
+    await denied(access, link(elsewhere, "/img/hidden/cat.jpg"))
     with pytest.raises(ObjectNotFound):
         await ask(access, link(to_prefix, "/img/hidden/cats/none.jpg"))
     await denied(access, link(to_bucket, "/img/none/cat.jpg"))
@@ -173,7 +182,7 @@ async def test_whoever_may_read_over_s3_may_have_the_image(access: Access, keys:
         granted = await ask(access, url(keys.ann, path))
         assert granted.bucket.name == "hidden"
         assert not granted.public, "shared caches do not ask who may"
-        await denied(access, url(keys.bob, path))
+    await denied(access, url(keys.bob, "/img/hidden/cat.jpg"))
     with pytest.raises(SignatureDoesNotMatch):
         await identify(access, url(keys.ann, "/img/hidden/cat.jpg").replace("w=33", "w=34"))
 
@@ -182,7 +191,7 @@ async def test_missing_is_missing_for_those_who_may_read(access: Access, keys: K
     with pytest.raises(ObjectNotFound):
         await ask(access, link(keys.links, "/img/hidden/none.jpg"))
     with pytest.raises(ObjectNotFound):
-        await ask(access, link(keys.links, "/img/I" + "A" * 26))
+        await ask(access, link(keys.links, f"/img/{NO_SUCH_ID}"))
     with pytest.raises(BucketNotFound):
         await ask(access, link(keys.links, "/img/no-such-bucket/none.jpg"))
 
@@ -203,6 +212,20 @@ async def test_an_open_bucket_shows_its_ladder_to_anyone(access: Access, keys: K
     assert (await ask(access, link(keys.bob, "/img/shown/cat.jpg", ("w", "100")))).public
     with pytest.raises(ImageError, match="100, 200"):
         await ask(access, link(keys.bob, "/img/shown/cat.jpg", ("w", "150")))
+
+
+async def test_a_bound_holds_for_both_sides_of_what_strangers_get(access: Access, keys: Keys, gallery: Gallery) -> None:
+    images_of = BucketImages(max_width=150, presets={"tall": "w:50", "padded": "w:50,pad:60"})
+    await gallery.services.buckets.change_images(gallery.shown, lambda _: images_of)
+    await gallery.services.directory.refresh()
+    path = "/img/shown/cat.jpg"
+    for query, canonical in (("w=100", "h:150,w:100"), ("p=tall", "h:150,w:50")):
+        assert (await ask(access, f"{path}?{query}")).request.options.canonical() == canonical
+    with pytest.raises(ImageError, match="at most 150 x 150 pixels") as caught:
+        await ask(access, f"{path}?p=padded")
+    assert caught.value.code == "NotOnLadder"
+    signed = await ask(access, link(keys.links, path, ("p", "tall")))
+    assert signed.request.options.canonical() == "w:50"
 
 
 async def test_closing_a_bucket_closes_it(access: Access, gallery: Gallery) -> None:

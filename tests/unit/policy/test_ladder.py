@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
+from decimal import Decimal
 
-from gateway.policy.ladder import DEFAULT_LADDER, by_preset_alone, ladder_of, on_ladder
-from transforms.options import SPECS, OptionSpec, parse_request
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.policy.ladder import DEFAULT_LADDER, bounded, by_preset_alone, ladder_of, on_ladder
+from transforms.geometry import plan
+from transforms.options import SPECS, Options, OptionSpec, parse_compact, parse_request
 
 LADDER = (100, 200, 300, 800)
 
@@ -99,6 +105,82 @@ def test_a_bucket_may_have_a_widest_picture() -> None:
     assert not with_preset(("w", "800"), most=300)
     assert not with_preset(("w", "100"), ("dpr", "3"), most=200)
     assert ladder_of(LADDER, 250) == (100, 200)
+
+
+def reach(compact: str) -> str | None:
+    """What becomes of options in a bucket whose pictures are 400 pixels at most."""
+    options = bounded(parse_compact(compact), 400)
+    return None if options is None else options.canonical()
+
+
+@pytest.mark.parametrize(
+    ("compact", "expected"),
+    [
+        ("w:300", "h:400,w:300"),
+        ("h:300,dpr:1.5", None),
+        ("h:100,dpr:3", "h:300,w:400"),
+        ("w:300,fit:cover,up:1", "h:400,up:1,w:300"),
+        ("w:300,pad:20", "h:360,pad:20,w:300"),
+        ("w:361,pad:20", None),
+        ("w:100,dpr:2,pad:20,radius:9,text:x,text-size:30", "h:320,pad:40,radius:18,text:x,text-size:60,w:200"),
+        ("w:100,h:100,pad:2000", None),
+        ("w:400,h:400,rotate:45,fit:contain", "fit:contain,h:400,rotate:45,w:400"),
+        ("w:400,h:401", None),
+        ("w:400,ar:1:1", "ar:1:1,w:400"),
+        ("w:300,ar:1:2", None),
+        ("w:200,h:200,fit:outside", None),
+        ("w:200,h:200,min-w:200", None),
+        ("w:200,h:200,min-w:200,fit:cover", "fit:cover,h:200,min-w:200,w:200"),
+        ("w:200,h:200,min-w:500,fit:cover", None),
+        ("w:200,min-h:100", None),
+        ("w:200,extend:1", None),
+        ("w:200,f:svg", None),
+        ("ar:1:1", None),
+        ("crop:0:0:50:50", None),
+    ],
+)
+def test_what_a_bound_makes_of_options(compact: str, expected: str | None) -> None:
+    assert reach(compact) == expected
+
+
+SIDES = st.none() | st.integers(1, 60)
+OPTIONS = st.builds(
+    Options,
+    w=SIDES,
+    h=SIDES,
+    fit=st.sampled_from(["inside", "outside", "cover", "contain", "fill", "auto", "adaptive"]),
+    min_w=SIDES,
+    min_h=SIDES,
+    dpr=st.sampled_from([Decimal(1), Decimal(2), Decimal("1.3")]),
+    up=st.booleans(),
+    ar=st.none() | st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    rotate=st.sampled_from([Decimal(0), Decimal(90), Decimal(33)]),
+    pad=st.sampled_from([(0, 0, 0, 0), (0, 0, 0, 0), (1, 2, 3, 4)]),
+    extend=st.booleans(),
+)
+SOURCE = st.tuples(st.integers(1, 500), st.integers(1, 500))
+
+
+@given(OPTIONS, SOURCE, st.integers(1, 150))
+def test_nothing_comes_out_larger_than_the_bound(options: Options, source: tuple[int, int], most: int) -> None:
+    allowed = bounded(options, most)
+    if allowed is not None:
+        asked, shown = plan(source, options).result, plan(source, allowed).result
+        assert max(shown) <= most
+        # Whatever would have been within the bound anyhow looks as if there were none.
+        assert max(asked) > most or shown == asked
+
+
+@given(st.integers(1, 60), SOURCE, st.integers(60, 150))
+def test_a_picture_that_is_too_high_is_shown_smaller(width: int, source: tuple[int, int], most: int) -> None:
+    allowed = bounded(Options(w=width), most)
+    assert allowed is not None
+    assert plan(source, allowed).result == plan(source, replace(Options(), w=width, h=most)).result
+
+
+def test_without_a_bound_everything_is_as_asked() -> None:
+    options = parse_compact("pad:2000,w:100")
+    assert bounded(options, None) is options
 
 
 def test_what_only_presets_leaves() -> None:
