@@ -63,6 +63,7 @@ def sign(
     except ValueError as error:
         raise click.UsageError(f"the link cannot be bound so: {error}") from error
     target = _target(link)
+    _warn(target)
     key, tag = with_services(settings, lambda services: _look_up(services, settings, key_id, target if pin else None))
     if tag is not None:
         link += f"{'&' if '?' in link else '?'}v={tag}"
@@ -98,6 +99,15 @@ def _target(link: str) -> Target:
     if target.signature is not None:
         raise click.UsageError(f"{link!r} is signed already")
     return target
+
+
+def _warn(target: Target) -> None:
+    from gateway.img.target import ImageByKey, changed_by_browsers
+
+    if isinstance(target.address, ImageByKey) and changed_by_browsers(target.address.key):
+        click.echo(
+            "Browsers resolve . and .. in a path and ask for another key: sign /img/<image id> instead.", err=True
+        )
 
 
 def _link_key(key: AccessKey) -> bytes:

@@ -325,6 +325,7 @@ class ImageEndpoint:
             find_preset=self._presets.find(bucket),
             only_presets=self._access.only_presets(bucket),
             now=asked.now,
+            image_id=version.image_id,
         )
         overlays: list[Watermark] = []
         common = linker.parse(wanted.pairs)

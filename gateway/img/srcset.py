@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gateway.img.asker import Asker
 from gateway.img.errors import ImageError
 from gateway.img.signature import LinkSignature, link_key, signed_by
-from gateway.img.target import ImageById, Target, url_of
+from gateway.img.target import ImageById, Target, changed_by_browsers, url_of
 from gateway.model import Bucket
 from gateway.policy.ladder import ladder_of, on_ladder
 from signing.image_link import sign_link
@@ -87,6 +87,8 @@ class Linker:
     find_preset: Callable[[str], str | None]
     only_presets: bool
     now: float
+    image_id: str | None = None
+    """Of what the key means now."""
 
     def url(self, pairs: Sequence[tuple[str, str]]) -> str:
         """A URL that the asker may use and pass on: unsigned where anyone may, else signed with the asker's key.
@@ -116,6 +118,8 @@ class Linker:
         address = self.target.address
         if isinstance(address, ImageById):
             return f"/img/{address.image_id}"
+        if self.image_id is not None and changed_by_browsers(address.key):
+            return f"/img/{self.image_id}"
         return f"/img/{address.bucket}/{address.key.decode('utf-8')}"
 
     def _open(self, request: ImageRequest, named: frozenset[str]) -> bool:

@@ -112,6 +112,11 @@ def url_of(path: str, pairs: Iterable[tuple[str, str]], *, in_path: bool = False
     return encode_path(path) + (f"?{query}" if query else "")
 
 
+def changed_by_browsers(key: bytes) -> bool:
+    """Whether a URL with this key asks for another one from a browser, which resolves `.` and `..` however they are escaped."""
+    return not {b".", b".."}.isdisjoint(key.split(b"/"))
+
+
 def make_target(
     address: Address,
     pairs: Iterable[tuple[str, str]],

@@ -676,6 +676,16 @@ def test_the_command_line_signs_every_form(gallery: Gallery, image_id: str) -> N
     assert "immutable" in raw_get(server, pinned).headers["cache-control"]
 
 
+def test_srcset_names_what_browsers_would_not_ask_for_by_its_id(gallery: Gallery) -> None:
+    for key in ("../up.png", "a/./b.png"):
+        image_id = gallery.put(key, images.png((40, 20)))
+        found = json.loads(gallery.get(f"/img/-/srcset/{gallery.name}/{key}", "widths=20&v=1").body)
+        assert f"/img/{image_id}?" in found["src"]
+        answer = raw_get(gallery.server, found["src"])
+        assert answer.picture.size == (20, 10)
+        assert "immutable" in answer.headers["cache-control"]
+
+
 def test_srcset_of_an_open_bucket(shown: Gallery) -> None:
     server = shown.server
     answer = fetch(server, "/img/-/srcset/shown-to-all/cat.jpg?alt=A%20%22cat%22&sizes=50vw")

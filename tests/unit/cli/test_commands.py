@@ -295,6 +295,8 @@ def test_a_link_is_signed_with_the_root_key_by_default(run: Run, monkeypatch: py
     claims = parse_link(*(piece.encode() for piece in path.split("?", 1)))
     assert claims is not None
     verify_link(claims, s3_link_key("something-secret"), time.time())
+    for key, warned in (("../a.jpg", True), ("a/%2E/b", True), ("..a/b..", False), ("a//b", False)):
+        assert ("Browsers resolve" in run("sign", f"/img/photos/{key}?w=9").stderr) == warned
     assert parse_qs(urlsplit(path).query)["kid"] == ["someone"]
 
 
