@@ -14,14 +14,16 @@ from transforms.limits import DEFAULT_LIMITS, Limits
 from transforms.options import Options
 from transforms.pipeline import Rendered
 from transforms.steps.colour import colour
+from transforms.steps.crop_box import crop_box
 from transforms.steps.load import load
 from transforms.steps.resize import resize
 from transforms.steps.settle import settle
 from transforms.work import Request
 
-_JPEG_QUALITY = 88
+_JPEG_QUALITY = 85
+"""With colours at full resolution: at half the size a lower quality loses less (SSIM of RGB over 0.99) than halved colours
+do at any (0.98 at 88), for as many bytes."""
 _WEBP_QUALITY = 95
-"""At half the mezzanine's size or less nothing of either codec's loss is seen: SSIM against the original over 0.995."""
 _ORIENTATION = "orientation"
 
 
@@ -37,14 +39,14 @@ def reduce(data: bytes, box: Options, limits: Limits = DEFAULT_LIMITS) -> Render
     frames, work = load(data, Request(box, "", limits, header))
     image = next(iter(frames))
     orientation = image.get(_ORIENTATION) if image.get_typeof(_ORIENTATION) else 1
-    for step in (resize, settle, colour):
+    for step in (crop_box, resize, settle, colour):
         image = step(image, work)
     image = _bare(image, orientation)
     if image.hasalpha():
         # Exact colours under what is half transparent: they are blended later.
         encoded = image.webpsave_buffer(Q=_WEBP_QUALITY, effort=0, alpha_q=100, exact=False, keep="exif")
         return Rendered(encoded, "webp", image.width, image.height)
-    encoded = image.jpegsave_buffer(Q=_JPEG_QUALITY, optimize_coding=True, keep="exif")
+    encoded = image.jpegsave_buffer(Q=_JPEG_QUALITY, subsample_mode="off", optimize_coding=True, keep="exif")
     return Rendered(encoded, "jpeg", image.width, image.height)
 
 

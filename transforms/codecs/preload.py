@@ -6,9 +6,10 @@ import codecs
 import contextlib
 import io
 
+import pyvips
 from PIL import BmpImagePlugin, Image
 
-from transforms.codecs import bmp, faces, fonts, svg
+from transforms.codecs import bmp, faces, fonts, own_jpeg, svg
 
 _DRAWING = b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><text y="8" font-size="8">a</text></svg>'
 _ENCODINGS = (
@@ -45,4 +46,6 @@ def preload(font_folder: str) -> tuple[str, ...]:
     buffer = io.BytesIO()
     Image.new("P", (2, 2)).save(buffer, BmpImagePlugin.BmpImageFile.format)
     bmp.load(buffer.getvalue()).avg()
+    grey = pyvips.Image.black(8, 8)
+    own_jpeg.load(grey.jpegsave_buffer(), grey).avg()
     return readable

@@ -17,23 +17,28 @@ _WEIGHTS = 64
 
 
 def crop_box(image: pyvips.Image, work: Work) -> pyvips.Image:
-    """The part of the loaded picture that `crop` names.
+    """The part of the loaded picture that `crop` names, or all of it.
 
-    Of a picture that shrank as it loaded, a part hardly ever starts where a pixel does: then the pixels are moved by
-    what is missing before they shrink further. And the whole picture goes without the last column and row where they
-    are hardly filled.
+    In a picture that shrank as it loaded, a part hardly ever starts where a pixel does, and all of it ends within one:
+    the last column and row go where they are hardly filled, and the middle of the others is not the picture's own. Then
+    the pixels are moved by what is missing before they shrink further.
     """
     left, top, width, height = work.camera.undone.box(work.planned.part, work.source)
     across = sampled(left, width, work.density[0], image.width)
     down = sampled(top, height, work.density[1], image.height)
+    if not image.hasalpha():
+        scale = work.upright.scale / min(work.density)
+        if abs(across.missing) * scale > _SHOWS:
+            image = _moved(image, [_moving(across.missing)])
+        if abs(down.missing) * scale > _SHOWS:
+            image = _moved(image, [[weight] for weight in _moving(down.missing)])
     if (across.count, down.count) == (image.width, image.height):
         return image
-    scale = work.upright.scale / min(work.density)
-    if max(abs(across.missing), abs(down.missing)) * scale > _SHOWS and not image.hasalpha():
-        image = image.conv(pyvips.Image.new_from_array([_moving(across.missing)], scale=_WEIGHTS), precision="integer")
-        column = [[weight] for weight in _moving(down.missing)]
-        image = image.conv(pyvips.Image.new_from_array(column, scale=_WEIGHTS), precision="integer")
     return image.crop(across.first, down.first, across.count, down.count)
+
+
+def _moved(image: pyvips.Image, weights: list[list[int]]) -> pyvips.Image:
+    return image.conv(pyvips.Image.new_from_array(weights, scale=_WEIGHTS), precision="integer")
 
 
 def _moving(pixels: float) -> list[int]:
