@@ -52,6 +52,7 @@ def kind(directory: Directory, objects: Objects, renditions: Renditions) -> Kind
                     continue
                 for accept in accept_headers(recipe.options):
                     _, row = await renditions.make(recipe, version, accept)
+                    await renditions.make_unsigned(recipe, version, accept)
                     if recipe.preset is not None and accept is None:
                         made.append((recipe.preset, row))
         except TransformError as error:

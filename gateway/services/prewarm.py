@@ -134,6 +134,7 @@ class Prewarm:
                     await self._renditions.shown(recipe, version)
                 else:
                     await self._renditions.make(recipe, version, accept)
+                await self._renditions.make_unsigned(recipe, version, accept)
                 return
             except RenderBusy as error:
                 if not left:

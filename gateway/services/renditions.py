@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.errors import InvalidBucketName
 from gateway.metadata import renditions
 from gateway.metadata.port import Database
 from gateway.metadata.renditions import RenditionRow
 from gateway.model import Bucket, Content, ObjectPage, ObjectVersion
+from gateway.policy.ladder import bounded
 from gateway.render.client import Rendition
 from gateway.services.bucket_images import VIEW_SEPARATOR, view_readings
 from gateway.services.buckets import check_bucket_name
@@ -38,12 +39,15 @@ def accept_headers(options: Options) -> tuple[str | None, ...]:
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """Options with what they lay over. `tag` is equal as long as equal versions give equal bytes by it: it knows the
-    options, the watermarks' contents, the settings of rendering and the codecs. `preset` is None for mere options."""
+    options, the watermarks' contents, the settings of rendering and the codecs. `preset` is None for mere options.
+
+    `unsigned` is what links without a signature show instead, where the bucket bounds their pictures (`max_width`)."""
 
     preset: str | None
     options: Options
     overlays: tuple[Content, ...]
     tag: str
+    unsigned: Options | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,8 @@ class Renditions:
         digest = derivative_key(
             b"recipe", options.canonical(), "", tag=self._rendering_tag, overlays=[content.uid for content in overlays]
         )
-        return Recipe(preset, options, overlays, digest.hex()[:32])
+        shown = bounded(options, bucket.images.max_width) if bucket.images_public else None
+        return Recipe(preset, options, overlays, digest.hex()[:32], None if shown == options else shown)
 
     def plan(self, recipe: Recipe, version: ObjectVersion, accept: str | None = None) -> Derivative:
         """The derivative of a version. Raises NotAnImage, TooLarge, OptionError."""
@@ -134,6 +139,13 @@ class Renditions:
             version.seq, recipe.tag, derivative.key, rendition.media_type, len(rendition.data), etag, now_ms()
         )
         return rendition, row
+
+    async def make_unsigned(self, recipe: Recipe, version: ObjectVersion, accept: str | None = None) -> None:
+        """What links without a signature show, where that is another picture. Raises as `Derivatives.render` does."""
+        if recipe.unsigned is not None:
+            derivative = self.plan(replace(recipe, options=recipe.unsigned), version, accept)
+            if self._derivatives.cached(derivative) is None:
+                await self._derivatives.render(derivative)
 
     async def shown(self, recipe: Recipe, version: ObjectVersion) -> tuple[Rendition, RenditionRow]:
         """The rendition by a preset and its row, noted where it was not. Raises as `Derivatives.render` does."""

@@ -20,7 +20,7 @@ from tests import images
 from tests.functional.beside import beside, set_images
 from tests.functional.clients.aws_cli import AwsCli, installed
 from tests.functional.clients.rclone import Rclone
-from tests.functional.imaging import Gallery
+from tests.functional.imaging import Gallery, fetch
 from tests.services import Server, pixgate
 
 CARD = {"card": "w:60,f:webp"}
@@ -262,3 +262,21 @@ def test_renditions_are_made_at_upload(http_server: Server) -> None:
         time.sleep(0.2)
     assert view() == ["0.jpg", "1.jpg", "2.jpg"]
     assert waiting() == 0, "what cannot be shown is no work left over"
+
+
+def test_what_strangers_get_within_a_bound_is_made_beforehand_too(http_server: Server) -> None:
+    gallery = Gallery(http_server, "viewed-bounded")
+    gallery.put("before.png", images.png((120, 80), 1))
+    set_images(http_server.data, "viewed-bounded", presets={"card": "w:60"}, renditions=("p:card",), max_width=100)
+    gallery.open("60")
+    prewarm(http_server, "viewed-bounded", "--preset", "card")
+    gallery.put("upload.png", images.png((120, 80), 2))
+    deadline = time.monotonic() + 60
+    while "upload.png" not in listed(gallery.client, "viewed-bounded--card") and time.monotonic() < deadline:
+        time.sleep(0.2)
+    for key, link in (("before", "p=card"), ("upload", "p=card"), ("upload", "w=60"), ("before", "w=60")):
+        answer = fetch(http_server, f"/img/viewed-bounded/{key}.png?{link}")
+        assert (answer.headers["x-cache"], answer.picture.size) == ("HIT", (60, 40))
+    signed = gallery.get("/img/viewed-bounded/before.png", "p=card")
+    assert signed.headers["x-cache"] == "HIT"
+    assert signed.headers["etag"] != answer.headers["etag"], "without the bound it is another rendition"
