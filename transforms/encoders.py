@@ -26,8 +26,8 @@ AUTO_RANGES: dict[str, tuple[int, int, int]] = {
 LOWEST_QUALITY: dict[str, int] = {"jpeg": 30, "webp": 25, "avif": 25, "tiff": 30}
 """Where `max-bytes` stops to lower the quality and makes the picture smaller instead."""
 
-_HASTY_AVIF = 3
-"""What effort 0 needs of quality more than effort 1 for the same SSIM of a photograph."""
+_TUNED_FOR = "ssim"
+"""What AV1's encoder aims at. With its own choice, `iq`, effort 1 loses 0.006 to 0.014 of SSIM against effort 4."""
 _LOSSLESS_WEIGHTS = {"webp": 400.0, "avif": 750.0, "tiff": 170.0}
 _SEARCHES, _RESIZES = 4, 2
 """Encodes that a search for a quality takes, and (of ever smaller pictures) one for a size."""
@@ -42,8 +42,7 @@ def settings(name: str, options: Options, pixels: int, quality: int | None, alph
     """The arguments of libvips' saver for `pixels` pixels (all frames); palettes of PNG apart, see `palette`."""
     chosen = _of_format(name, options, pixels, alpha)
     if is_lossy(name, options) and quality is not None:
-        hasty = name == "avif" and chosen["effort"] == 0
-        chosen["Q"] = min(100, quality + _HASTY_AVIF) if hasty else quality
+        chosen["Q"] = quality
     return chosen
 
 
@@ -88,7 +87,8 @@ def _of_format(name: str, options: Options, pixels: int, alpha: bool) -> dict[st
             return {"effort": effort(_tried(name, options), pixels), "lossless": options.lossless}
         case "avif":
             tried = effort(_tried(name, options), pixels)
-            return {"compression": "av1", "effort": tried, "lossless": options.lossless}
+            tuned = {} if options.lossless else {"tune": _TUNED_FOR}
+            return {"compression": "av1", "effort": tried, "lossless": options.lossless, **tuned}
         case "gif":
             chosen = {"effort": effort(name, pixels), "interlace": options.progressive}
             return chosen | ({"bitdepth": gif_depth(options.palette)} if options.palette else {})

@@ -34,7 +34,7 @@ _TABLE = (
     Format("jpeg", "image/jpeg", "jpegload_buffer", 12.0, "jpegsave_buffer", 25.0, 65_500, False, 80),
     Format("png", "image/png", "pngload_buffer", 25.0, "pngsave_buffer", 180.0, 65_535, True),
     Format("webp", "image/webp", "webpload_buffer", 20.0, "webpsave_buffer", 100.0, 16_383, True, 85),
-    Format("avif", "image/avif", "heifload_buffer", 40.0, "heifsave_buffer", 300.0, 16_384, True, 60),
+    Format("avif", "image/avif", "heifload_buffer", 40.0, "heifsave_buffer", 450.0, 16_384, True, 60),
     Format("gif", "image/gif", "gifload_buffer", 15.0, "gifsave_buffer", 700.0, 65_535, True),
     Format("tiff", "image/tiff", "tiffload_buffer", 20.0, "tiffsave_buffer", 30.0, 65_535, True, 80),
     Format("heic", "image/heic", None, 60.0, extra="heif"),
