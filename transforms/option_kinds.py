@@ -413,16 +413,18 @@ class Trim:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Text without control characters, except line feeds where `lines`."""
+    """Text without control characters, except line feeds where `lines`; forms send them as CR LF."""
 
     longest: int
     lines: bool = False
 
     @property
     def expected(self) -> str:
-        return f"1 to {self.longest} characters"
+        return f"1 to {self.longest} characters, none of them a control character" + " but line feeds" * self.lines
 
     def parse(self, text: str) -> str:
+        if self.lines:
+            text = text.replace("\r\n", "\n")
         if not 0 < len(text) <= self.longest or _CONTROL.search(text) or (not self.lines and "\n" in text):
             raise ValueError(text)
         return text

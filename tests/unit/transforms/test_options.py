@@ -227,3 +227,10 @@ def test_the_stored_bytes_have_no_options() -> None:
     assert parse_request([("raw", "1"), ("dl", "a.png")]).delivery == Delivery(raw=True, dl="a.png")
     with pytest.raises(OptionError, match="raw"):
         parse_request([("raw", "1"), ("w", "5")])
+
+
+def test_lines_of_a_text_may_end_as_forms_send_them() -> None:
+    assert parse_query([("text", "one\r\ntwo")]) == parse_query([("text", "one\ntwo")])
+    for refused in ("one\rtwo", "one\ttwo"):
+        with pytest.raises(OptionError, match="control character"):
+            parse_query([("text", refused)])
