@@ -10,6 +10,9 @@ from transforms.steps.background import output_format
 from transforms.work import Work
 
 _WITHOUT_PROFILES = frozenset({"gif"})
+_WITH_PROFILES = frozenset({"srgb", "rgb", "rgb16", "b-w", "grey16", "cmyk"})
+"""Colour spaces that a profile gives a meaning to. Others (scRGB, CIELAB, CIEXYZ) have theirs: a profile that is noted there
+speaks of what the picture once was."""
 
 
 def colour(image: pyvips.Image, work: Work) -> pyvips.Image:
@@ -42,7 +45,7 @@ def _packed(image: pyvips.Image) -> pyvips.Image:
 
 def _stays(image: pyvips.Image, work: Work) -> bool:
     """Whether `icc=keep` can be done: a profile of RGB (ICC.1:2022, 7.2.6), for a format that can hold one."""
-    if work.options.icc != "keep" or not image.get_typeof(PROFILE) or image.bands < 3:
+    if work.options.icc != "keep" or not _has_profile(image) or image.bands < 3:
         return False
     return bytes(image.get(PROFILE)[16:20]) == b"RGB " and output_format(image, work) not in _WITHOUT_PROFILES
 
@@ -50,7 +53,7 @@ def _stays(image: pyvips.Image, work: Work) -> bool:
 def _converted(image: pyvips.Image) -> pyvips.Image:
     """Through the embedded profile, or a usual one for CMYK; without one, by the colour space that is declared."""
     cmyk = image.interpretation == "cmyk"
-    if cmyk or image.get_typeof(PROFILE):
+    if cmyk or _has_profile(image):
         try:
             return image.icc_transform(
                 "srgb",
@@ -65,3 +68,8 @@ def _converted(image: pyvips.Image) -> pyvips.Image:
             image = image.copy()
             image.remove(PROFILE)
     return image if image.interpretation == "srgb" and image.format == "uchar" else image.colourspace("srgb")
+
+
+def _has_profile(image: pyvips.Image) -> bool:
+    """Whether there is a profile that says what the numbers mean."""
+    return bool(image.get_typeof(PROFILE)) and image.interpretation in _WITH_PROFILES

@@ -9,9 +9,11 @@ from collections.abc import Callable
 import numpy
 import numpy.typing
 import pytest
+import pyvips
 from PIL import Image, ImageCms
 
 from tests import images, profiles
+from transforms.errors import UnsupportedFormat
 from transforms.options import parse_compact
 from transforms.pipeline import render
 
@@ -161,3 +163,71 @@ def test_other_code_points_are_taken_as_srgb() -> None:
     ):
         assert broken != plain
         assert mean_error(rendered(broken, "f:png"), numpy.asarray(rendered(plain, "f:png"), numpy.float64)) < 0.001
+
+
+def _srgb_profile() -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def _in_space(space: str, profile: bytes | None) -> bytes:
+    """A photograph as a TIFF in one of libvips' colour spaces; `profile` is only noted."""
+    image = pyvips.Image.new_from_array(numpy.asarray(images.photo((240, 160)))).copy(interpretation="srgb")
+    image = image.colourspace(space).copy()
+    if profile is not None:
+        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+    return bytes(image.tiffsave_buffer())
+
+
+@pytest.mark.parametrize("profile", [None, _srgb_profile()], ids=["bare", "profile"])
+@pytest.mark.parametrize("space", ["srgb", "rgb16", "scrgb", "lab", "labs", "xyz"])
+def test_each_colour_space_of_tiff_shows_the_same_picture(space: str, profile: bytes | None) -> None:
+    data = _in_space(space, profile)
+    expected = numpy.asarray(images.photo((240, 160)), numpy.float64)
+    for options in ("f:png", "f:png,icc:keep"):
+        assert mean_error(rendered(data, options), expected) < 0.006
+    # Spaces of linear light are made smaller in linear light, which is a little lighter.
+    small = images.photo((240, 160)).resize((60, 40), Image.Resampling.LANCZOS)
+    assert mean_error(rendered(data, "w:60,f:png"), numpy.asarray(small, numpy.float64)) < 0.03
+
+
+@pytest.mark.parametrize("space", ["b-w", "grey16"])
+def test_each_depth_of_grey_shows_the_same_picture(space: str) -> None:
+    expected = numpy.asarray(images.photo((240, 160)).convert("L").convert("RGB"), numpy.float64)
+    assert mean_error(rendered(_in_space(space, None), "f:png"), expected) < 0.02
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
+def test_each_mode_of_tiff_shows_the_picture(mode: str) -> None:
+    picture = images.photo((240, 160)).convert(mode)
+    seen = rendered(images.encoded(picture, "TIFF"), "f:png")
+    # Pillow knows no press: its inks are complements.
+    bound = 0.12 if mode == "CMYK" else 0.006
+    assert mean_error(seen, numpy.asarray(picture.convert("RGB"), numpy.float64)) < bound
+
+
+def _samples(kind: str, factor: float, interpretation: str = "b-w") -> bytes:
+    image = pyvips.Image.new_from_array(numpy.asarray(images.photo((60, 40)).convert("L")))
+    return bytes((image * factor).cast(kind).copy(interpretation=interpretation).tiffsave_buffer())
+
+
+def _lab_of_eight_bits() -> bytes:
+    to_lab = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")
+    lab = ImageCms.applyTransform(images.photo((60, 40)), to_lab)
+    assert lab is not None
+    return images.encoded(lab, "TIFF")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        _samples("float", 1 / 255),
+        _samples("double", 1 / 255),
+        _samples("uint", 2**24),
+        _samples("short", 100),
+        _lab_of_eight_bits(),
+    ],
+    ids=["float", "double", "uint", "short", "lab8"],
+)
+def test_samples_whose_meaning_no_file_tells_are_refused(data: bytes) -> None:
+    with pytest.raises(UnsupportedFormat, match="tiff"):
+        render(data, parse_compact("w:30,f:png"))
