@@ -27,6 +27,8 @@ MAX_USES = 10_000
 """Elements that all references together may multiply the drawing to, counted before anything is drawn."""
 MAX_TEXT = 20_000
 """Characters of text; each is shaped and placed."""
+MAX_PATH_NUMBERS = 100_000
+"""Numbers in all paths and polygons; edges that cross each other take longer by the square."""
 MAX_MATCHES = 200_000_000
 """Characters of style sheets times elements: every rule is tried on every element."""
 MAX_IMAGE_PIXELS = 50_000_000
@@ -145,7 +147,7 @@ class _Cleaner:
         self._weights: dict[str, _Weight] = {}
         self._around: list[_Weight] = []
         self._all = _Weight()
-        self._texts = self._sheets = self._pixels = 0
+        self._texts = self._sheets = self._pixels = self._numbers = 0
         self._size = (0.0, 0.0)
         self._filter: str | None = None
         self._filters: dict[str, float] = {}
@@ -167,6 +169,9 @@ class _Cleaner:
         kept = _kept(local, attributes)
         if kept.get("xlink:href", "#").lstrip()[:1] != "#":
             self._embed(kept)
+        self._numbers += sum(len(_NUMBER.findall(kept.get(name, ""))) for name in ("d", "points"))
+        if self._numbers > MAX_PATH_NUMBERS:
+            raise TooLarge("svg_path_numbers", self._numbers, MAX_PATH_NUMBERS)
         self._note_filters(local, kept)
         if not self._open:
             self._size = width, height = sides(kept.get("width"), kept.get("height"), kept.get("viewBox"))
@@ -271,6 +276,7 @@ class _Cleaner:
             raise TooLarge("svg_uses", total, MAX_USES + self._elements)
 
 
+_NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)")
 _REFERENCE = re.compile(r"url\(\s*[\"']?#([^\s\"')]{1,200})")
 
 

@@ -232,3 +232,11 @@ def test_the_loader_stays_blocked_after_its_use() -> None:
     picture(images.svg(), "w:20")
     with pytest.raises(pyvips.Error):
         pyvips.Image.svgload_buffer(images.svg())
+
+
+@pytest.mark.parametrize("path", ["<path d='{}'/>", "<polygon points='{}'/>"])
+def test_paths_of_very_many_numbers_are_refused(path: str) -> None:
+    root = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9">{}</svg>'
+    with pytest.raises(TooLarge, match="svg_path_numbers"):
+        cleaned(root.format(path.format("0 0 1 1 " * 25_001)).encode())
+    assert cleaned(root.format(path.format("0 0 1 1 " * 25_000)).encode()).width == 9
