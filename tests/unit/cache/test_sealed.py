@@ -51,7 +51,7 @@ def test_garbage(garbage: bytes) -> None:
     assert SEALER.open(KEY, SEALER.seal(KEY, PICTURE)[:20] + garbage, "redis") is None
 
 
-@pytest.mark.parametrize("made", ["jpegxl2", "svg"])
+@pytest.mark.parametrize("made", ["jpegxl2", "ktx"])
 def test_a_format_of_a_later_release(made: str) -> None:
     later = Rendition(b"x", "image/x", made, 1, 1, None, 1.0)
     assert SEALER.open(KEY, SEALER.seal(KEY, later), "redis") is None
