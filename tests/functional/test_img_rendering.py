@@ -134,7 +134,7 @@ def still(pid: int) -> Iterator[None]:
 
 def test_a_crash_costs_that_request_alone(slow: Gallery) -> None:
     server, pid = slow.server, the_decoder(slow)
-    link = slow.link("/img/img-slow/large.jpg", "w=700&flip=h")
+    link = slow.link("/img/img-slow/large.jpg", "w=700&flip=h&exact=1")
     with ThreadPoolExecutor(4) as pool:
         with still(pid):
             doomed = pool.submit(fetch, server, link)
@@ -160,7 +160,7 @@ def test_a_hang_costs_that_request_alone(slow: Gallery) -> None:
     server, pid = slow.server, the_decoder(slow)
     assert {slow.get("/img/img-slow/small.jpg", "w=5").status for _ in range(6)} == {200}
     with ThreadPoolExecutor(4) as pool, still(pid):
-        hung = pool.submit(slow.get, "/img/img-slow/large.jpg", "w=700&flip=v")
+        hung = pool.submit(slow.get, "/img/img-slow/large.jpg", "w=700&flip=v&exact=1")
         until(lambda: busy(server))
         started = time.monotonic()
         assert slow.client.get_object(Bucket=slow.name, Key="small.jpg")["ContentLength"] > 0
