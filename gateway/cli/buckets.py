@@ -13,6 +13,7 @@ from gateway.cli.context import data_options, json_option, print_json, settings_
 from gateway.cli.duration import utc
 from gateway.errors import BucketExists, BucketNotFound, BucketOwnedByYou, InvalidBucketName
 from gateway.model import Encryption
+from gateway.services.bucket_images import VIEW_SEPARATOR
 
 if TYPE_CHECKING:
     from gateway.model import Bucket, BucketImages
@@ -108,6 +109,8 @@ def create(name: str, account: str, data: Path | None, config_file: Path | None)
             rule = "3 to 63 lower-case letters, digits, dots and hyphens, no IP address and no name that is reserved"
             raise InvalidBucketName(f"{name!r} is no bucket name: {rule}.") from None
         except (BucketExists, BucketOwnedByYou):
+            if await services.directory.bucket(name) is None:
+                raise  # the name of a view: the error says of which bucket
             raise BucketExists(f"There is a bucket {name!r} already; `pixgate buckets list` shows whose.") from None
 
     bucket = with_services(settings_of(config_file, data=data), work, make=True)
@@ -223,7 +226,7 @@ def set_bucket(
         raise click.UsageError("say what to set: see `pixgate buckets set --help`")
     widths = _widths(ladder)
 
-    async def work(services: Services) -> Bucket:
+    async def work(services: Services) -> tuple[Bucket, list[Bucket]]:
         bucket = await _bucket(services, name)
         if change is not None:
             await services.buckets.change_images(bucket, change)
@@ -234,10 +237,16 @@ def set_bucket(
         if store is not None:
             await services.buckets.set_store(bucket, None if store == "default" else store)
         await services.directory.refresh()
-        return await services.directory.bucket(name) or bucket
+        bucket = await services.directory.bucket(name) or bucket
+        return bucket, await _in_place_of_views(services, bucket, image_values["presets"])
 
     settings = settings_of(config_file, data=data)
-    bucket = with_services(settings, work)
+    bucket, hiding = with_services(settings, work)
+    for other in hiding:
+        click.echo(
+            f"{other.name} is a bucket of {other.owner.name}: as long as it exists, that name shows it and no view of {name}",
+            err=True,
+        )
     if image_values["purge"] and not settings.purge_url:
         click.echo("nobody is told as long as PIXGATE_PURGE_URL is not set", err=True)
     if image_values["purge"] and settings.image_cache_tags == "off":
@@ -260,6 +269,16 @@ async def _bucket(services: Services, name: str) -> Bucket:
     if bucket is None:
         raise BucketNotFound(f"There is no bucket {name!r}.")
     return bucket
+
+
+async def _in_place_of_views(services: Services, bucket: Bucket, presets: tuple[str, ...]) -> list[Bucket]:
+    """The buckets that have the names of the views of presets that were set: a bucket wins."""
+    found = []
+    for preset in sorted({text.partition("=")[0].strip() for text in presets} & set(bucket.images.presets)):
+        other = await services.directory.bucket(bucket.name + VIEW_SEPARATOR + preset)
+        if other is not None:
+            found.append(other)
+    return found
 
 
 def image_change(

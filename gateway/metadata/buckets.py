@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 
 from gateway.errors import BucketExists, BucketNotEmpty, BucketNotFound, BucketOwnedByYou
 from gateway.metadata import accounts, attachments, bucket_images, contents, jobs, meta, renditions, usage
@@ -36,7 +36,20 @@ def bucket(row: Row) -> Bucket:
     )
 
 
-async def create(tx: Transaction, name: str, account: Account, region: str, now_ms: int) -> Bucket:
+async def create(
+    tx: Transaction,
+    name: str,
+    account: Account,
+    region: str,
+    now_ms: int,
+    views: Sequence[tuple[str, str]] = (),
+    server_presets: Collection[str] = (),
+) -> Bucket:
+    """`views` are the pairs of bucket and preset that the name may be read as, `server_presets` those of every bucket.
+
+    Raises BucketOwnedByYou, BucketExists: also for the name of a view, and for one that may become a view of a bucket
+    of somebody else.
+    """
     await tx.lock("config")
     row = await tx.one("SELECT account_id FROM buckets WHERE name = ?", (name,))
     if row is not None:
@@ -46,6 +59,8 @@ async def create(tx: Transaction, name: str, account: Account, region: str, now_
             "The requested bucket name is not available. The bucket namespace is shared by all users of the system. "
             "Please select a different name and try again."
         )
+    if views:
+        await _check_views(tx, name, account, views, server_presets)
     identity = await tx.insert(
         "INSERT INTO buckets (name, account_id, region, created_ms) VALUES (?, ?, ?, ?)",
         (name, account.id, region, now_ms),
@@ -53,6 +68,31 @@ async def create(tx: Transaction, name: str, account: Account, region: str, now_
     await usage.begin(tx, identity)
     await meta.bump_generation(tx)
     return Bucket(identity, name, account, region, Versioning.UNVERSIONED, now_ms)
+
+
+async def _check_views(
+    tx: Transaction,
+    name: str,
+    account: Account,
+    views: Sequence[tuple[str, str]],
+    server_presets: Collection[str],
+) -> None:
+    found = []
+    for viewed, preset in views:
+        row = await tx.one("SELECT id FROM buckets WHERE name = ?", (viewed,))
+        if row is not None:
+            found.append((row[0], preset))
+    for identity, preset in sorted(found):
+        # A preset that is set at this moment is seen, or its setting finds the bucket that is made here.
+        await tx.lock("bucket", identity, shared=True)
+        row = await tx.one(BY_ID, (identity,))
+        if row is None:
+            continue
+        shown = bucket(row)
+        if shown.owner.id != account.id:
+            raise BucketExists(f"The name {name} is kept for views of the bucket {shown.name} of another account.")
+        if preset in shown.images.presets or preset in server_presets:
+            raise BucketExists(f"The name {name} stands for the bucket {shown.name} as its preset {preset} shows it.")
 
 
 async def delete(tx: Transaction, bucket_id: int) -> None:

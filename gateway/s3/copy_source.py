@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from gateway.errors import IsDeleteMarker
@@ -15,6 +16,9 @@ from gateway.s3.call import Call
 from gateway.s3.encryption_headers import source_key
 from gateway.s3.errors import S3Error, invalid_argument
 from gateway.s3.ops.objects import readable_content
+
+if TYPE_CHECKING:
+    from gateway.services.renditions import View
 
 _PREFIX = "x-amz-copy-source-"
 _CONDITIONS = {
@@ -55,18 +59,28 @@ def parse_copy_source(text: str) -> CopySource:
 async def open_source(call: Call) -> tuple[CopySource, Bucket, ObjectVersion, bytes | None]:
     """The version to copy from, which the caller may read and whose conditions hold, and the customer's key to it.
 
-    Raises S3Error AccessDenied, NoSuchBucket, PreconditionFailed and what reading raises.
+    Raises S3Error AccessDenied, NoSuchBucket, NotImplemented for a view, PreconditionFailed and what reading raises.
     """
     source = parse_copy_source(call.headers["x-amz-copy-source"])
     bucket = await call.services.directory.bucket(source.bucket)
+    view: View | None = None
     if bucket is None:
-        raise S3Error("NoSuchBucket", fields=(("BucketName", source.bucket),))
+        view = None if call.renditions is None else await call.renditions.view(source.bucket)
+        if view is None:
+            raise S3Error("NoSuchBucket", fields=(("BucketName", source.bucket),))
+        bucket = view.bucket
     permission = "s3:GetObject" if source.version_id is None else "s3:GetObjectVersion"
     if not decide(call.authentication.principal, permission, bucket):
         raise S3Error("AccessDenied")
     expected = call.headers.get("x-amz-source-expected-bucket-owner")
     if expected is not None and expected not in (bucket.owner.canonical_id, bucket.owner.name):
         raise S3Error("AccessDenied")
+    if view is not None:
+        raise S3Error(
+            "NotImplemented",
+            f"{view.name} shows the bucket {view.bucket.name} by its preset {view.preset}: a view is no source of a "
+            "copy. Read the object and store what it gives.",
+        )
     try:
         version = await call.services.objects.get(bucket, source.key, source.version_id)
         version = await call.services.adopted.checked(bucket, version, source.version_id)

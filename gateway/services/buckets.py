@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Collection
 
-from gateway.errors import BucketExists, InvalidBucketName, InvalidValue
+from gateway.errors import InvalidBucketName, InvalidValue
 from gateway.metadata import buckets, usage
 from gateway.metadata.port import Database, Transaction
 from gateway.model import Account, Bucket, BucketImages, Encryption, Versioning
@@ -57,20 +57,13 @@ class Buckets:
         """Names of presets that hold in every bucket."""
 
     async def create(self, name: str, account: Account, *, region: str | None = None) -> Bucket:
-        """Raises InvalidBucketName, BucketExists (also for the name of a view), BucketOwnedByYou."""
+        """Raises InvalidBucketName, BucketOwnedByYou, BucketExists (also for the name of a view that is, or that the
+        owner of another account's bucket may make)."""
         check_bucket_name(name)
-        await self._check_views(name)
+        views, presets = view_readings(name), self.server_presets
         return await self._database.write(
-            lambda tx: buckets.create(tx, name, account, region or self._region, now_ms())
+            lambda tx: buckets.create(tx, name, account, region or self._region, now_ms(), views, presets)
         )
-
-    async def _check_views(self, name: str) -> None:
-        for bucket_name, preset in view_readings(name):
-            row = await self._database.one(buckets.BY_NAME, (bucket_name,))
-            if row is not None and (preset in buckets.bucket(row).images.presets or preset in self.server_presets):
-                raise BucketExists(
-                    f"The name {name} stands for the bucket {bucket_name} as its preset {preset} shows it."
-                )
 
     async def delete(self, bucket: Bucket) -> None:
         """Raises BucketNotEmpty, BucketNotFound. Uploads in progress go with the bucket."""

@@ -425,3 +425,20 @@ def test_the_command_line_starts_fast_because_it_imports_little() -> None:
     code = "import sys; import gateway.cli; print([m for m in ('aiohttp', 'pydantic', 'sqlalchemy', 'rich') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_names_of_views_and_the_buckets_that_hide_them(run: Run) -> None:
+    run("keys", "create", "--account", "anna")
+    run("keys", "create", "--account", "bob")
+    run("buckets", "create", "photos--card", "--account", "bob")
+    run("buckets", "create", "photos", "--account", "anna")
+    refused = run("buckets", "create", "photos--late", "--account", "bob", status=1).stderr
+    assert "kept for views of the bucket photos" in refused
+    hidden = run("buckets", "set", "photos", "--preset", "card=w:10", "--preset", "free=w:20")
+    assert "photos--card is a bucket of bob" in hidden.stderr
+    assert "photos--free" not in hidden.stderr
+    assert (
+        "stands for the bucket photos" in run("buckets", "create", "photos--free", "--account", "anna", status=1).stderr
+    )
+    assert run("buckets", "set", "photos", "--preset", "card=", "--preset", "free=w:30").stderr == ""
+    assert run("buckets", "set", "photos", "--any-options").stderr == ""

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -322,6 +323,32 @@ async def test_buckets(services: Services) -> None:
     with pytest.raises(BucketNotFound):
         await services.buckets.delete(one)
     assert await services.buckets.list() == (two,)
+
+
+async def test_the_names_of_views_are_kept_for_the_owner_of_the_bucket(services: Services) -> None:
+    ann = await services.accounts.create("ann")
+    bob = await services.accounts.create("bob")
+    photos = await services.buckets.create("photos", ann)
+    await services.buckets.change_images(photos, lambda before: replace(before, presets={"card": "w:40"}))
+    for name in ("photos--card", "photos--nope", "photos--a--b", "photos---card"):
+        for stranger in (bob, services.directory.root_account):
+            with pytest.raises(BucketExists, match="kept for views of the bucket photos"):
+                await services.buckets.create(name, stranger)
+    with pytest.raises(BucketExists, match="as its preset card shows it"):
+        await services.buckets.create("photos--card", ann)
+    own = await services.buckets.create("photos--nope", ann)
+    with pytest.raises(BucketOwnedByYou):
+        await services.buckets.create("photos--nope", ann)
+    with pytest.raises(BucketExists):
+        await services.buckets.create("photos--nope--more", bob)
+    for name in ("photos-card", "photo--card", "others--card"):
+        await services.buckets.create(name, bob)
+    services.buckets.server_presets = {"all"}
+    with pytest.raises(BucketExists, match="as its preset all shows it"):
+        await services.buckets.create("photos--all", ann)
+    await services.buckets.delete(own)
+    await services.buckets.delete(photos)
+    await services.buckets.create("photos--card", bob)
 
 
 async def test_a_bucket_with_nothing_but_a_delete_marker_is_not_empty(services: Services, versioned: Bucket) -> None:
