@@ -201,6 +201,13 @@ def polyglot(picture: bytes) -> bytes:
     return picture + b"<html><script>alert(1)</script></html>PK\x05\x06" + bytes(18)
 
 
+def crossing(segments: int = 20_000) -> bytes:
+    """A drawing of one short path whose edges all cross each other."""
+    source = random.Random(7)
+    points = " ".join(f"{source.uniform(0, 60):.2f} {source.uniform(0, 40):.2f}" for _ in range(segments))
+    return svg(f"<path d='M0 0L{points}z'/>")
+
+
 REFUSED: dict[str, Maker] = {
     "png-bomb": lambda: images.png_bomb((20_000, 20_000)),
     **{f"{name}-claims": lambda make=make: make((16_383, 16_383)) for name, make in images.CLAIMING.items()},  # type: ignore[misc]
@@ -221,6 +228,7 @@ REFUSED: dict[str, Maker] = {
     "svg-uses": use_bomb,
     "svg-patterns": pattern_bomb,
     "svg-image-bomb": lambda: svg_with_image(images.png_bomb((20_000, 20_000))),
+    "svg-text-run": lambda: svg(f"<text font-size='1e9'>{'W' * 19_000}</text>"),
     "svg-text": lambda: svg(f"<text>{'W' * 1_000_000}</text>"),
     "svg-sheet": lambda: svg("<style>" + ".a .b .c{fill:red}" * 20_000 + "</style>" + "<g class='a b c'/>" * 20_000),
     "svg-huge": lambda: svg("", size='width="100000" height="100000"'),

@@ -8,6 +8,7 @@ TransformError
     MissingExtra       what is asked for needs a library that is not installed
     TooLarge           beyond a limit, found before anything was decoded wherever the header tells
     DecodeFailed       an image by its first bytes, but truncated or broken inside
+      DrawingTooSlow     a drawing whose shapes take more time than one may have
 """
 
 from __future__ import annotations
@@ -76,4 +77,11 @@ class DecodeFailed(SourceError):
     """The image is truncated or broken."""
 
     def __init__(self, detail: str = "The image is truncated or broken.") -> None:
+        super().__init__(detail)
+
+
+class DrawingTooSlow(DecodeFailed):
+    """A drawing (SVG) took more processor time than drawings may have; drawing it again takes as long."""
+
+    def __init__(self, detail: str = "The drawing takes too long to draw.") -> None:
         super().__init__(detail)

@@ -27,8 +27,11 @@ MAX_USES = 10_000
 """Elements that all references together may multiply the drawing to, counted before anything is drawn."""
 MAX_TEXT = 20_000
 """Characters of text; each is shaped and placed."""
+MAX_TEXT_RUN = 2_000
+"""Characters of one text: what is on one line takes longer by the square."""
 MAX_PATH_NUMBERS = 100_000
-"""Numbers in all paths and polygons; edges that cross each other take longer by the square."""
+"""Numbers in all paths and polygons. Edges that cross each other take longer by the square, which only the time that a
+drawing may take bounds."""
 MAX_MATCHES = 200_000_000
 """Characters of style sheets times elements: every rule is tried on every element."""
 MAX_IMAGE_PIXELS = 50_000_000
@@ -147,7 +150,7 @@ class _Cleaner:
         self._weights: dict[str, _Weight] = {}
         self._around: list[_Weight] = []
         self._all = _Weight()
-        self._texts = self._sheets = self._pixels = self._numbers = 0
+        self._texts = self._run = self._sheets = self._pixels = self._numbers = 0
         self._size = (0.0, 0.0)
         self._filter: str | None = None
         self._filters: dict[str, float] = {}
@@ -185,6 +188,8 @@ class _Cleaner:
         self._weigh(kept)
         if local == "style":
             self._style = []
+        elif local == "text":
+            self._run = 0
 
     def end(self, _name: str) -> None:
         if self._skipping:
@@ -210,6 +215,10 @@ class _Cleaner:
             self._texts += len(text)
             if self._texts > MAX_TEXT:
                 raise TooLarge("svg_text", self._texts, MAX_TEXT)
+            if self._open[-1] not in ("title", "desc"):
+                self._run += len(text)
+            if self._run > MAX_TEXT_RUN:
+                raise TooLarge("svg_text_run", self._run, MAX_TEXT_RUN)
 
     def _embed(self, kept: dict[str, str]) -> None:
         """Counts the pixels of a raster image inside, and takes out what is none."""

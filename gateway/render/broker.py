@@ -32,10 +32,11 @@ from gateway.render.settings import BrokerSettings
 from gateway.render.task import INFO, MEZZANINE, RENDITION, Original, Task
 from transforms.cost import estimate
 from transforms.epoch import codec_epoch
-from transforms.errors import TransformError
+from transforms.errors import DrawingTooSlow, TransformError
 from transforms.headers import Source, read_header
 from transforms.options import parse_compact
 
+_DRAWING = "svg"
 _COUNTED = {RENDITION: "renders", MEZZANINE: "mezzanines", INFO: "infos"}
 
 
@@ -60,6 +61,8 @@ class _Flight:
     waiters: list[_Waiter] = field(default_factory=list)
     timer: asyncio.TimerHandle | None = None
     job: Job | None = None
+    draws: bool = False
+    """Whether the source itself is a drawing."""
 
 
 class Broker:
@@ -272,7 +275,7 @@ class Broker:
         """Queues the render from what a "source" message brought, or refuses it."""
         head = source.head
         try:
-            cost = _cost(flight.task, source)
+            cost, formats = _cost(flight.task, source)
         except TransformError as fact:
             self._landed(flight, fact)
             return
@@ -287,8 +290,10 @@ class Broker:
             return
         job = {name: head[name] for name in ("segments", "overlays", "original")}
         fds, source.fds = source.fds, []
+        flight.draws = formats[0] == _DRAWING
+        drawn = _DRAWING in formats
         flight.job = Job(
-            {"task": flight.task.as_dict(), **job}, fds, cost, lambda outcome: self._landed(flight, outcome)
+            {"task": flight.task.as_dict(), **job}, fds, cost, lambda outcome: self._landed(flight, outcome), drawn
         )
         self._pool.submit(flight.job)
 
@@ -305,7 +310,9 @@ class Broker:
         kind = type(outcome).__name__
         self._failed[kind] = self._failed.get(kind, 0) + 1
         head = wire.failure_head(outcome)
-        self._failures.remember(flight.key, flight.content, outcome)
+        # A picture is not to blame for the watermark on it.
+        content = "" if isinstance(outcome, DrawingTooSlow) and not flight.draws else flight.content
+        self._failures.remember(flight.key, content, outcome)
         for waiter in flight.waiters:
             waiter.endpoint.send({**head, "id": waiter.number})
 
@@ -359,8 +366,8 @@ def _deliver(waiter: _Waiter, stored: Stored, tier: str | None, *, first: bool =
     waiter.endpoint.send(head, stored.payload, stored.fds)
 
 
-def _cost(task: Task, message: wire.Message) -> float:
-    """Estimated milliseconds of a task, its sources checked against its limits by their headers.
+def _cost(task: Task, message: wire.Message) -> tuple[float, list[str]]:
+    """Estimated milliseconds of a task, its sources checked against its limits by their headers; and their formats.
 
     Raises facts of `transforms.errors`, EOFError where a file is shorter than its segment, IndexError, OSError.
     """
@@ -369,14 +376,17 @@ def _cost(task: Task, message: wire.Message) -> float:
     task.limits.check_bytes(source.size)
     original = Original.from_list(head["original"])
     size = None if original is None else (original.width, original.height)
-    cost = estimate(read_header(source), parse_compact(task.options), task.variant, task.limits, original=size)
+    header = read_header(source)
+    formats = [header.format.name]
+    cost = estimate(header, parse_compact(task.options), task.variant, task.limits, original=size)
     for segments in head["overlays"]:
         overlay = _source_of(message.fds, segments)
         task.limits.check_bytes(overlay.size)
         header = read_header(overlay)
         task.limits.check_source(header.width, header.height)
+        formats.append(header.format.name)
         cost += header.format.decode_weight * header.pixels / 1e6
-    return cost
+    return cost, formats
 
 
 def _source_of(fds: Sequence[int], segments: Sequence[Sequence[int]]) -> Source:

@@ -13,11 +13,11 @@ from typing import Any
 
 from gateway.render import wire
 from gateway.render.errors import RenderCrashed, RenderTimeout
-from transforms.errors import DecodeFailed, NotAnImage, UnsupportedFormat
+from transforms.errors import DecodeFailed, DrawingTooSlow, NotAnImage, UnsupportedFormat
 
 BROKEN = (NotAnImage, UnsupportedFormat, DecodeFailed)
 """Failures that the same bytes will meet again."""
-POISONOUS = (RenderCrashed, RenderTimeout)
+POISONOUS = (RenderCrashed, RenderTimeout, DrawingTooSlow)
 """Failures that cost a decoder."""
 POISONED_AT = 3
 """Renditions of one content that may cost a decoder."""
@@ -38,7 +38,7 @@ class FailureMemory:
         self._poison_seconds = poison_seconds
         self._clock = clock
         self._keys: OrderedDict[str, tuple[dict[str, Any], float]] = OrderedDict()
-        self._contents: OrderedDict[str, deque[float]] = OrderedDict()
+        self._contents: OrderedDict[str, deque[tuple[float, bool]]] = OrderedDict()
 
     def find(self, key: str, content: str) -> dict[str, Any] | None:
         """The head of the "fail" message for what need not be tried, else None. `content` may be empty: not known."""
@@ -47,7 +47,9 @@ class FailureMemory:
         if known is not None and known[1] > now:
             return known[0]
         ends = self._contents.get(content)
-        if ends is not None and len(ends) == POISONED_AT and ends[0] > now:
+        if ends is not None and len(ends) == POISONED_AT and ends[0][0] > now:
+            if all(drawn for _, drawn in ends):
+                return wire.failure_head(DrawingTooSlow())
             return wire.failure_head(RenderCrashed("Several renditions of this image ended their decoder."))
         return None
 
@@ -57,11 +59,12 @@ class FailureMemory:
         if isinstance(error, POISONOUS):
             ends = now + self._poison_seconds
             if content:
-                self._contents.setdefault(content, deque(maxlen=POISONED_AT)).append(ends)
+                known = self._contents.setdefault(content, deque(maxlen=POISONED_AT))
+                known.append((ends, isinstance(error, DrawingTooSlow)))
                 self._contents.move_to_end(content)
-        elif isinstance(error, BROKEN):
+        if isinstance(error, BROKEN):
             ends = now + self._broken_seconds
-        else:
+        elif not isinstance(error, POISONOUS):
             return
         self._keys[key] = (wire.failure_head(error), ends)
         self._keys.move_to_end(key)

@@ -24,11 +24,15 @@ from gateway.render.launch import environment
 from gateway.render.memory import Stored
 from gateway.render.settings import BrokerSettings
 from gateway.render.task import MEDIA_TYPES
+from transforms.errors import DrawingTooSlow
 
 _START_SECONDS = 30.0
 _MAX_BACKOFF = 30.0
 _FAILED_STARTS = 3
 """After so many starts in a row that came to nothing, waiting jobs are told so."""
+
+_COST_MARGIN = 4.0
+"""How far what surrounds a drawing may pass its estimate."""
 
 
 @dataclass(slots=True, eq=False)
@@ -39,6 +43,8 @@ class Job:
     fds: list[int]
     cost_ms: float
     done: Callable[[Stored | Exception], None]
+    drawn: bool = False
+    """Whether it draws an SVG, which has less time."""
 
     def finish(self, outcome: Stored | Exception) -> None:
         """Closes the source and hands the outcome over."""
@@ -58,6 +64,8 @@ class _Decoder:
     timer: asyncio.TimerHandle
     ready: bool = False
     job: Job | None = None
+    began: float = 0.0
+    """When it was given its job, on the loop's clock."""
     jobs_done: int = 0
     timed_out: bool = False
     worn: bool = False
@@ -236,14 +244,24 @@ class DecoderPool:
 
     def _give(self, decoder: _Decoder, job: Job) -> None:
         decoder.job = job
-        decoder.timer = self._loop.call_later(self._settings.job_seconds, self._time_out, decoder)
+        decoder.began = self._loop.time()
+        processor, lasts = self._allowed(job)
+        decoder.timer = self._loop.call_later(lasts, self._time_out, decoder)
         head = {
             "t": "job",
             **job.head,
-            "cpu_seconds": self._settings.cpu_seconds,
+            "cpu_seconds": processor,
             "memory_bytes": self._settings.memory_bytes,
         }
         decoder.endpoint.send(head, fds=job.fds)
+
+    def _allowed(self, job: Job) -> tuple[int, float]:
+        """Seconds of the processor, and of the clock, that a job may take."""
+        processor, lasts = self._settings.cpu_seconds, self._settings.job_seconds
+        if not job.drawn:
+            return processor, lasts
+        short = self._settings.drawing_seconds + int(_COST_MARGIN * job.cost_ms / 1000)
+        return min(processor, short), min(lasts, 2.0 * short)
 
     def _time_out(self, decoder: _Decoder) -> None:
         decoder.timed_out = True
@@ -263,20 +281,31 @@ class DecoderPool:
         _Reaper(self._loop, decoder.process)
         self._decoders.remove(decoder)
         job, decoder.job = decoder.job, None
+        error = RenderCrashed(_DIED) if job is None else self._end_of(decoder, job)
         if not decoder.ready:
             self._failed_starts += 1
             self.tally.problem = self.tally.problem or "a decoder died while it started"
             delay = min(_MAX_BACKOFF, 0.1 * 2**self._failed_starts)
             self._backing_off = self._loop.call_later(delay, self._try_again)
         elif not decoder.retiring and not decoder.timed_out:
-            self.tally.crashed += 1
+            if isinstance(error, DrawingTooSlow):
+                self.tally.killed += 1
+            else:
+                self.tally.crashed += 1
         self._grow()
         if job is not None:
             self.cost_ms -= job.cost_ms
-            error = RenderTimeout("The render took too long.") if decoder.timed_out else RenderCrashed(_DIED)
             job.finish(error)
         self._dispatch()
         self._give_up_if_hopeless()
+
+    def _end_of(self, decoder: _Decoder, job: Job) -> Exception:
+        """What the death of a decoder says of its job."""
+        # One thread draws, so the kernel cannot end it for its processor time any earlier.
+        spent = self._loop.time() - decoder.began >= self._allowed(job)[0]
+        if job.drawn and (decoder.timed_out or spent):
+            return DrawingTooSlow()
+        return RenderTimeout("The render took too long.") if decoder.timed_out else RenderCrashed(_DIED)
 
     def _try_again(self) -> None:
         self._backing_off = None

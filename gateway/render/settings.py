@@ -23,6 +23,9 @@ class BrokerSettings:
     """Time after which a render is ended, in seconds."""
     cpu_seconds: int = 20
     """Processor time of one render, in seconds."""
+    drawing_seconds: int = 5
+    """Processor time of a drawing, in seconds, beside what the picture around it is estimated to take; it may last twice
+    as long on a machine that is busy. Its end is a fact about the drawing."""
     memory_bytes: int = 2 << 30
     """Memory that one render may take beyond what an idle decoder has, in bytes of address space: AVIF of 50 megapixels
     takes 1.4 GiB."""

@@ -64,6 +64,7 @@ from gateway.render.errors import (
 )
 from transforms.errors import (
     DecodeFailed,
+    DrawingTooSlow,
     MissingExtra,
     NotAnImage,
     OptionError,
@@ -218,7 +219,7 @@ def failure(head: dict[str, Any]) -> TransformError | RenderError:
 ERRORS: dict[str, type[TransformError | RenderError]] = {
     kind.__name__: kind
     for kind in (
-        OptionError, NotAnImage, UnsupportedFormat, MissingExtra, TooLarge, DecodeFailed,
+        OptionError, NotAnImage, UnsupportedFormat, MissingExtra, TooLarge, DecodeFailed, DrawingTooSlow,
         RenderBusy, RenderTimeout, RenderCrashed, SourceUnreadable, BrokerUnavailable,
     )
 }  # fmt: skip

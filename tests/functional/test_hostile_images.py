@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from gateway.render.client import RenderClient, RenderRequest, Rendition, memory_segment
+from gateway.render.client import Opened, RenderClient, RenderRequest, Rendition, memory_segment
 from gateway.render.confinement import probe
+from gateway.render.failures import POISONED_AT
 from gateway.render.launch import start_broker
 from gateway.render.sandbox import LAYERS
 from gateway.render.settings import BrokerSettings
@@ -23,7 +24,7 @@ from tests import hostile_images, images
 from tests.functional.imaging import Gallery, fetch
 from tests.services import Server
 from transforms.epoch import derivative_key
-from transforms.errors import SourceError, TooLarge
+from transforms.errors import DrawingTooSlow, SourceError, TooLarge
 from transforms.options import parse_compact
 
 DECODERS = 2
@@ -135,6 +136,53 @@ async def test_a_long_animation_has_a_first_frame(client: RenderClient) -> None:
     assert getattr(Image.open(io.BytesIO(made.data)), "n_frames", 1) == 1
 
 
+async def shown(client: RenderClient, width: int, source: bytes, *overlays: bytes) -> Rendition:
+    """A picture, with overlays as watermarks, of a content that the broker knows by name."""
+    canonical = parse_compact(f"w:{width},f:png" + ",wm:a/b" * len(overlays)).canonical()
+    content = hashlib.sha256(source)
+    key = derivative_key(hashlib.sha256(b"".join((source, *overlays))).digest(), canonical, "")
+
+    async def bring() -> Opened:
+        return Opened([memory_segment([source])], [[memory_segment([overlay])] for overlay in overlays])
+
+    return await client.render(RenderRequest(key, canonical, "", bring, content=content.hexdigest()))
+
+
+async def test_a_drawing_has_the_time_that_drawings_take(client: RenderClient) -> None:
+    before = await lives(client)
+    assert (await shown(client, 51, images.jpeg((300, 200)), images.svg())).width == 51
+    assert (await shown(client, 51, images.svg())).width == 51
+    assert await lives(client) == before
+
+
+async def test_a_drawing_that_takes_too_long_is_a_fact_and_not_tried_for_ever(tmp_path: Path) -> None:
+    path = str(tmp_path / "render.sock")
+    process = start_broker(BrokerSettings(path, decoders=1, drawing_seconds=1, job_seconds=60))
+    client = RenderClient(path, connect_seconds=30)
+    slow = hostile_images.crossing()
+    try:
+        for width in range(40, 40 + POISONED_AT):
+            with pytest.raises(DrawingTooSlow):
+                await shown(client, width, slow)
+        assert (await lives(client)) == (0, POISONED_AT)
+        # Neither what was asked for nor another size of it costs a decoder now.
+        for width in (40, 60):
+            with pytest.raises(DrawingTooSlow):
+                await shown(client, width, slow)
+        photo = images.jpeg((300, 200))
+        with pytest.raises(DrawingTooSlow):
+            await shown(client, 50, photo, slow)
+        assert (await lives(client)) == (0, POISONED_AT + 1)
+        # It is not the photo's fault.
+        assert (await shown(client, 50, photo)).width == 50
+        stats = await client.stats()
+        assert stats["failures"] == {"DrawingTooSlow": POISONED_AT + 1}
+    finally:
+        await client.close()
+        process.terminate()
+        process.wait(30)
+
+
 async def mutate(client: RenderClient, name: str, count: int) -> None:
     """Renders mutations, a few at a time; facts and pictures are fine, anything else is raised."""
     before = await lives(client)
@@ -199,6 +247,15 @@ def test_each_is_a_4xx_by_its_link_and_nobody_else_waits(http_server: Server, ga
     assert {name: status for name, status in statuses.items() if status >= 500} == {}
     # 0.1 s is what is promised; a machine that does other things besides may take five times as long.
     assert sorted(waits)[int(len(waits) * 0.95)] < usual + 0.5
+
+
+def test_a_drawing_that_takes_too_long_is_a_422_by_its_link(gallery: Gallery) -> None:
+    gallery.put("crossing.svg", hostile_images.crossing())
+    answer = gallery.get("/img/img-hostile/crossing.svg", "w=40")
+    assert (answer.status, answer.code) == (422, "BrokenImage")
+    assert b"too long" in answer.body
+    # Its outlines are no work.
+    assert gallery.get("/img/img-hostile/crossing.svg", "f=svg").status == 200
 
 
 def test_a_drawing_by_its_link_may_do_nothing_in_a_browser(gallery: Gallery) -> None:

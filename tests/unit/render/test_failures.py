@@ -7,7 +7,7 @@ import pytest
 from gateway.render import wire
 from gateway.render.errors import RenderBusy, RenderCrashed, RenderTimeout, SourceUnreadable
 from gateway.render.failures import POISONED_AT, FailureMemory
-from transforms.errors import DecodeFailed, TooLarge
+from transforms.errors import DecodeFailed, DrawingTooSlow, TooLarge
 
 
 class Clock:
@@ -59,6 +59,21 @@ def test_what_cost_decoders_is_refused_under_every_name(memory: FailureMemory, c
     assert memory.find("new", "photo") is None
     memory.remember("key 9", "photo", RenderTimeout("late"))
     assert memory.find("new", "photo") is not None
+
+
+def test_a_slow_drawing_is_the_drawings_fault_under_every_name(memory: FailureMemory, clock: Clock) -> None:
+    for number in range(POISONED_AT):
+        memory.remember(f"key {number}", "drawing", DrawingTooSlow())
+    found = memory.find("new", "drawing")
+    assert found is not None
+    assert isinstance(wire.failure(found), DrawingTooSlow)
+    clock.now += 31
+    assert memory.find("new", "drawing") is None
+    # By its key it is a broken image as others are.
+    assert memory.find("key 0", "drawing") is not None
+    memory.remember("another", "drawing", RenderCrashed("died"))
+    found = memory.find("new", "drawing")
+    assert found is None
 
 
 def test_without_a_content_only_keys_count(memory: FailureMemory) -> None:

@@ -16,7 +16,7 @@ from transforms.errors import DecodeFailed, OptionError, SourceError, TooLarge
 from transforms.limits import Limits
 from transforms.options import parse_compact
 from transforms.pipeline import render
-from transforms.svg import MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, MAX_TEXT, cleaned
+from transforms.svg import MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, MAX_TEXT, MAX_TEXT_RUN, cleaned
 
 TINY = base64.b64encode(images.png((2, 2))).decode()
 SVG = "{http://www.w3.org/2000/svg}"
@@ -129,7 +129,7 @@ def test_a_sheet_without_active_parts_stays() -> None:
         (hostile_images.svg("<g>" * MAX_DEPTH + "</g>" * MAX_DEPTH), TooLarge),
         (hostile_images.svg("<g/>" * MAX_ELEMENTS), TooLarge),
         (hostile_images.svg(" " * MAX_BYTES), TooLarge),
-        (hostile_images.svg(f"<text>{'W' * MAX_TEXT}W</text>"), TooLarge),
+        (hostile_images.svg("<text>W</text>" * (MAX_TEXT + 1)), TooLarge),
         (hostile_images.svg(f"<style>{'.a .b{fill:red}' * 5000}</style>" + "<g/>" * 5000), TooLarge),
         (hostile_images.svg_with_image(images.png_bomb((20_000, 20_000))), TooLarge),
         (hostile_images.svg_with_image(images.gif_claiming((60_000, 60_000)), "gif"), TooLarge),
@@ -240,3 +240,11 @@ def test_paths_of_very_many_numbers_are_refused(path: str) -> None:
     with pytest.raises(TooLarge, match="svg_path_numbers"):
         cleaned(root.format(path.format("0 0 1 1 " * 25_001)).encode())
     assert cleaned(root.format(path.format("0 0 1 1 " * 25_000)).encode()).width == 9
+
+
+def test_one_long_text_is_refused_and_many_short_ones_are_not() -> None:
+    halves = f"{'W' * (MAX_TEXT_RUN // 2)}<tspan>{'W' * (MAX_TEXT_RUN // 2)}</tspan>"
+    labels = f"<title>{'W' * MAX_TEXT_RUN}</title>" + f"<text>{halves}</text>" * 3
+    assert sanitised(hostile_images.svg(labels)).count(b"W") == 4 * MAX_TEXT_RUN
+    with pytest.raises(TooLarge, match="svg_text_run"):
+        sanitised(hostile_images.svg(f"<text>{halves}W</text>"))
