@@ -169,6 +169,7 @@ FACTS: Mapping[type[Exception], Make] = {
     transforms.MissingExtra: _as("UnsupportedMediaType", own_text=True),
     transforms.TooLarge: _too_large,
     transforms.DecodeFailed: _as("BrokenImage", own_text=True),
+    transforms.DrawingTooSlow: _as("BrokenImage", own_text=True),
     # How rendering went.
     render.RenderError: _as("RenderFailed"),
     render.RenderBusy: _busy,

@@ -18,7 +18,7 @@ def _option(error: Exception) -> S3Error:
 
 def _too_large(error: Exception) -> S3Error:
     assert isinstance(error, transforms.TooLarge)
-    if error.limit == "output_pixels":
+    if "output" in error.limit:
         return invalid_argument(str(error), PARAMETER, "")
     return S3Error("ImageTooLarge", str(error))
 
@@ -42,6 +42,7 @@ FACTS: Mapping[type[Exception], Callable[[Exception], S3Error]] = {
     transforms.MissingExtra: _as("UnsupportedMediaType", own_text=True),
     transforms.TooLarge: _too_large,
     transforms.DecodeFailed: _as("BrokenImage", own_text=True),
+    transforms.DrawingTooSlow: _as("BrokenImage", own_text=True),
     render.RenderError: _as("RenderFailed"),
     render.RenderBusy: _busy,
     render.RenderTimeout: _as("RenderTimeout"),

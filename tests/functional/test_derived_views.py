@@ -114,7 +114,7 @@ def test_pages_prefixes_and_ranges_of_a_view(gallery: Gallery) -> None:
     assert code(lambda: client.get_object(Bucket=view, Key=KEYS[0], IfNoneMatch=whole["ETag"])) == "304"
     assert code(lambda: client.get_object(Bucket=view, Key=KEYS[0], IfMatch='"other"')) == "PreconditionFailed"
     named = client.get_object(Bucket=view, Key=KEYS[0], ResponseContentDisposition="attachment")
-    assert named["ContentDisposition"] == "attachment"
+    assert (named["Body"].read(), named["ContentDisposition"]) == (data, "attachment")
 
 
 def test_what_is_not_in_a_view(gallery: Gallery) -> None:

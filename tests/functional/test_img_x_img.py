@@ -119,7 +119,7 @@ def test_errors_are_s3s(gallery: Gallery, key: str, options: str, status: int, c
 def test_conditions_are_about_the_rendition(gallery: Gallery) -> None:
     with asking(gallery.client, "w:33"):
         etag = gallery.client.head_object(Bucket=gallery.name, Key="a b+c.jpg")["ETag"]
-        gallery.client.get_object(Bucket=gallery.name, Key="a b+c.jpg", IfMatch=etag)
+        gallery.client.get_object(Bucket=gallery.name, Key="a b+c.jpg", IfMatch=etag)["Body"].read()
         with pytest.raises(ClientError, match="PreconditionFailed"):
             gallery.client.get_object(Bucket=gallery.name, Key="a b+c.jpg", IfMatch='"other"')
         with pytest.raises(ClientError, match="304"):
@@ -141,10 +141,9 @@ def test_it_needs_the_right_to_get_the_object(gallery: Gallery) -> None:
 
 def test_image_ids_come_with_put_head_and_get(gallery: Gallery) -> None:
     image_id = gallery.put("id.png", images.png((30, 20)))
-    for answer in (
-        gallery.client.head_object(Bucket=gallery.name, Key="id.png"),
-        gallery.client.get_object(Bucket=gallery.name, Key="id.png"),
-    ):
+    read = gallery.client.get_object(Bucket=gallery.name, Key="id.png")
+    read["Body"].read()
+    for answer in (gallery.client.head_object(Bucket=gallery.name, Key="id.png"), read):
         assert answer["ResponseMetadata"]["HTTPHeaders"]["x-pixgate-image-id"] == image_id
     assert gallery.get(f"/img/{image_id}").picture.size == (30, 20)
     gallery.put("no-image", b"text")
