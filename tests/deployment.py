@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +13,10 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from gateway.config import load
-from gateway.data_folder import open_services
 from gateway.services import Services
 from gateway.services.sweep import SweepReport
 from migrations.run import upgrade
+from tests.functional.beside import beside
 from tests.ledger import Ledger, digest_of
 from tests.servers.ports import free_port
 from tests.servers.postgresql import PostgreSQL
@@ -159,18 +157,7 @@ class Deployment:
 
     def with_services(self, work: Callable[[Services], Awaitable[T]]) -> T:
         """What a command does beside the nodes."""
-        data, environment = self.folder / "audit", self.environment
-        settings = load(environ={**environment, "PIXGATE_DATA": str(data)}, env_file=Path(os.devnull))
-
-        async def run() -> T:
-            services = await open_services(settings)
-            try:
-                return await work(services)
-            finally:
-                await services.close()
-
-        with ThreadPoolExecutor(1) as threads:
-            return threads.submit(asyncio.run, run()).result()
+        return beside(self.folder / "audit", work, self.environment)
 
     def sweep(self) -> SweepReport:
         """Remove everything that may be removed, as `pixgate sweep --grace 0s` does."""

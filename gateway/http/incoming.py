@@ -103,7 +103,7 @@ async def shut(request: BaseRequest) -> None:
     if transport.can_write_eof():
         try:
             transport.write_eof()
-        except (OSError, RuntimeError, NotImplementedError):
+        except (OSError, RuntimeError):
             return
     content = request._payload
     try:

@@ -330,20 +330,18 @@ async def delete(
     if row is None:
         raise BucketNotFound("The specified bucket does not exist")
     versioning, watched, bucket_name = Versioning(row[0]), row[1], row[2]
+
+    async def caused(replaced: bool, image_gone: bool) -> None:
+        of = (bucket_id, bucket_name)
+        await jobs.caused_by_change(
+            tx, watched, of, key, now_ms, written=None, replaced=replaced, image_gone=image_gone
+        )
+
     head = await tx.one("SELECT seq, etag FROM heads WHERE bucket_id = ? AND key = ?", (bucket_id, key))
     if version_id is not None:
         result, changed, image_gone = await _delete_version(tx, bucket_id, key, version_id, if_match, head)
         if watched:
-            await jobs.caused_by_change(
-                tx,
-                watched,
-                (bucket_id, bucket_name),
-                key,
-                now_ms,
-                written=None,
-                replaced=changed,
-                image_gone=image_gone,
-            )
+            await caused(changed, image_gone)
         return result
     if if_match is not None:
         check_conditions(WriteConditions(if_match=if_match), None if head is None else head[1])
@@ -367,16 +365,7 @@ async def delete(
         await tx.run("DELETE FROM heads WHERE bucket_id = ? AND key = ?", (bucket_id, key))
     await usage.add(tx, bucket_id, 0 if head is None else -1, -freed)
     if watched:
-        await jobs.caused_by_change(
-            tx,
-            watched,
-            (bucket_id, bucket_name),
-            key,
-            now_ms,
-            written=None,
-            replaced=head is not None,
-            image_gone=image_gone,
-        )
+        await caused(head is not None, image_gone)
     return DeleteResult(marker is not None, marker)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +18,10 @@ from tests.services import environment_of
 T = TypeVar("T")
 
 
-def beside(data: Path, work: Callable[[Services], Awaitable[T]]) -> T:
-    """Do `work` with services of our own on a data folder."""
-    settings = load(environ={**environment_of(data), "PIXGATE_DATA": str(data)}, env_file=Path(os.devnull))
+def beside(data: Path, work: Callable[[Services], Awaitable[T]], environment: Mapping[str, str] | None = None) -> T:
+    """Do `work` with services of our own on a data folder; `environment`: its settings, where they are not the run's."""
+    chosen = environment_of(data) if environment is None else environment
+    settings = load(environ={**chosen, "PIXGATE_DATA": str(data)}, env_file=Path(os.devnull))
 
     async def run() -> T:
         services = await open_services(settings)
