@@ -221,7 +221,7 @@ def test_what_changes_leaves_the_view_until_it_is_made_anew(http_server: Server)
     # Another recipe under the name is another view.
     set_images(http_server.data, "changing", presets={"card": "w:30,f:webp"})
     assert listed(client, view) == {}
-    assert Image.open(client.get_object(Bucket=view, Key=KEYS[0])["Body"]).size == (30, 20)
+    assert Image.open(io.BytesIO(client.get_object(Bucket=view, Key=KEYS[0])["Body"].read())).size == (30, 20)
 
 
 @pytest.mark.parametrize("kind", [AwsCli, Rclone], ids=["aws-s3-sync", "rclone"])
