@@ -12,6 +12,10 @@ from dataclasses import dataclass
 import uvloop
 from aiohttp import web
 
+from gateway.api.endpoint import ApiEndpoint
+from gateway.api.errors import CODES as API_CODES
+from gateway.api.parts import Parts
+from gateway.api.table import OPERATIONS as API_OPERATIONS
 from gateway.backends import rendition_cache
 from gateway.config import Address, Settings
 from gateway.data_folder import open_services
@@ -93,9 +97,12 @@ class Application:
             services, settings, telemetry, image_responder=self._images.object_images, renditions=renditions
         )
         self._web = WebEndpoint(settings, services, telemetry, address, render)
+        self.parts = Parts(settings, services, self._images.derivatives, render)
+        self._api = ApiEndpoint(services, settings, telemetry, self.parts)
         self._hosts = tuple("." + domain for domain in settings.domain)
         self._reserved: dict[str, Handler] = dict.fromkeys(RESERVED_PAGES, self._web.handle)
         self._reserved["img"] = self._images.handle
+        self._reserved["api"] = self._api.handle
         self._dialects = Dialects(settings)
         for prefix, dialect in self._dialects.prefixes.items():
             self._reserved[prefix] = self._speaking(dialect, "/" + prefix)
@@ -209,7 +216,7 @@ def metrics(workers: int) -> Metrics:
     """The metrics of a node with so many workers: a region for each, with the operations and errors of every door."""
     return Metrics(
         _operations(),
-        [*S3_CODES, *IMAGE_CODES],
+        [*S3_CODES, *IMAGE_CODES, *API_CODES],
         workers=workers,
         body_modes=["plain", *S3_BODY_MODES.values()],
     )
@@ -219,6 +226,8 @@ def _operations() -> list[Operation]:
     return [
         *(Operation("s3", operation.name) for operation in S3_OPERATIONS),
         *(Operation("img", name) for name in IMAGE_OPERATIONS),
+        *(Operation("api", operation.name) for operation in API_OPERATIONS),
+        Operation("api", "NotFound"),
         *(Operation("web", name) for name in WEB_OPERATIONS),
     ]
 
@@ -287,6 +296,7 @@ async def _run_worker(context: WorkerContext, writer: LogWriter) -> None:
     announcing = loop.create_task(announce(render)) if context.slot == 0 else None
     services: Services | None = None
     runner: JobRunner | None = None
+    application: Application | None = None
     try:
         services = await _open(settings, stop, waiting, listener)
         if services is not None:
@@ -305,6 +315,8 @@ async def _run_worker(context: WorkerContext, writer: LogWriter) -> None:
     finally:
         if runner is not None:
             await runner.close()
+        if application is not None:
+            await application.parts.close()
         if announcing is not None:
             announcing.cancel()
         stalls.cancel()

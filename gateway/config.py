@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from dotenv.parser import parse_stream
@@ -35,6 +35,11 @@ from gateway.dialect_settings import (
     parse_thumbor_keys,
 )
 from gateway.redis_address import parse_redis_url
+from gateway.settings.auth import AuthSettings
+from gateway.settings.fields import PARSES_SIZE, Size, secret, split_commas
+from gateway.settings.jobs import JobSettings
+from gateway.settings.limits import LimitSettings
+from gateway.settings.uploads import UploadSettings
 from gateway.store_settings import FolderStore, S3Store, StoreSettings, parse_store
 from transforms.errors import OptionError
 from transforms.fonts import DEFAULT_FOLDER as DEFAULT_FONTS
@@ -85,8 +90,6 @@ WELL_KNOWN_SECRETS = frozenset(
     }
 )
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
-_POWER = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 _HOST_LABELS = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\Z")
 _ACCESS_KEY = re.compile(r"[A-Za-z0-9_.-]{3,128}\Z")
 _REGION = re.compile(r"[a-z0-9-]{1,64}\Z")
@@ -120,17 +123,6 @@ class Address:
             return False
 
 
-def parse_size(value: object) -> object:
-    """`20 MB`, `1.5GiB`, `4096`: bytes. KB is 1,000 bytes, KiB 1,024. Raises ValueError for anything else in a string."""
-    if not isinstance(value, str):
-        return value
-    match = _SIZE.fullmatch(value.strip())
-    if match is None:
-        raise ValueError("is not a size such as 500MB, 1GiB or 4096")
-    number, unit, binary = match.groups()
-    return int(float(number) * (1024 if binary else 1000) ** _POWER[unit.lower()])
-
-
 def _parse_address(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -144,14 +136,8 @@ def _parse_address(value: object) -> object:
     return Address(host or "0.0.0.0", int(port))  # noqa: S104 -- an empty host means every interface, as elsewhere
 
 
-def _split_commas(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(piece.strip() for piece in value.split(",") if piece.strip())
-    return value
-
-
 def _parse_domains(value: object) -> object:
-    pieces = _split_commas(value)
+    pieces = split_commas(value)
     if not isinstance(pieces, (tuple, list)):
         return pieces
     names = tuple(str(piece).lower().rstrip(".") for piece in pieces)
@@ -162,14 +148,14 @@ def _parse_domains(value: object) -> object:
 
 
 def _parse_networks(value: object) -> object:
-    pieces = _split_commas(value)
+    pieces = split_commas(value)
     if not isinstance(pieces, (tuple, list)):
         return pieces
     return tuple(ipaddress.ip_network(piece, strict=False) if isinstance(piece, str) else piece for piece in pieces)
 
 
 def _parse_sides(value: object) -> object:
-    pieces = _split_commas(value)
+    pieces = split_commas(value)
     if not isinstance(pieces, (tuple, list)):
         return pieces
     try:
@@ -211,7 +197,7 @@ def _parse_public_url(value: object) -> object:
 
 
 def _parse_purge_urls(value: object) -> object:
-    pieces = _split_commas(value)
+    pieces = split_commas(value)
     if not isinstance(pieces, (tuple, list)):
         return pieces
     for piece in pieces:
@@ -314,20 +300,14 @@ def _parse_database(value: object) -> object:
 
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-_PARSES_SIZE = BeforeValidator(parse_size)
-Size = Annotated[int, _PARSES_SIZE, Field(ge=0)]
 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _secret(description: str) -> Any:
-    return Field(default=None, repr=False, description=description, json_schema_extra={"secret": True})
-
-
-class Settings(BaseModel):
-    """Everything that can be set. Sizes in bytes, times in seconds."""
+class ServerSettings(BaseModel):
+    """What the server, the S3 door and the transform door can be told. Sizes in bytes, times in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
@@ -341,7 +321,7 @@ class Settings(BaseModel):
     workers: int = Field(
         default_factory=_cores, ge=1, le=256, description="Worker processes.", json_schema_extra={"shown": "the cores"}
     )
-    store_url: Annotated[str | None, BeforeValidator(_parse_store_url)] = _secret(
+    store_url: Annotated[str | None, BeforeValidator(_parse_store_url)] = secret(
         "Store for new bytes: `s3://KEY:SECRET@host:9000/bucket?tls=off&style=path` or `file:///folder`. It is called `main`. "
         "Unset: a folder in the data folder."
     )
@@ -356,11 +336,11 @@ class Settings(BaseModel):
         description="Name of the store for new bytes. Unset: `main` where there is a `store_url`, else the first of `stores`, "
         "else `local`, the folder in the data folder. What is stored elsewhere stays where it is.",
     )
-    database_url: Annotated[str | None, BeforeValidator(_parse_database)] = _secret(
+    database_url: Annotated[str | None, BeforeValidator(_parse_database)] = secret(
         "PostgreSQL for the metadata: `postgresql://user:password@host:5432/database?sslmode=verify-full`. Unset: SQLite "
         "in the data folder."
     )
-    database_read_url: Annotated[str | None, BeforeValidator(_parse_database)] = _secret(
+    database_read_url: Annotated[str | None, BeforeValidator(_parse_database)] = secret(
         "A replica of it for pages, galleries and statistics."
     )
     database_pool: int = Field(
@@ -396,10 +376,10 @@ class Settings(BaseModel):
     root_access_key: Annotated[str | None, BeforeValidator(_parse_access_key)] = Field(
         default=None, description="Access key of root. Unset: a pair is made at the first start and kept encrypted."
     )
-    root_secret_key: Annotated[str | None, BeforeValidator(_parse_secret_key)] = _secret(
+    root_secret_key: Annotated[str | None, BeforeValidator(_parse_secret_key)] = secret(
         "Secret key of root. A well-known or short one is refused on an address that is not loopback."
     )
-    master_key: Annotated[bytes | None, BeforeValidator(_parse_master_key)] = _secret(
+    master_key: Annotated[bytes | None, BeforeValidator(_parse_master_key)] = secret(
         "32 bytes, hex or base64, that wrap every secret at rest. Unset: `master.key` in the data folder, made once."
     )
     master_key_file: Path | None = Field(default=None, description="File that holds the master key instead.")
@@ -417,7 +397,7 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe line in the log. Request lines are `info`."
     )
-    metrics_token: str | None = _secret("Bearer token that opens /metrics and /health from anywhere.")
+    metrics_token: str | None = secret("Bearer token that opens /metrics and /health from anywhere.")
     metrics_networks: Annotated[tuple[Network, ...], BeforeValidator(_parse_networks)] = Field(
         default=(ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")),
         description="Networks that see /metrics and the details of /health without a token.",
@@ -494,7 +474,7 @@ class Settings(BaseModel):
         default=256 * 1024**2, description="Renditions that the broker keeps in memory."
     )
     image_worker_cache_bytes: Size = Field(default=16 * 1024**2, description="Hot renditions that each worker keeps.")
-    redis_url: Annotated[str | None, BeforeValidator(_parse_redis)] = _secret(
+    redis_url: Annotated[str | None, BeforeValidator(_parse_redis)] = secret(
         "Redis for renditions that all nodes share: `redis://[user:password@]host:6379/0`, `rediss://` over TLS (`?ca=FILE`), "
         "`redis+sentinel://host:26379/master`, `redis+cluster://host:6379,host:6379`, `unix:///path`."
     )
@@ -572,7 +552,7 @@ class Settings(BaseModel):
         description="How it is told: an API by tags (`fastly`, `cloudflare`), Varnish by a ban (`varnish`) or by its module "
         "(`xkey`), or JSON for a program of your own (`webhook`). See the CDN guide.",
     )
-    purge_token: str | None = _secret(
+    purge_token: str | None = secret(
         "The API's token, or what Varnish asks for as bearer; of a webhook the secret that signs it."
     )
     purge_again: float = Field(
@@ -583,7 +563,7 @@ class Settings(BaseModel):
         "first. 0: once is enough.",
     )
 
-    dialects: Annotated[tuple[DialectName, ...], BeforeValidator(_split_commas)] = Field(
+    dialects: Annotated[tuple[DialectName, ...], BeforeValidator(split_commas)] = Field(
         default=(),
         description="Foreign URLs that are served: `imgproxy` below `/imgproxy/`, `thumbor` or `imagor` below `/thumbor/`.",
     )
@@ -636,6 +616,10 @@ class Settings(BaseModel):
     thumbor_signature_length: int = Field(
         default=0, ge=0, le=88, description="Characters of their signatures, as in IMAGOR_SIGNER_TRUNCATE; 0: all."
     )
+
+
+class Settings(LimitSettings, JobSettings, UploadSettings, AuthSettings, ServerSettings):
+    """Everything that can be set, in the order of the last group to the first. Sizes in bytes, times in seconds."""
 
     @property
     def all_stores(self) -> tuple[StoreSettings, ...]:
@@ -712,7 +696,7 @@ def format_size(size: int) -> str:
 
 
 SIZES = frozenset(
-    name for name, field in Settings.model_fields.items() if any(one is _PARSES_SIZE for one in field.metadata)
+    name for name, field in Settings.model_fields.items() if any(one is PARSES_SIZE for one in field.metadata)
 )
 """The settings that are sizes in bytes."""
 

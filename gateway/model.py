@@ -78,6 +78,82 @@ class Account:
     is_root: bool = False
 
 
+class Role(StrEnum):
+    """What a user may do beyond the own account: nothing, look through images that were reported, everything."""
+
+    USER = "user"
+    MODERATOR = "moderator"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody who signs in. `issuer` is empty for who registered here; `subject` is the `sub` of the tokens.
+
+    `confined`: one of the many users of an app's account, who has the rights of that account on the own images only.
+    """
+
+    id: int
+    account: Account
+    issuer: str
+    subject: str
+    email: str | None
+    name: str | None
+    role: Role
+    enabled: bool
+    created_ms: int
+    confined: bool = False
+
+
+class Visibility(StrEnum):
+    """Who may see an image without a login: everybody, who finds it listed; who has its address; nobody."""
+
+    PUBLIC = "public"
+    UNLISTED = "unlisted"
+    PRIVATE = "private"
+
+
+class JobStatus(StrEnum):
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRow:
+    """What apps know of an image. Sizes in bytes and pixels; None is for what is not known (yet).
+
+    `user_id` is None for what an access key or nobody uploaded. `phash` is 8 bytes, `sha256` 32.
+    """
+
+    image_id: str
+    seq: int
+    bucket_id: int
+    account_id: int
+    user_id: int | None
+    filename: str
+    content_type: str
+    size: int
+    sha256: bytes | None
+    width: int | None
+    height: int | None
+    visibility: Visibility
+    moderation: str
+    metadata: Mapping[str, object] | None
+    tags: tuple[str, ...]
+    upload_ip: str | None
+    delete_hash: bytes | None = field(repr=False)
+    delete_expires_ms: int | None
+    dominant_color: str | None
+    blurhash: str | None
+    phash: bytes | None
+    status: JobStatus
+    job_id: str | None
+    created_ms: int
+    updated_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class AccessKey:
     """An access key with its unsealed secret (never in a repr, so never in a log)."""

@@ -22,6 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "gateway.config",
             "gateway.dialect_settings",
             "gateway.redis_address",
+            "gateway.settings",
             "gateway.store_settings",
         }
     ),
@@ -31,7 +32,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset(
         {"gateway.auth", "gateway.http", "gateway.jobs", "gateway.backends", "gateway.data_folder", "gateway.tls"}
     ),
-    frozenset({"gateway.s3", "gateway.img", "gateway.web"}),
+    frozenset({"gateway.s3", "gateway.img", "gateway.web", "gateway.api"}),
     frozenset({"gateway.supervisor", "gateway.first_start", "gateway.reference", "gateway.waiting"}),
     frozenset({"gateway.app"}),
     frozenset({"gateway.startup"}),

@@ -8,6 +8,7 @@ import botocore.session
 import pytest
 
 from gateway import reference
+from gateway.api.errors import CODES as API_CODES
 from gateway.app import _operations
 from gateway.cli import COMMANDS, pixgate
 from gateway.config import Settings, variable
@@ -49,13 +50,13 @@ def test_every_operation_of_s3_has_a_row() -> None:
 def test_metric_rows_are_unique_and_cover_every_door() -> None:
     rows = _operations()
     assert len(rows) == len(set(rows))
-    assert {row.door for row in rows} == {"s3", "img", "web"}
+    assert {row.door for row in rows} == {"s3", "img", "web", "api"}
 
 
-@pytest.mark.parametrize("codes", [S3_CODES, IMAGE_CODES], ids=["s3", "img"])
+@pytest.mark.parametrize("codes", [S3_CODES, IMAGE_CODES, API_CODES], ids=["s3", "img", "api"])
 def test_every_error_has_a_status_that_the_metrics_know_and_a_message(codes: dict) -> None:
     for name, code in codes.items():
-        assert re.fullmatch(r"[A-Z][A-Za-z0-9]+", name)
+        assert re.fullmatch(r"[A-Z][A-Za-z0-9_]+", name)
         assert code.status in STATUSES
         assert code.message
 

@@ -16,10 +16,10 @@ from gateway.config import (
     format_size,
     is_weak_secret,
     load,
-    parse_size,
     shown_value,
     variable,
 )
+from gateway.settings.fields import parse_size
 
 STRONG = "f0rty-characters-that-nobody-else-knows-"
 ROOT = {"PIXGATE_ROOT_ACCESS_KEY": "someone"}

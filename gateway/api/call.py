@@ -1,0 +1,74 @@
+"""One request to the JSON door, as its handlers see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aiohttp.web import BaseRequest
+from pydantic import BaseModel
+
+from gateway.api.errors import ApiError
+from gateway.api.operation import Operation
+from gateway.auth.authenticate import Authentication
+from gateway.config import Settings
+from gateway.http.incoming import Incoming
+from gateway.model import Account
+from gateway.policy.principal import Principal
+from gateway.telemetry.request import RequestRecord
+
+if TYPE_CHECKING:
+    from gateway.api.parts import Parts
+    from gateway.services import Services
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(slots=True)
+class Call:
+    """`places` are the values from the path, `body` and `query` what the operation's models made of what was given.
+
+    `headers` are the request's by name in lower case. `now` is in Unix seconds. `parts` are the door's own objects that
+    live as long as it: limits, renderers, whatever handlers need beside `services`.
+    """
+
+    request: BaseRequest
+    record: RequestRecord
+    incoming: Incoming
+    services: Services
+    settings: Settings
+    parts: Parts
+    operation: Operation
+    places: Mapping[str, str]
+    headers: Mapping[str, str]
+    raw_query: str
+    authentication: Authentication
+    now: float
+    body: Any = None
+    query: Any = None
+
+    @property
+    def principal(self) -> Principal:
+        return self.authentication.principal
+
+    @property
+    def account(self) -> Account:
+        """Whose account asks. Raises ApiError UNAUTHORIZED."""
+        account = self.principal.account
+        if account is None:
+            raise ApiError("UNAUTHORIZED")
+        return account
+
+    @property
+    def address(self) -> str | None:
+        """The client's address."""
+        return self.record.remote
+
+    def body_as(self, model: type[M]) -> M:
+        assert isinstance(self.body, model)
+        return self.body
+
+    def query_as(self, model: type[M]) -> M:
+        assert isinstance(self.query, model)
+        return self.query

@@ -1,0 +1,26 @@
+"""What the handlers of the JSON door share beside the services, made once a worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gateway.config import Settings
+
+if TYPE_CHECKING:
+    from gateway.render.client import RenderClient
+    from gateway.services import Services
+    from gateway.services.derivatives import Derivatives
+
+
+@dataclass(slots=True)
+class Parts:
+    """Made on the running event loop; `close` ends what it began."""
+
+    settings: Settings
+    services: Services
+    derivatives: Derivatives
+    render: RenderClient
+
+    async def close(self) -> None:
+        return

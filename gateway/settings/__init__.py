@@ -1,0 +1,1 @@
+"""Groups of settings by what they are about, which `gateway.config` puts together, and the kinds of values they take."""
