@@ -18,6 +18,8 @@ RENDITION = "rendition"
 """Payload: `bucket` (its id), `key` (hexadecimal), `seq`: make the bucket's renditions of that version."""
 PURGE = "purge"
 """Payload: `bucket` (its id), `name`, `key` (hexadecimal): tell the CDN. Without a `key`: all of the bucket."""
+PROCESS = "process"
+"""Payload: `job` (the id in `image_jobs`), `image` (its image id): facts and variants of an uploaded image."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from gateway.model import Account
 from gateway.services.accounts import Accounts, Keys, new_canonical_id
 from gateway.services.adopt import Adoption
 from gateway.services.adopted import Adopted
+from gateway.services.audit import Audit
 from gateway.services.buckets import Buckets
 from gateway.services.cache_tags import PURPOSE as CACHE_TAGS
 from gateway.services.cache_tags import CacheTags
@@ -64,6 +65,10 @@ class Backends:
     memory_bytes: int = 0
 
 
+def _nobody() -> None:
+    """Nobody here carries out jobs."""
+
+
 class Services:
     """Made by `open` on the running event loop."""
 
@@ -88,6 +93,7 @@ class Services:
         self.stores = Stores(
             stores, backends.default_store, self.lease, self.keyring, memory_bytes=backends.memory_bytes
         )
+        self.audit = Audit(database)
         self.accounts = Accounts(database)
         self.keys = Keys(database, self.directory, master)
         self.buckets = Buckets(database, region, [store.name for store in stores])
@@ -105,6 +111,8 @@ class Services:
         self.watermarks = Watermarks(self.directory, self.objects, self.adopted)
         self.render: RenderClient | None = None
         self.cache: RenditionCache | None = None
+        self.wake_jobs: Callable[[], None] = _nobody
+        """Has this process look for due jobs at once. Called after the commit that added one; costs nothing."""
         self._tasks: list[asyncio.Task[None]] = []
         self._open = True
 
@@ -145,6 +153,7 @@ class Services:
             if worker:
                 await services.lease.begin()
                 services.lease.keep()
+                services.audit.begin()
                 services._every(MAINTAIN_SECONDS, "maintenance", database.maintain)
                 if database.engine != "sqlite":
                     services._every(FOLD_SECONDS, "usage", services._fold_usage)
@@ -210,6 +219,7 @@ class Services:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self.cache is not None:
             await self.cache.close()
+        await self.audit.close()
         try:
             await self.lease.end()
         except GatewayError as error:
