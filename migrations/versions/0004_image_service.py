@@ -16,6 +16,8 @@ ACCOUNTS = (
     "ALTER TABLE accounts ADD COLUMN duplicates TEXT NOT NULL DEFAULT 'keep'",
     # The bucket of uploads that name none.
     "ALTER TABLE accounts ADD COLUMN home_bucket_id INTEGER",
+    # Whether an image of the bucket has, or had, a row in `images`, whose visibility counts instead of the bucket's.
+    "ALTER TABLE buckets ADD COLUMN known_images INTEGER NOT NULL DEFAULT 0",
     # What a key is narrowed to (buckets, prefixes, read-only, networks) as JSON.
     "ALTER TABLE access_keys ADD COLUMN scope TEXT",
     # `issuer` is empty for who registered here; `subject` is the `sub` of their tokens. `email_key` is the address as it
@@ -67,7 +69,8 @@ ACCOUNTS = (
 
 IMAGES = (
     # What apps know of an image beyond its version (`seq`), which is what exists: a row whose version is gone means
-    # nothing and is swept. `listed` is 1 for what the public gallery shows. `phash` is 8 bytes.
+    # nothing and is swept. `listed` is 1 for what the public gallery shows. `phash` is 64 bits as a signed number. `tags`
+    # is a JSON list; the same tags are rows to look for, with what the lists are sorted by.
     """CREATE TABLE images (
         image_id TEXT PRIMARY KEY,
         seq INTEGER NOT NULL,
@@ -84,12 +87,13 @@ IMAGES = (
         moderation TEXT NOT NULL DEFAULT 'none' CHECK (moderation IN ('none', 'pending', 'approved', 'hidden')),
         listed INTEGER NOT NULL,
         metadata TEXT,
+        tags TEXT,
         upload_ip TEXT,
         delete_hash BLOB,
         delete_expires_ms INTEGER,
         dominant_color TEXT,
         blurhash TEXT,
-        phash BLOB,
+        phash INTEGER,
         status TEXT NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'processing', 'completed', 'failed')),
         job_id TEXT,
         created_ms INTEGER NOT NULL,
@@ -98,12 +102,24 @@ IMAGES = (
     "CREATE INDEX images_gallery ON images (created_ms, image_id) WHERE listed = 1",
     "CREATE INDEX images_gallery_size ON images (size, image_id) WHERE listed = 1",
     "CREATE INDEX images_account ON images (account_id, created_ms, image_id)",
+    "CREATE INDEX images_account_size ON images (account_id, size, image_id)",
     "CREATE INDEX images_user ON images (user_id, created_ms, image_id) WHERE user_id IS NOT NULL",
     "CREATE INDEX images_bytes ON images (account_id, sha256)",
+    "CREATE INDEX images_looks ON images (account_id, phash, image_id) WHERE phash IS NOT NULL",
     "CREATE INDEX images_version ON images (seq)",
     "CREATE INDEX images_moderation ON images (moderation, created_ms) WHERE moderation <> 'none'",
-    "CREATE TABLE image_tags (image_id TEXT NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (image_id, tag)) WITHOUT ROWID",
-    "CREATE INDEX image_tags_tag ON image_tags (tag, image_id)",
+    """CREATE TABLE image_tags (
+        image_id TEXT NOT NULL,
+        tag TEXT NOT NULL,
+        account_id INTEGER NOT NULL,
+        created_ms INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        listed INTEGER NOT NULL,
+        PRIMARY KEY (image_id, tag)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX image_tags_gallery ON image_tags (tag, created_ms, image_id) WHERE listed = 1",
+    "CREATE INDEX image_tags_gallery_size ON image_tags (tag, size, image_id) WHERE listed = 1",
+    "CREATE INDEX image_tags_account ON image_tags (account_id, tag, created_ms, image_id)",
     # Links that show an image to whoever has them.
     """CREATE TABLE shares (
         id TEXT PRIMARY KEY,
@@ -163,16 +179,21 @@ RECORDS = (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         at_ms INTEGER NOT NULL,
         action TEXT NOT NULL,
+        via TEXT NOT NULL,
         account_id INTEGER,
         user_id INTEGER,
         access_key TEXT,
         target TEXT,
         address TEXT,
         request_id TEXT,
-        detail TEXT
+        detail TEXT,
+        once TEXT
     )""",
     "CREATE INDEX audit_time ON audit (at_ms)",
     "CREATE INDEX audit_account ON audit (account_id, id)",
+    "CREATE INDEX audit_action ON audit (action, id)",
+    "CREATE INDEX audit_target ON audit (target, id) WHERE target IS NOT NULL",
+    "CREATE UNIQUE INDEX audit_once ON audit (once) WHERE once IS NOT NULL",
 )
 
 
