@@ -214,6 +214,8 @@ class Bucket:
     encryption: Encryption | None = None
     """`AES256`: what is put without asking for encryption is encrypted all the same."""
     images: BucketImages = field(default_factory=BucketImages)
+    known_images: bool = False
+    """Some of its images have, or had, a row of their own, whose visibility counts instead of the bucket's."""
 
 
 @dataclass(frozen=True, slots=True)

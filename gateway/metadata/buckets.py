@@ -11,7 +11,7 @@ from gateway.model import Account, Bucket, BucketImages, Encryption, Versioning
 
 COLUMNS = (
     "b.id, b.name, b.region, b.versioning, b.created_ms, b.images_public, b.ladder, b.store, b.encryption, b.images, "
-    + accounts.COLUMNS
+    "b.known_images, " + accounts.COLUMNS
 )
 NO_LIMIT = 1 << 62
 FROM = "FROM buckets b JOIN accounts a ON a.id = b.account_id"
@@ -20,7 +20,9 @@ BY_ID = f"SELECT {COLUMNS} {FROM} WHERE b.id = ?"
 
 
 def bucket(row: Row) -> Bucket:
-    identity, name, region, versioning, created_ms, images_public, ladder, store, encryption, images, *owner = row
+    identity, name, region, versioning, created_ms, images_public, ladder, store, encryption, images, known, *owner = (
+        row
+    )
     return Bucket(
         id=identity,
         name=name,
@@ -33,6 +35,7 @@ def bucket(row: Row) -> Bucket:
         store=store,
         encryption=None if encryption is None else Encryption(encryption),
         images=bucket_images.load(images),
+        known_images=bool(known),
     )
 
 

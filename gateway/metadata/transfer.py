@@ -70,7 +70,8 @@ TABLES = (
     _table(
         "buckets",
         "id",
-        "name account_id region versioning images_public ladder created_ms store encryption watched images",
+        "name account_id region versioning images_public ladder created_ms store encryption watched images "
+        "known_images",
         identity=True,
     ),
     _table("usage", "bucket_id", "objects bytes"),
@@ -105,6 +106,15 @@ TABLES = (
     _table("adopted", "attachment_id key* source_version", "etag modified_ms seq"),
     _table("jobs", "id", "kind payload created_ms run_at_ms attempts claim error", identity=True),
     _table("renditions", "bucket_id preset key*", "seq recipe derivative_key* content_type size etag made_ms"),
+    _table(
+        "images",
+        "image_id",
+        "seq bucket_id account_id user_id filename content_type size sha256* width height visibility moderation listed "
+        "metadata tags upload_ip delete_hash* delete_expires_ms dominant_color blurhash phash status job_id created_ms "
+        "updated_ms",
+    ),
+    _table("image_tags", "image_id tag", "account_id created_ms size listed"),
+    _table("shares", "id", "hash* image_id user_id created_ms expires_ms revoked_ms"),
     _table("config", "id", "generation"),
     # Last: with the deployment's id and the master key's check value the database is one that a server may open.
     _table("meta", "name", "value*"),

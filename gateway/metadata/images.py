@@ -1,0 +1,158 @@
+"""What apps know of images, and their tags.
+
+A row counts as long as its version exists; in lists, as long as that version is its key's current one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from gateway.metadata import meta
+from gateway.metadata.port import Reader, Row, Transaction
+from gateway.model import ImageRow, JobStatus, Visibility
+
+COLUMNS = (
+    "i.image_id, i.seq, i.bucket_id, i.account_id, i.user_id, i.filename, i.content_type, i.size, i.sha256, i.width, "
+    "i.height, i.visibility, i.moderation, i.metadata, i.tags, i.upload_ip, i.delete_hash, i.delete_expires_ms, "
+    "i.dominant_color, i.blurhash, i.phash, i.status, i.job_id, i.created_ms, i.updated_ms"
+)
+NAMES = tuple(name.removeprefix("i.") for name in COLUMNS.split(", "))
+CURRENT = (
+    "FROM images i JOIN versions v ON v.seq = i.seq "
+    "JOIN heads h ON h.bucket_id = v.bucket_id AND h.key = v.key AND h.seq = v.seq"
+)
+"""Rows whose version is the current one of its key."""
+_INSERT = f"INSERT INTO images ({', '.join(NAMES)}, listed) VALUES ({', '.join('?' * (len(NAMES) + 1))})"
+_UPDATE = f"UPDATE images SET {', '.join(f'{name} = ?' for name in NAMES if name != 'image_id')}, listed = ? WHERE image_id = ?"
+_UNLISTED = frozenset({"pending", "hidden"})
+
+
+def listed(row: ImageRow) -> bool:
+    """Whether the public gallery shows it: what a moderator has to look at first is not shown meanwhile."""
+    return row.visibility is Visibility.PUBLIC and row.moderation not in _UNLISTED
+
+
+def image(row: Row) -> ImageRow:
+    """The image behind the columns COLUMNS."""
+    metadata, tags, phash = row[13], row[14], row[20]
+    return ImageRow(
+        row[0],
+        row[1],
+        row[2],
+        row[3],
+        row[4],
+        row[5],
+        row[6],
+        row[7],
+        None if row[8] is None else bytes(row[8]),
+        row[9],
+        row[10],
+        Visibility(row[11]),
+        row[12],
+        None if metadata is None else json.loads(metadata),
+        () if tags is None else tuple(json.loads(tags)),
+        row[15],
+        None if row[16] is None else bytes(row[16]),
+        row[17],
+        row[18],
+        row[19],
+        None if phash is None else int(phash).to_bytes(8, signed=True),
+        JobStatus(row[21]),
+        row[22],
+        row[23],
+        row[24],
+    )
+
+
+def _values(row: ImageRow) -> tuple[object, ...]:
+    return (
+        row.image_id,
+        row.seq,
+        row.bucket_id,
+        row.account_id,
+        row.user_id,
+        row.filename,
+        row.content_type,
+        row.size,
+        row.sha256,
+        row.width,
+        row.height,
+        row.visibility.value,
+        row.moderation,
+        None if row.metadata is None else json.dumps(row.metadata, separators=(",", ":")),
+        json.dumps(row.tags, separators=(",", ":")) if row.tags else None,
+        row.upload_ip,
+        row.delete_hash,
+        row.delete_expires_ms,
+        row.dominant_color,
+        row.blurhash,
+        None if row.phash is None else int.from_bytes(row.phash, signed=True),
+        row.status.value,
+        row.job_id,
+        row.created_ms,
+        row.updated_ms,
+    )
+
+
+async def insert(tx: Transaction, row: ImageRow) -> None:
+    """Note a new image, in the transaction of its version or later. From then on its visibility counts on every door."""
+    shown = int(listed(row))
+    await tx.run(_INSERT, (*_values(row), shown))
+    if row.tags:
+        await _insert_tags(tx, row)
+    if await tx.run("UPDATE buckets SET known_images = 1 WHERE id = ? AND known_images = 0", (row.bucket_id,)):
+        await meta.bump_generation(tx)
+
+
+async def get(reader: Reader, image_id: str) -> ImageRow | None:
+    """The row, whether or not its version is still there."""
+    row = await reader.one(f"SELECT {COLUMNS} FROM images i WHERE i.image_id = ?", (image_id,))
+    return None if row is None else image(row)
+
+
+async def change(
+    tx: Transaction, image_id: str, made: Callable[[ImageRow], ImageRow]
+) -> tuple[ImageRow, ImageRow] | None:
+    """Change a row from what is there now; gives both. None where there is no such row.
+
+    Those who change the same row at the same time do so one after the other.
+    """
+    await tx.lock("image", image_id)
+    before = await get(tx, image_id)
+    if before is None:
+        return None
+    after = made(before)
+    if after != before:
+        await tx.run(_UPDATE, (*_values(after)[1:], int(listed(after)), image_id))
+        if (after.tags, listed(after)) != (before.tags, listed(before)):
+            await tx.run("DELETE FROM image_tags WHERE image_id = ?", (image_id,))
+            await _insert_tags(tx, after)
+    return before, after
+
+
+async def delete(tx: Transaction, image_id: str) -> ImageRow | None:
+    """Forget an image with its tags and shares; gives what was known, None where nothing was."""
+    await tx.lock("image", image_id)
+    before = await get(tx, image_id)
+    await tx.run("DELETE FROM image_tags WHERE image_id = ?", (image_id,))
+    await tx.run("DELETE FROM shares WHERE image_id = ?", (image_id,))
+    await tx.run("DELETE FROM images WHERE image_id = ?", (image_id,))
+    return before
+
+
+async def _insert_tags(tx: Transaction, row: ImageRow) -> None:
+    shown = int(listed(row))
+    await tx.many(
+        "INSERT INTO image_tags (image_id, tag, account_id, created_ms, size, listed) VALUES (?, ?, ?, ?, ?, ?)",
+        [(row.image_id, tag, row.account_id, row.created_ms, row.size, shown) for tag in dict.fromkeys(row.tags)],
+    )
+
+
+async def with_bytes(reader: Reader, account_id: int, sha256: bytes) -> ImageRow | None:
+    """The account's oldest image of these bytes that is the current version of its key."""
+    row = await reader.one(
+        f"SELECT {COLUMNS} {CURRENT} WHERE i.account_id = ? AND i.sha256 = ? ORDER BY i.created_ms, i.image_id LIMIT 1",
+        (account_id, sha256),
+    )
+    return None if row is None else image(row)
