@@ -15,7 +15,7 @@ import aiohttp
 
 from gateway.jobs.cdn import PURGES, PurgeKind
 from gateway.jobs.cdn.request import Change, Changes, PurgeRequest
-from gateway.jobs.runner import Effect, Kind
+from gateway.jobs.kind import Effect, Kind
 from gateway.metadata import jobs
 from gateway.metadata.jobs import Job
 from gateway.metadata.port import Transaction

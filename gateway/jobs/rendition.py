@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from gateway.errors import NotFound, Unavailable
-from gateway.jobs.runner import Effect, Kind, Postponed
+from gateway.jobs.kind import Effect, Kind, Postponed
 from gateway.metadata import jobs
 from gateway.metadata import renditions as rows
 from gateway.metadata.jobs import Job

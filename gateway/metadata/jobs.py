@@ -20,6 +20,8 @@ PURGE = "purge"
 """Payload: `bucket` (its id), `name`, `key` (hexadecimal): tell the CDN. Without a `key`: all of the bucket."""
 PROCESS = "process"
 """Payload: `job` (the id in `image_jobs`), `image` (its image id): facts and variants of an uploaded image."""
+SCHEDULED = "scheduled"
+"""Payload: `task`, the name of what is done now and then; the row has that name, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +83,43 @@ async def next_due(reader: Reader, kind: str) -> int | None:
     return None if row is None or row[0] is None else int(row[0])
 
 
+async def add_named(
+    tx: Transaction, kind: str, name: str, payload: dict[str, Any], now_ms: int, run_at_ms: int
+) -> bool:
+    """A job of which there is one at a time; whether there was none of that name."""
+    return bool(
+        await tx.run(
+            "INSERT INTO jobs (kind, payload, created_ms, run_at_ms, name) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (kind, json.dumps(payload), now_ms, run_at_ms, name),
+        )
+    )
+
+
 async def claim(tx: Transaction, kind: str, name: str, now_ms: int, until_ms: int, limit: int) -> list[Job]:
     """Take jobs that are due, those first that were due first, for `name` until then."""
     rows = await tx.all(
-        f"SELECT {COLUMNS} FROM jobs WHERE kind = ? AND run_at_ms <= ? ORDER BY run_at_ms, id LIMIT ?"
-        f"{'' if tx.engine == 'sqlite' else ' FOR UPDATE SKIP LOCKED'}",
+        f"SELECT {COLUMNS} FROM jobs WHERE kind = ? AND run_at_ms <= ? ORDER BY run_at_ms, id LIMIT ?{_skipping(tx)}",
         (kind, now_ms, limit),
     )
+    return await _taken(tx, rows, name, until_ms)
+
+
+async def claim_one(tx: Transaction, identity: int, kind: str, name: str, now_ms: int, until_ms: int) -> list[Job]:
+    """Take this one, if it is due; nothing where it is done, waits for its time, or others have it."""
+    rows = await tx.all(
+        f"SELECT {COLUMNS} FROM jobs WHERE id = ? AND kind = ? AND run_at_ms <= ?{_skipping(tx)}",
+        (identity, kind, now_ms),
+    )
+    return await _taken(tx, rows, name, until_ms)
+
+
+def _skipping(tx: Transaction) -> str:
+    return "" if tx.engine == "sqlite" else " FOR UPDATE SKIP LOCKED"
+
+
+async def _taken(tx: Transaction, rows: Sequence[Row], name: str, until_ms: int) -> list[Job]:
     await tx.many(
-        "UPDATE jobs SET claim = ?, run_at_ms = ?, attempts = attempts + 1 WHERE id = ?",
+        "UPDATE jobs SET claim = ?, run_at_ms = ?, sent_ms = NULL, attempts = attempts + 1 WHERE id = ?",
         [(name, until_ms, row[0]) for row in rows],
     )
     return [replace(job(row), claim=name, run_at_ms=until_ms, attempts=row[5] + 1) for row in rows]
@@ -116,13 +146,39 @@ async def finish(tx: Transaction, jobs: Sequence[Job]) -> bool:
 
 async def give_back(
     tx: Transaction, jobs: Sequence[Job], run_at_ms: int | None, error: str | None, *, counted: bool = True
-) -> None:
-    """They are to be done again then; None: not before somebody says so. `counted`: as an attempt."""
+) -> list[Job]:
+    """They are to be done again then; None: not before somebody says so. `counted`: as an attempt.
+
+    Gives those that were still ours, as they are now.
+    """
+    ours = []
     for one in jobs:
-        await tx.run(
-            "UPDATE jobs SET run_at_ms = ?, claim = NULL, error = ?, attempts = ? WHERE id = ? AND claim = ?",
-            (run_at_ms, error, one.attempts - (0 if counted else 1), one.id, one.claim),
-        )
+        attempts = one.attempts - (0 if counted else 1)
+        if await tx.run(
+            "UPDATE jobs SET run_at_ms = ?, claim = NULL, sent_ms = NULL, error = ?, attempts = ? WHERE id = ? AND claim = ?",
+            (run_at_ms, error, attempts, one.id, one.claim),
+        ):
+            ours.append(replace(one, run_at_ms=run_at_ms, claim=None, error=error, attempts=attempts))
+    return ours
+
+
+async def to_send(
+    tx: Transaction, kind: str, now_ms: int, limit: int, *, again_before_ms: int | None = None
+) -> list[int]:
+    """Jobs that are due and go to a queue now, by id: those never sent, or sent before that time and not begun since."""
+    again = "" if again_before_ms is None else " OR sent_ms < ?"
+    rows = await tx.all(
+        f"SELECT id FROM jobs WHERE kind = ? AND run_at_ms <= ? AND (sent_ms IS NULL{again}) ORDER BY run_at_ms, id LIMIT ?"
+        + _skipping(tx),
+        (kind, now_ms, *(() if again_before_ms is None else (again_before_ms,)), limit),
+    )
+    await tx.many("UPDATE jobs SET sent_ms = ? WHERE id = ?", [(now_ms, row[0]) for row in rows])
+    return [int(row[0]) for row in rows]
+
+
+async def not_sent(tx: Transaction, identities: Sequence[int]) -> None:
+    """They did not get into the queue."""
+    await tx.many("UPDATE jobs SET sent_ms = NULL WHERE id = ?", [(identity,) for identity in identities])
 
 
 async def page(reader: Reader, *, failed: bool, after: int, limit: int) -> list[Job]:
@@ -138,7 +194,8 @@ async def retry(tx: Transaction, identity: int | None, now_ms: int) -> int:
     """Try one that failed for good again, or all of them, from the first attempt; how many."""
     one, values = ("", ()) if identity is None else (" AND id = ?", (identity,))
     return await tx.run(
-        f"UPDATE jobs SET run_at_ms = ?, attempts = 0, claim = NULL WHERE run_at_ms IS NULL{one}", (now_ms, *values)
+        f"UPDATE jobs SET run_at_ms = ?, attempts = 0, claim = NULL, sent_ms = NULL WHERE run_at_ms IS NULL{one}",
+        (now_ms, *values),
     )
 
 

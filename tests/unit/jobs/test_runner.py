@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from gateway.jobs import runner as runner_module
+from gateway.jobs import carrier as carrier_module
+from gateway.jobs.kind import Effect, Hopeless, Kind, Postponed, delay_seconds
 from gateway.jobs.purge import Purger, PurgeRefused
-from gateway.jobs.runner import Effect, Hopeless, JobRunner, Kind, Postponed, delay_seconds
+from gateway.jobs.runner import JobRunner
 from gateway.metadata import jobs
 from gateway.metadata.jobs import Job
 from gateway.metadata.port import Transaction
@@ -131,7 +132,7 @@ async def test_a_runner_that_stops_gives_back_what_it_began(database: SqliteData
 async def test_a_long_job_is_renewed_and_one_that_was_lost_has_no_effect(
     database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner_module, "RENEW_SECONDS", 0.05)
+    monkeypatch.setattr(carrier_module, "RENEW_SECONDS", 0.05)
     going = asyncio.Event()
 
     async def work(claimed: Sequence[Job]) -> Effect:
