@@ -8,9 +8,11 @@ GatewayError
 ├── Invalid: InvalidBucketName, InvalidKey, InvalidVersionId, InvalidPart, InvalidPartOrder, PartTooSmall,
 │            ObjectTooLarge, InvalidTag, InvalidCompletion, InvalidName, InvalidValue
 ├── BodyMismatch: LengthMismatch, Md5Mismatch, Sha256Mismatch, ChecksumMismatch
-├── AccessRefused
+├── AccessRefused: QuotaExceeded
+├── RateLimited
 ├── BlobDamaged
-└── Unavailable: DatabaseUnavailable, StoreUnavailable (AdoptedChanged), DiskFull, LeaseLost, Overloaded
+└── Unavailable: DatabaseUnavailable, StoreUnavailable (AdoptedChanged), DiskFull, LeaseLost, Overloaded,
+                 UploadsBusy
 """
 
 from __future__ import annotations
@@ -182,6 +184,24 @@ class AccessRefused(GatewayError):
     pass
 
 
+class QuotaExceeded(AccessRefused):
+    """The account that owns the bucket has no room for this."""
+
+
+class RateLimited(GatewayError):
+    """Somebody did something too often: `limit` times are allowed, `remaining` are left until `reset_s` (Unix seconds).
+
+    `retry_after` in seconds.
+    """
+
+    def __init__(self, limit: int, remaining: int, reset_s: int, retry_after: int) -> None:
+        super().__init__("Too many requests: try again later.")
+        self.limit = limit
+        self.remaining = remaining
+        self.reset_s = reset_s
+        self.retry_after = retry_after
+
+
 class BlobDamaged(GatewayError):
     """Stored bytes, or the key to them, are not what was written: their encryption shows it."""
 
@@ -219,3 +239,9 @@ class LeaseLost(Unavailable):
 
 class Overloaded(Unavailable):
     pass
+
+
+class UploadsBusy(Unavailable):
+    """The node has been taking as many uploads as it takes at once for as long as one waits."""
+
+    retry_after = 5

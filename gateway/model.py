@@ -68,14 +68,34 @@ class KeyKind(StrEnum):
     LINK = "link"
 
 
+class Duplicates(StrEnum):
+    """What an upload of bytes that the account has already is answered with: a new image, that one, a refusal."""
+
+    KEEP = "keep"
+    RETURN = "return"
+    REFUSE = "refuse"
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
+    """Who owns buckets. Quotas in bytes of all versions and in images; None is no limit."""
+
     id: int
     name: str
     canonical_id: str
     enabled: bool
     created_ms: int
     is_root: bool = False
+    quota_bytes: int | None = None
+    quota_images: int | None = None
+    duplicates: Duplicates = Duplicates.KEEP
+    home_bucket_id: int | None = None
+    """The bucket of uploads that name none, where one was made."""
+
+    @property
+    def limited(self) -> bool:
+        """Whether a write to its buckets has to look at what they hold."""
+        return self.quota_bytes is not None or self.quota_images is not None
 
 
 class Role(StrEnum):
@@ -197,6 +217,8 @@ class BucketImages:
     """Origins that scripts may read renditions from; `*` is all, as pictures carry no cookie."""
     purge: bool = False
     """Whether the purge webhook is told of what is overwritten or deleted."""
+    catalogue: bool = False
+    """Whether what S3 clients write is made known to apps and processed, as what apps upload is."""
 
 
 @dataclass(frozen=True, slots=True)

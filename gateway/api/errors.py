@@ -104,6 +104,20 @@ def _unavailable(error: facts.Unavailable) -> ApiError:
     return ApiError("SERVICE_UNAVAILABLE", retry_after=error.retry_after)
 
 
+def _rate_limited(error: facts.RateLimited) -> ApiError:
+    headers = rate_limit_headers(error.limit, error.remaining, error.reset_s)
+    return ApiError("RATE_LIMIT_EXCEEDED", retry_after=error.retry_after, headers=headers)
+
+
+def rate_limit_headers(limit: int, remaining: int, reset_s: int) -> tuple[tuple[str, str], ...]:
+    """What is said of a limit: `reset_s` is when it begins anew, in Unix seconds."""
+    return (
+        ("X-RateLimit-Limit", str(limit)),
+        ("X-RateLimit-Remaining", str(remaining)),
+        ("X-RateLimit-Reset", str(reset_s)),
+    )
+
+
 FACTS: Mapping[type[Exception], Make] = {
     BodyEnded: _as("INVALID_REQUEST"),
     RangeNotSatisfiable: lambda error: ApiError(
@@ -120,6 +134,8 @@ FACTS: Mapping[type[Exception], Make] = {
     facts.ObjectTooLarge: _as("FILE_TOO_LARGE"),
     facts.BodyMismatch: _as("INVALID_REQUEST", own_text=True),
     facts.AccessRefused: _as("FORBIDDEN"),
+    facts.QuotaExceeded: _as("QUOTA_EXCEEDED", own_text=True),
+    facts.RateLimited: _rate_limited,
     facts.BlobDamaged: _as("INTERNAL_ERROR"),
     facts.Unavailable: _unavailable,
     transforms.TransformError: _as("INTERNAL_ERROR"),

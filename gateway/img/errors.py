@@ -158,6 +158,7 @@ FACTS: Mapping[type[Exception], Make] = {
     facts.Invalid: _as("InvalidRequest", own_text=True),
     facts.BodyMismatch: _as("InternalError"),
     facts.AccessRefused: _as("AccessDenied"),
+    facts.RateLimited: _as("SlowDown", retry_after=60),
     facts.BlobDamaged: _as("InternalError"),
     facts.Unavailable: _unavailable,
     # What is asked, and what the stored bytes are.

@@ -7,14 +7,28 @@ from typing import Any
 from gateway.errors import AccountExists, AccountNotFound
 from gateway.metadata import meta
 from gateway.metadata.port import Reader, Transaction
-from gateway.model import Account
+from gateway.model import Account, Duplicates
 
-COLUMNS = "a.id, a.name, a.canonical_id, a.enabled, a.created_ms, a.is_root"
+COLUMNS = (
+    "a.id, a.name, a.canonical_id, a.enabled, a.created_ms, a.is_root, a.quota_bytes, a.quota_images, a.duplicates, "
+    "a.home_bucket_id"
+)
 
 
 def account(row: tuple[Any, ...]) -> Account:
-    identity, name, canonical_id, enabled, created_ms, is_root = row
-    return Account(identity, name, canonical_id, bool(enabled), created_ms, bool(is_root))
+    identity, name, canonical_id, enabled, created_ms, is_root, quota_bytes, quota_images, duplicates, home = row
+    return Account(
+        identity,
+        name,
+        canonical_id,
+        bool(enabled),
+        created_ms,
+        bool(is_root),
+        quota_bytes,
+        quota_images,
+        Duplicates(duplicates),
+        home,
+    )
 
 
 async def by_name(reader: Reader, name: str) -> Account | None:
@@ -46,4 +60,31 @@ async def create(tx: Transaction, name: str, canonical_id: str, now_ms: int, *, 
 async def set_enabled(tx: Transaction, name: str, enabled: bool) -> None:
     if not await tx.run("UPDATE accounts SET enabled = ? WHERE name = ?", (int(enabled), name)):
         raise AccountNotFound(f"There is no account {name!r}.")
+    await meta.bump_generation(tx)
+
+
+async def page(reader: Reader, *, after: str, limit: int) -> tuple[Account, ...]:
+    """Accounts by name, those behind `after`."""
+    rows = await reader.all(
+        f"SELECT {COLUMNS} FROM accounts a WHERE a.name > ? ORDER BY a.name LIMIT ?", (after, limit)
+    )
+    return tuple(account(row) for row in rows)
+
+
+async def set_limits(
+    tx: Transaction, name: str, quota_bytes: int | None, quota_images: int | None, duplicates: Duplicates
+) -> None:
+    """Quotas in bytes and images, None for none; and what becomes of uploads of the same bytes. Raises AccountNotFound."""
+    changed = await tx.run(
+        "UPDATE accounts SET quota_bytes = ?, quota_images = ?, duplicates = ? WHERE name = ?",
+        (quota_bytes, quota_images, duplicates.value, name),
+    )
+    if not changed:
+        raise AccountNotFound(f"There is no account {name!r}.")
+    await meta.bump_generation(tx)
+
+
+async def set_home_bucket(tx: Transaction, account_id: int, bucket_id: int) -> None:
+    """The bucket of uploads that name none."""
+    await tx.run("UPDATE accounts SET home_bucket_id = ? WHERE id = ?", (bucket_id, account_id))
     await meta.bump_generation(tx)

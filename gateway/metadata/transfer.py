@@ -61,11 +61,17 @@ def _table(name: str, key: str, rest: str, *, identity: bool = False) -> Table:
 
 TABLES = (
     _table("leases", "id", "owner state created_ms renewed_ms oldest_read_ms", identity=True),
-    _table("accounts", "id", "name canonical_id enabled is_root created_ms", identity=True),
+    _table(
+        "accounts",
+        "id",
+        "name canonical_id enabled is_root created_ms quota_bytes quota_images duplicates home_bucket_id",
+        identity=True,
+    ),
     _table(
         "access_keys",
         "access_key",
-        "account_id sealed_secret* kind admin enabled generated_root bucket prefix description created_ms expires_ms",
+        "account_id sealed_secret* kind admin enabled generated_root bucket prefix description created_ms expires_ms "
+        "scope",
     ),
     _table(
         "buckets",
@@ -111,10 +117,16 @@ TABLES = (
         "image_id",
         "seq bucket_id account_id user_id filename content_type size sha256* width height visibility moderation listed "
         "metadata tags upload_ip delete_hash* delete_expires_ms dominant_color blurhash phash status job_id created_ms "
-        "updated_ms",
+        "updated_ms revision",
     ),
     _table("image_tags", "image_id tag", "account_id created_ms size listed"),
     _table("shares", "id", "hash* image_id user_id created_ms expires_ms revoked_ms"),
+    _table(
+        "audit",
+        "id",
+        "at_ms action via account_id user_id access_key target address request_id detail once",
+        identity=True,
+    ),
     _table("config", "id", "generation"),
     # Last: with the deployment's id and the master key's check value the database is one that a server may open.
     _table("meta", "name", "value*"),

@@ -108,6 +108,7 @@ CODES: dict[str, Code] = {
     "NoSuchVersion": Code(404, "The specified version does not exist."),
     "NotImplemented": Code(501, "A header or query you provided implies functionality that is not implemented"),
     "PreconditionFailed": Code(412, "At least one of the pre-conditions you specified did not hold"),
+    "QuotaExceeded": Code(403, "The account that owns the bucket has no room for this."),
     "RenderFailed": Code(500, "Rendering this image failed."),
     "RenderTimeout": Code(504, "Rendering this image took too long."),
     "RequestTimeTooSkewed": Code(403, "The difference between the request time and the current time is too large."),
@@ -252,6 +253,8 @@ FACTS: dict[type[facts.GatewayError], Callable[[facts.GatewayError], S3Error]] =
     facts.Sha256Mismatch: _with("XAmzContentSHA256Mismatch", own_text=False),
     facts.ChecksumMismatch: _with("BadDigest"),
     facts.AccessRefused: _with("AccessDenied", own_text=False),
+    facts.QuotaExceeded: _with("QuotaExceeded"),
+    facts.RateLimited: _with("SlowDown", own_text=False),
     facts.BlobDamaged: _with("InternalError", own_text=False),
     facts.Unavailable: _unavailable,
     facts.DatabaseUnavailable: _unavailable,
@@ -260,6 +263,7 @@ FACTS: dict[type[facts.GatewayError], Callable[[facts.GatewayError], S3Error]] =
     facts.DiskFull: _unavailable,
     facts.LeaseLost: _unavailable,
     facts.Overloaded: _unavailable,
+    facts.UploadsBusy: _unavailable,
 }
 """Every fact of `gateway.errors` and its answer here; what is derived from one elsewhere is answered like it."""
 

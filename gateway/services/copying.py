@@ -28,6 +28,7 @@ from gateway.model import (
     Tags,
     WriteConditions,
 )
+from gateway.services import quotas
 from gateway.services.clock import now_ms
 from gateway.services.images import new_image_id
 from gateway.services.ingest import SNIFF_BYTES, StoredBody, digest_stored, ingest
@@ -110,7 +111,7 @@ class Copying:
             # The source's content cannot be swept while this row is seen: only the sweep removes it, in a transaction.
             if not await contents.exists(tx, content.id):
                 raise ObjectNotFound
-            return await versions.put(tx, new, conditions)
+            return await quotas.put(tx, bucket.owner, new, conditions)
 
         written = await self._database.write(operation, heavy=not isinstance(what, int))
         return CopyResult(content.etag, new.modified_ms, checksum, written.version_id, new.image_id, content.encryption)
@@ -133,6 +134,7 @@ class Copying:
             await versions.expect_conditions(self._database, bucket.id, key, conditions)
         if checksum_algorithm is None and content.checksum is not None:
             checksum_algorithm = content.checksum.algorithm
+        await quotas.expect(self._database, bucket, key, content.size)
         keyring = self._stores.keyring
         reading = self._stores.begin_read()
         try:
@@ -158,9 +160,8 @@ class Copying:
                 async def operation(tx: Transaction) -> versions.Written:
                     await leases.check(tx, taken.blob)
                     settled = await keyring.settle(tx, new)
-                    return await versions.put(
-                        tx, NewVersion(bucket.id, key, settled, kept, tags, image_id, now), conditions
-                    )
+                    made = NewVersion(bucket.id, key, settled, kept, tags, image_id, now)
+                    return await quotas.put(tx, bucket.owner, made, conditions)
 
                 written = await self._database.write(operation, durable=taken.durable)
         finally:

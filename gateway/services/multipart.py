@@ -53,7 +53,7 @@ from gateway.model import (
     Tags,
     WriteConditions,
 )
-from gateway.services import checksums
+from gateway.services import checksums, quotas
 from gateway.services.body import Body
 from gateway.services.clock import now_ms
 from gateway.services.directory import Directory
@@ -168,12 +168,17 @@ class Multipart:
                 f"Checksum Type mismatch occurred, expected checksum Type: {algorithm.lower()}, "
                 f"actual checksum Type: {asked.lower()}"
             )
-        bucket = await self._directory.bucket_by_id(upload.bucket_id)
-        if bucket is None:
-            raise UploadNotFound(uploads.NO_UPLOAD)
+        bucket = await self._bucket(upload)
+        await quotas.expect(self._database, bucket, None, expect.length)
         with self._lease.writing(expect.length):
             new, taken, _ = await self._store_part(upload, bucket, number, expect, body, customer_key)
         return PutResult(new.etag, None, taken.checksum, taken.size, None, new.encryption)
+
+    async def _bucket(self, upload: MultipartUpload) -> Bucket:
+        bucket = await self._directory.bucket_by_id(upload.bucket_id)
+        if bucket is None:
+            raise UploadNotFound(uploads.NO_UPLOAD)
+        return bucket
 
     async def _store_part(
         self,
@@ -195,7 +200,9 @@ class Multipart:
 
         async def operation(tx: Transaction) -> None:
             await leases.check(tx, taken.blob)
+            await quotas.hold(tx, bucket.owner)
             await uploads.put_part(tx, upload.id, number, await self._stores.keyring.settle(tx, new), now)
+            await quotas.verify(tx, bucket.owner)
 
         await self._database.write(operation, durable=taken.durable)
         return new, taken, now
@@ -239,8 +246,10 @@ class Multipart:
             known = new_etag(), None
         etag, checksum = known
         now = now_ms()
+        bucket = await self._bucket(upload)
 
         async def operation(tx: Transaction) -> None:
+            await quotas.hold(tx, bucket.owner)
             if not await contents.exists(tx, content.id):
                 raise ObjectNotFound
             references = await contents.references(tx, content.id, start, length) if length else ()
@@ -254,6 +263,7 @@ class Multipart:
                 customer_key=upload.customer_key,
             )
             await uploads.put_part(tx, upload.id, number, new, now)
+            await quotas.verify(tx, bucket.owner)
 
         await self._database.write(operation, heavy=content.segment_count > 100)
         return Part(number, length, etag, checksum, now)
@@ -268,9 +278,7 @@ class Multipart:
         customer_key: bytes | None,
         source_key: bytes | None,
     ) -> Part:
-        bucket = await self._directory.bucket_by_id(upload.bucket_id)
-        if bucket is None:
-            raise UploadNotFound(uploads.NO_UPLOAD)
+        bucket = await self._bucket(upload)
         reading = self._stores.begin_read()
         try:
             segments = await contents.segments(self._database, content.id, start, length) if length else ()
@@ -363,6 +371,7 @@ class Multipart:
         now = now_ms()
 
         async def operation(tx: Transaction) -> PutResult:
+            await quotas.hold(tx, bucket.owner)
             await uploads.hold(tx, upload)
             # Twice at once: the second finds what the first did.
             finished = await uploads.completed(tx, bucket.id, key, upload_id)
@@ -413,6 +422,7 @@ class Multipart:
             )
             result = PutResult(etag, written.version_id, checksum, total, image_id, current.encryption)
             await uploads.finish(tx, current.id, completion, _to_json(result), now)
+            await quotas.verify(tx, bucket.owner)
             return result
 
         return await self._database.write(operation, heavy=len(parts) > 10)

@@ -32,6 +32,7 @@ from gateway.model import (
     Tags,
     WriteConditions,
 )
+from gateway.services import quotas
 from gateway.services.body import Body
 from gateway.services.clock import now_ms
 from gateway.services.directory import Directory
@@ -210,7 +211,8 @@ class Objects:
     ) -> PutResult:
         """Store a body under a key; durable once this returns. Without `sealing` the bucket says how it is encrypted.
 
-        Raises BodyMismatch facts, PreconditionFailed, BucketNotFound, InvalidKey, ObjectTooLarge, Unavailable facts.
+        Raises BodyMismatch facts, PreconditionFailed, BucketNotFound, InvalidKey, ObjectTooLarge, QuotaExceeded,
+        Unavailable facts.
         """
         check_key(key)
         if expect.length > MAX_PUT_BYTES:
@@ -218,6 +220,7 @@ class Objects:
         if conditions != NO_CONDITIONS:
             # Decided in the transaction, below; asked here so that what must fail does not cost a body first.
             await versions.expect_conditions(self._database, bucket.id, key, conditions)
+        await quotas.expect(self._database, bucket, key, expect.length)
         with self._lease.writing(expect.length):
             sealing = sealing_of(bucket, sealing)
             blob_key = self._stores.keyring.new_key(sealing)
@@ -237,9 +240,11 @@ class Objects:
             async def operation(tx: Transaction) -> versions.Written:
                 await leases.check(tx, taken.blob)
                 settled = await self._stores.keyring.settle(tx, content)
-                return await versions.put(tx, new if settled is content else replace(new, content=settled), conditions)
+                return await quotas.put(
+                    tx, bucket.owner, new if settled is content else replace(new, content=settled), conditions
+                )
 
-            if content.blob is None or content.blob.sealed_key is None:
+            if (content.blob is None or content.blob.sealed_key is None) and not bucket.owner.limited:
                 written = await self._database.put(new, conditions, durable=taken.durable)
             else:
                 written = await self._database.write(operation, durable=taken.durable)

@@ -1,0 +1,66 @@
+"""Quotas of accounts in bytes and images. Who owns the bucket pays, whoever writes.
+
+An account without a quota is known from memory and pays nothing. The writes of an account with one wait for one another,
+so that of two that fit only alone one is refused. Bytes are those of all versions and of the parts of uploads that go on.
+"""
+
+from __future__ import annotations
+
+from gateway.errors import QuotaExceeded
+from gateway.metadata import quotas, versions
+from gateway.metadata.port import Reader, Transaction
+from gateway.metadata.versions import NewVersion, Written
+from gateway.model import Account, Bucket, WriteConditions
+
+
+async def check(tx: Transaction, account: Account, size: int, images: int) -> None:
+    """Hold what is about to be added, in bytes and images, against the account's quotas; before the first write.
+
+    Raises QuotaExceeded.
+    """
+    if account.limited:
+        await quotas.hold(tx, account.id)
+        await _compare(tx, account, size, images)
+
+
+async def expect(reader: Reader, bucket: Bucket, key: bytes | None, size: int) -> None:
+    """Refuse a write of `size` bytes that cannot fit, before its body is taken; `key` is None for a part of an upload.
+
+    It is decided later, in the transaction. Raises QuotaExceeded.
+    """
+    owner = bucket.owner
+    if owner.limited:
+        freed = 0 if key is None else await quotas.replaced_bytes(reader, bucket.id, key)
+        await _compare(reader, owner, size - freed, 0)
+
+
+async def hold(tx: Transaction, owner: Account) -> None:
+    """Belongs before the locks of what is written, in a transaction that asks `verify` after it wrote."""
+    if owner.limited:
+        await quotas.hold(tx, owner.id)
+
+
+async def verify(tx: Transaction, owner: Account) -> None:
+    """Refuse what was written if it is too much: so what it freed has made room. Raises QuotaExceeded."""
+    if owner.limited:
+        await _compare(tx, owner, 0, 0)
+
+
+async def put(tx: Transaction, owner: Account, new: NewVersion, conditions: WriteConditions) -> Written:
+    """`versions.put` within the quota of the bucket's owner. Raises QuotaExceeded besides."""
+    await hold(tx, owner)
+    written = await versions.put(tx, new, conditions)
+    await verify(tx, owner)
+    return written
+
+
+async def _compare(reader: Reader, account: Account, size: int, images: int) -> None:
+    most_bytes, most_images = await quotas.limits(reader, account.id)
+    if most_bytes is not None and await quotas.held_bytes(reader, account.id) + size > most_bytes:
+        raise QuotaExceeded(f"The account {account.name} may store {most_bytes} bytes.")
+    if images and most_images is not None and await _images(reader, account, most_images, images) > most_images:
+        raise QuotaExceeded(f"The account {account.name} may store {most_images} images.")
+
+
+async def _images(reader: Reader, account: Account, most: int, more: int) -> int:
+    return more + await quotas.held_images(reader, account.id, max(0, most - more) + 1)
