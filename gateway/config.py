@@ -35,10 +35,11 @@ from gateway.dialect_settings import (
     parse_thumbor_keys,
 )
 from gateway.redis_address import parse_redis_url
+from gateway.settings.admin import AdminSettings
 from gateway.settings.auth import AuthSettings
 from gateway.settings.fields import PARSES_SIZE, Size, secret, split_commas
 from gateway.settings.jobs import JobSettings
-from gateway.settings.limits import LimitSettings
+from gateway.settings.limits import ANY_ORIGIN, LimitSettings
 from gateway.settings.uploads import UploadSettings
 from gateway.store_settings import FolderStore, S3Store, StoreSettings, parse_store
 from transforms.errors import OptionError
@@ -447,6 +448,9 @@ class ServerSettings(BaseModel):
     image_quality_webp: int = Field(default=85, ge=1, le=100, description="The same for WebP.")
     image_quality_avif: int = Field(default=60, ge=1, le=100, description="The same for AVIF.")
     image_quality_tiff: int = Field(default=80, ge=1, le=100, description="The same for TIFF.")
+    image_variant_quality: int = Field(
+        default=85, ge=1, le=100, description="Quality of WebP and JPEG in the variants that apps ask for by name."
+    )
     image_mezzanines: Annotated[tuple[int, ...], BeforeValidator(_parse_sides)] = Field(
         default=DEFAULT_MEZZANINES,
         description="Longer sides in pixels, separated by commas, of smaller copies of large originals that small pictures "
@@ -618,7 +622,7 @@ class ServerSettings(BaseModel):
     )
 
 
-class Settings(LimitSettings, JobSettings, UploadSettings, AuthSettings, ServerSettings):
+class Settings(AdminSettings, LimitSettings, JobSettings, UploadSettings, AuthSettings, ServerSettings):
     """Everything that can be set, in the order of the last group to the first. Sizes in bytes, times in seconds."""
 
     @property
@@ -638,7 +642,9 @@ class Settings(LimitSettings, JobSettings, UploadSettings, AuthSettings, ServerS
         """What decides how renditions look where their URL leaves it open."""
         qualities = {name: getattr(self, f"image_quality_{name}") for name in ("jpeg", "webp", "avif", "tiff")}
         fonts = fingerprint(self.fonts_folder)
-        return Rendering(qualities, self.image_mezzanines, self.image_mezzanine_pixels, fonts)
+        return Rendering(
+            qualities, self.image_mezzanines, self.image_mezzanine_pixels, self.image_variant_quality, fonts
+        )
 
     @property
     def fonts_folder(self) -> str:
@@ -658,6 +664,16 @@ class Settings(LimitSettings, JobSettings, UploadSettings, AuthSettings, ServerS
     @property
     def render_socket(self) -> Path:
         return self.run_folder / "render.sock"
+
+    @property
+    def rate_limits_file(self) -> Path:
+        """Where the workers of this node count what is limited, while no Redis does."""
+        return self.run_folder / "limits.sqlite"
+
+    @property
+    def upload_slots_file(self) -> Path:
+        """Whose locked bytes are the uploads under way."""
+        return self.run_folder / "upload-slots"
 
     @property
     def server_lock(self) -> Path:
@@ -861,6 +877,9 @@ def _contradictions(settings: Settings) -> list[tuple[tuple[str, ...], str]]:
     public = urlsplit(settings.public_url or "").hostname
     if public is not None and public in settings.dialect_hosts:
         found.append((("dialect_hosts", "public_url"), f"{public} would answer to foreign URLs alone"))
+    if settings.cors_credentials and ANY_ORIGIN in settings.cors_origins:
+        message = "pages of every origin could act for whoever visits them: name the origins"
+        found.append((("cors_credentials", "cors_origins"), message))
     if settings.master_key is not None and settings.master_key_file is not None:
         found.append((("master_key", "master_key_file"), "set one of them, not both"))
     for name in ("tls_cert", "tls_key", "master_key_file", "image_fonts"):

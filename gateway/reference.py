@@ -13,6 +13,10 @@ from gateway.dialect_settings import ImgproxyKey, ThumborKey
 from gateway.img.dialects import page as dialects_page
 from gateway.s3.errors import CODES
 from gateway.s3.table import OPERATIONS, Level
+from gateway.settings.auth import AuthSettings
+from gateway.settings.jobs import JobSettings
+from gateway.settings.limits import LimitSettings
+from gateway.settings.uploads import UploadSettings
 from gateway.store_settings import FolderStore, S3Store
 from transforms import options_page
 
@@ -106,6 +110,7 @@ def _groups() -> Iterator[tuple[str, list[str]]]:
         "Limits": lambda name: (
             name
             in {
+                *LimitSettings.model_fields,
                 "max_connections",
                 "max_in_flight_bytes",
                 "header_timeout",
@@ -119,14 +124,27 @@ def _groups() -> Iterator[tuple[str, list[str]]]:
         "Database, stores, Redis": lambda name: name.startswith(
             ("database_", "redis_", "store", "default_store", "blob_memory")
         ),
-        "Watching": lambda name: name in {"log_level", "metrics_token", "metrics_networks"},
+        "Watching": lambda name: name in {"log_level", "metrics_token", "metrics_networks", "audit_retention_days"},
+        "Accounts": AuthSettings.model_fields.__contains__,
+        "Uploads": UploadSettings.model_fields.__contains__,
+        "Jobs": JobSettings.model_fields.__contains__,
     }
     special = [title for title in titles if title != "Server"]
     grouped: dict[str, list[str]] = {title: [] for title in titles}
     for name in Settings.model_fields:
         grouped[next((title for title in special if titles[title](name)), "Server")].append(name)
-    order = ("Server", "Database, stores, Redis", "Watching", "Limits", "Images", _FOREIGN)
-    yield from ((title, grouped[title]) for title in order)
+    order = (
+        "Server",
+        "Database, stores, Redis",
+        "Watching",
+        "Limits",
+        "Accounts",
+        "Uploads",
+        "Jobs",
+        "Images",
+        _FOREIGN,
+    )
+    yield from ((title, grouped[title]) for title in order if grouped[title])
 
 
 def settings_page() -> str:

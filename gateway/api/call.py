@@ -16,6 +16,7 @@ from gateway.config import Settings
 from gateway.http.incoming import Incoming
 from gateway.model import Account
 from gateway.policy.principal import Principal
+from gateway.services.audit import Actor, actor
 from gateway.telemetry.request import RequestRecord
 
 if TYPE_CHECKING:
@@ -64,6 +65,11 @@ class Call:
     def address(self) -> str | None:
         """The client's address."""
         return self.record.remote
+
+    @property
+    def actor(self) -> Actor:
+        """Who asks, as the audit log has it."""
+        return actor(self.principal, address=self.address, request_id=self.record.request_id)
 
     def body_as(self, model: type[M]) -> M:
         assert isinstance(self.body, model)
