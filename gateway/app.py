@@ -31,6 +31,7 @@ from gateway.img.endpoint import ImageEndpoint
 from gateway.jobs import rendition
 from gateway.jobs.purge import Purger
 from gateway.jobs.runner import JobRunner
+from gateway.metadata.rate_windows import RateWindowFile
 from gateway.render.client import RenderClient
 from gateway.render.confinement import announce
 from gateway.s3.checksum_headers import BODY_MODES as S3_BODY_MODES
@@ -40,8 +41,10 @@ from gateway.s3.errors import CODES as S3_CODES
 from gateway.s3.errors import S3Error
 from gateway.s3.table import OPERATIONS as S3_OPERATIONS
 from gateway.services import Services
+from gateway.services.limits import open_limits
 from gateway.services.presets import Presets
 from gateway.services.renditions import Renditions
+from gateway.services.upload_slots import UploadSlots
 from gateway.supervisor import WorkerContext
 from gateway.telemetry import RequestRecord, Telemetry
 from gateway.telemetry.log import LogWriter, configure_logging
@@ -96,8 +99,12 @@ class Application:
         self._s3 = S3Endpoint(
             services, settings, telemetry, image_responder=self._images.object_images, renditions=renditions
         )
-        self._web = WebEndpoint(settings, services, telemetry, address, render)
-        self.parts = Parts(settings, services, self._images.derivatives, render)
+        slots = UploadSlots(settings.upload_slots_file, settings.upload_slots, settings.upload_slot_wait)
+        self._web = WebEndpoint(settings, services, telemetry, address, render, slots)
+        limits = open_limits(
+            settings, RateWindowFile(settings.rate_limits_file), settings.redis_url, services.deployment
+        )
+        self.parts = Parts(settings, services, self._images.derivatives, render, limits, slots)
         self._api = ApiEndpoint(services, settings, telemetry, self.parts)
         self._hosts = tuple("." + domain for domain in settings.domain)
         self._reserved: dict[str, Handler] = dict.fromkeys(RESERVED_PAGES, self._web.handle)
@@ -292,6 +299,8 @@ async def _run_worker(context: WorkerContext, writer: LogWriter) -> None:
         close_stalled(server, min_rate=settings.body_min_rate, timeout=settings.body_stall_timeout)
     )
     render = RenderClient(settings.render_socket, hot_bytes=settings.image_worker_cache_bytes)
+    if context.slot == 0 and not settings.rate_limits_enabled:
+        LOG.warning("rate limits are off: PIXGATE_RATE_LIMITS_ENABLED is false")
     # One worker says it for the node.
     announcing = loop.create_task(announce(render)) if context.slot == 0 else None
     services: Services | None = None

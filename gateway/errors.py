@@ -1,18 +1,20 @@
 """Facts that go wrong, as the services raise them. They know nothing of HTTP; each door maps them once.
 
 GatewayError
-├── NotFound: BucketNotFound, ObjectNotFound, VersionNotFound, UploadNotFound, AccountNotFound, KeyNotFound
-├── Conflict: BucketExists, BucketOwnedByYou, BucketNotEmpty, AccountExists, ConditionalConflict
+├── NotFound: BucketNotFound, ObjectNotFound, VersionNotFound, UploadNotFound, AccountNotFound, KeyNotFound,
+│             UserNotFound
+├── Conflict: BucketExists, BucketOwnedByYou, BucketNotEmpty, AccountExists, EmailExists,
+│             ConditionalConflict
 ├── PreconditionFailed
 ├── IsDeleteMarker
 ├── Invalid: InvalidBucketName, InvalidKey, InvalidVersionId, InvalidPart, InvalidPartOrder, PartTooSmall,
 │            ObjectTooLarge, InvalidTag, InvalidCompletion, InvalidName, InvalidValue
 ├── BodyMismatch: LengthMismatch, Md5Mismatch, Sha256Mismatch, ChecksumMismatch
-├── AccessRefused: QuotaExceeded
+├── AccessRefused: QuotaExceeded, CredentialsRefused, TokenRefused, RegistrationClosed
 ├── RateLimited
 ├── BlobDamaged
 └── Unavailable: DatabaseUnavailable, StoreUnavailable (AdoptedChanged), DiskFull, LeaseLost, Overloaded,
-                 UploadsBusy
+                 UploadsBusy, PasswordsBusy, IssuerUnavailable
 """
 
 from __future__ import annotations
@@ -47,6 +49,14 @@ class VersionNotFound(NotFound):
     pass
 
 
+class ImageNotFound(NotFound):
+    """No image has that id, or none any more."""
+
+
+class ShareNotFound(NotFound):
+    """No such link to an image, or it has ended."""
+
+
 class UploadNotFound(NotFound):
     pass
 
@@ -57,6 +67,10 @@ class AccountNotFound(NotFound):
 
 class KeyNotFound(NotFound):
     """There is no such access key."""
+
+
+class UserNotFound(NotFound):
+    pass
 
 
 class Conflict(GatewayError):
@@ -77,6 +91,10 @@ class BucketNotEmpty(Conflict):
 
 class AccountExists(Conflict):
     pass
+
+
+class EmailExists(Conflict):
+    """Somebody has registered with this address."""
 
 
 class ConditionalConflict(Conflict):
@@ -188,6 +206,24 @@ class QuotaExceeded(AccessRefused):
     """The account that owns the bucket has no room for this."""
 
 
+class CredentialsRefused(AccessRefused):
+    """Address and password do not belong together. Nobody is told which of the two is wrong."""
+
+    def __init__(self) -> None:
+        super().__init__("The address or the password is not right.")
+
+
+class TokenRefused(AccessRefused):
+    """A token that is not valid, or not any more. The text says no more than its holder may know."""
+
+
+class RegistrationClosed(AccessRefused):
+    """Nobody can register by themselves here."""
+
+    def __init__(self) -> None:
+        super().__init__("Nobody can register here: ask for an account.")
+
+
 class RateLimited(GatewayError):
     """Somebody did something too often: `limit` times are allowed, `remaining` are left until `reset_s` (Unix seconds).
 
@@ -245,3 +281,16 @@ class UploadsBusy(Unavailable):
     """The node has been taking as many uploads as it takes at once for as long as one waits."""
 
     retry_after = 5
+
+
+class PasswordsBusy(Overloaded):
+    """As many passwords are being hashed as this process hashes at once, and more wait than should."""
+
+
+class IssuerUnavailable(Unavailable):
+    """A foreign issuer's keys cannot be asked for, and those that are known are too old."""
+
+    retry_after = 5
+
+    def __init__(self) -> None:
+        super().__init__("Whoever issued this token cannot be asked at the moment.")

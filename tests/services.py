@@ -129,6 +129,8 @@ class Server:
         if self.certificates:
             command += ["--tls-cert", str(self.certificates.certificate), "--tls-key", str(self.certificates.key)]
         secrets = {"PIXGATE_ROOT_ACCESS_KEY": ROOT.access_key, "PIXGATE_ROOT_SECRET_KEY": ROOT.secret_key}
+        # Tests upload more than anybody may; those of the limits switch them on.
+        secrets["PIXGATE_RATE_LIMITS_ENABLED"] = "false"
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, *self._arguments],

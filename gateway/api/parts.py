@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from gateway.render.client import RenderClient
     from gateway.services import Services
     from gateway.services.derivatives import Derivatives
+    from gateway.services.limits import Limits
+    from gateway.services.upload_slots import UploadSlots
 
 
 @dataclass(slots=True)
@@ -21,6 +23,9 @@ class Parts:
     services: Services
     derivatives: Derivatives
     render: RenderClient
+    limits: Limits
+    slots: UploadSlots
 
     async def close(self) -> None:
-        return
+        self.slots.close()
+        await self.limits.close()

@@ -2,8 +2,77 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from gateway.settings.fields import split_commas
+
+ANY_ORIGIN = "*"
+
+
+def parse_origins(value: object) -> object:
+    """`https://app.example.com, http://localhost:3000`, or `*`. Raises ValueError for what no browser sends as Origin."""
+    pieces = split_commas(value)
+    if not isinstance(pieces, (tuple, list)):
+        return pieces
+    origins = []
+    for piece in map(str, pieces):
+        parts = urlsplit(piece)
+        plain = not (parts.path or parts.query or parts.fragment or "@" in parts.netloc)
+        if piece != ANY_ORIGIN and not (parts.scheme and parts.netloc and plain):
+            raise ValueError(
+                f"{piece!r} is not an origin such as https://app.example.com (no path, no slash at the end)"
+            )
+        origins.append(piece.lower())
+    return tuple(origins)
 
 
 class LimitSettings(BaseModel):
     """Sizes in bytes, times in seconds."""
+
+    rate_limits_enabled: bool = Field(
+        default=True,
+        description="Whether uploads, passwords and mails are limited at all. `false` is for measurements and tests.",
+    )
+    rate_limit_uploads_minute: int = Field(
+        default=10, ge=0, description="Uploads that an IP address (of IPv6 a /64) may begin in any minute; 0: no limit."
+    )
+    rate_limit_uploads_hour: int = Field(
+        default=50, ge=0, description="Images that a user may upload in a clock hour; 0: no limit."
+    )
+    rate_limit_passwords_address: int = Field(
+        default=30, ge=0, description="Requests with a password from an IP address in any 15 minutes; 0: no limit."
+    )
+    rate_limit_passwords_email: int = Field(
+        default=10, ge=0, description="Requests with a password for an e-mail address in any 15 minutes; 0: no limit."
+    )
+    rate_limit_mails_address: int = Field(
+        default=20, ge=0, description="Requests that send mail from an IP address in any hour; 0: no limit."
+    )
+    rate_limit_mails_email: int = Field(
+        default=5, ge=0, description="Mails to an e-mail address in any hour; 0: no limit."
+    )
+    upload_slots: int = Field(
+        default=10,
+        ge=1,
+        le=10_000,
+        description="Uploads by `/api/v1` that a node takes at once, all its workers together.",
+    )
+    upload_slot_wait: float = Field(
+        default=30, ge=0, le=3600, description="Time that an upload waits for one of them; then 503 with Retry-After."
+    )
+    cors_origins: Annotated[tuple[str, ...], BeforeValidator(parse_origins)] = Field(
+        default=(),
+        description="Origins whose pages may call `/api/v1`, separated by commas, such as `https://app.example.com`; `*` for "
+        "all. Unset: no page but the server's own.",
+    )
+    cors_credentials: bool = Field(
+        default=False,
+        description="Whether those pages may send what their browser keeps for this server; never together with `*`. Bearer "
+        "tokens need it not.",
+    )
+    cors_max_age: int = Field(
+        default=600, ge=0, le=86_400, description="Time that browsers may keep the answer to a preflight."
+    )

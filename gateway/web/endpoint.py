@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from gateway.render.client import RenderClient
     from gateway.services import Services
+    from gateway.services.upload_slots import UploadSlots
 
 LOG = logging.getLogger(__name__)
 
@@ -50,11 +51,13 @@ class WebEndpoint:
         telemetry: Telemetry,
         address: Address,
         renders: RenderClient,
+        slots: UploadSlots,
     ) -> None:
         self._settings = settings
         self._services = services
         self._telemetry = telemetry
         self._renders = renders
+        self._slots = slots
         self._base_url = settings.base_url(address)
         self.draining = False
         self._routes: Mapping[str, tuple[str, Callable[[web.BaseRequest], Answer]]] = {
@@ -133,7 +136,7 @@ class WebEndpoint:
         return _text(200, "ready\n")
 
     async def _health(self, request: web.BaseRequest) -> web.Response:
-        found = await health.report(self._services, self._renders)
+        found = await health.report(self._services, self._renders, self._slots)
         status = 503 if found["status"] == health.UNHEALTHY else 200
         if not self._may_look_inside(request):
             found = {"status": found["status"]}
@@ -175,7 +178,7 @@ class WebEndpoint:
             return web.Response(status=308, headers={**PAGE_HEADERS, "Location": "/ui/"})
         rest = path.removeprefix("/ui/")
         if rest == "":
-            found = await health.report(self._services, self._renders)
+            found = await health.report(self._services, self._renders, self._slots)
             return self._html("start.html", health=found, recipes=recipes(self._base_url, self._settings.region))
         if rest.startswith("static/"):
             return self._static(request, rest.removeprefix("static/"))

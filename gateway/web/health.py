@@ -26,10 +26,16 @@ class Renders(Protocol):
     async def stats(self) -> Mapping[str, Any]: ...
 
 
-async def report(services: Services, renders: Renders) -> dict[str, Any]:
-    """`status`, `version`, and an entry each for database, store, cache and renders."""
+class Slots(Protocol):
+    limit: int
+
+    def active(self) -> int: ...
+
+
+async def report(services: Services, renders: Renders, slots: Slots) -> dict[str, Any]:
+    """`status`, `version`, and an entry each for database, store, cache, renders and the uploads of `/api/v1`."""
     (storage, rendering) = await asyncio.gather(_storage(services), _rendering(renders))
-    entries = {**storage, **rendering}
+    entries = {**storage, **rendering, "uploads": _uploads(slots)}
     worst = max((str(entry["status"]) for entry in entries.values()), key=_ORDER.index)
     return {"status": worst, "version": __version__, **entries}
 
@@ -41,6 +47,12 @@ async def sandbox(renders: Renders) -> dict[str, bool] | None:
     except Exception:  # noqa: BLE001 -- as below; a scrape has other figures to give
         return None
     return None if layers is None else {name: name not in layers for name in LAYERS}
+
+
+def _uploads(slots: Slots) -> Entry:
+    """`detail` is `active/limit`. That all are taken is no trouble: uploads then wait."""
+    active = slots.active()
+    return {"status": HEALTHY, "detail": f"{active}/{slots.limit}", "active": active, "limit": slots.limit}
 
 
 async def _storage(services: Services) -> dict[str, Entry]:

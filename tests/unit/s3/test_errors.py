@@ -27,6 +27,10 @@ def make(kind: type[Exception]) -> Exception:
         "size": 1,
         "etag": "e",
         "algorithm": "CRC32",
+        "limit": 10,
+        "remaining": 0,
+        "reset_s": 100,
+        "retry_after": 7,
     }
     names = [
         name
