@@ -55,6 +55,7 @@ def image_settings(images: BucketImages) -> dict[str, Any]:
         "raw": images.raw,
         "cors": list(images.cors),
         "purge": images.purge,
+        "catalogue": images.catalogue,
     }
 
 
@@ -202,6 +203,11 @@ def _plain(value: object) -> str:
     help="Origin whose scripts may read renditions, or *. Repeatable, together they replace those before; `` for none.",
 )
 @click.option("--purge/--no-purge", default=None, help="Whether the CDN is told of what is overwritten or deleted.")
+@click.option(
+    "--catalogue/--no-catalogue",
+    default=None,
+    help="Whether images that S3 clients write are processed and known to apps, as uploads through the API are.",
+)
 @data_options
 def set_bucket(
     name: str,
@@ -291,6 +297,7 @@ def image_change(
     raw: bool | None,
     origins: tuple[str, ...],
     purge: bool | None,
+    catalogue: bool | None,
 ) -> Callable[[BucketImages], BucketImages] | None:
     """The change that the options of `buckets set` ask for; None for none."""
     changed: dict[str, str | None] = {}
@@ -301,7 +308,13 @@ def image_change(
         changed[preset.strip()] = options.strip() or None
     values: dict[str, Any] = {
         name: value
-        for name, value in (("only_presets", only_presets), ("exif", exif), ("raw", raw), ("purge", purge))
+        for name, value in (
+            ("only_presets", only_presets),
+            ("exif", exif),
+            ("raw", raw),
+            ("purge", purge),
+            ("catalogue", catalogue),
+        )
         if value is not None
     }
     if max_width is not None:

@@ -9,9 +9,11 @@ from typing import Any
 from gateway.model import BucketImages
 
 RENDITIONS = 1
-"""The bit of `buckets.watched` for work when an image is written."""
+"""The bit of `buckets.watched` for work when an image is written: renditions, the catalogue, or both."""
 PURGES = 2
 """The bit of `buckets.watched` for work when an object is overwritten or deleted."""
+CATALOGUE_ONLY = 4
+"""The bit of `buckets.watched` that says of `RENDITIONS` that an upload which writes the image's row causes no work."""
 
 _DEFAULTS = BucketImages()
 _NAMES = tuple(field.name for field in fields(BucketImages))
@@ -20,7 +22,8 @@ _LISTS = ("renditions", "cors")
 
 def watched(images: BucketImages) -> int:
     """Which work a change of an object causes."""
-    return (RENDITIONS if images.renditions else 0) | (PURGES if images.purge else 0)
+    made = RENDITIONS if images.renditions else RENDITIONS | CATALOGUE_ONLY if images.catalogue else 0
+    return made | (PURGES if images.purge else 0)
 
 
 def dump(images: BucketImages) -> str | None:

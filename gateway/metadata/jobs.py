@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gateway.metadata.bucket_images import PURGES, RENDITIONS
+from gateway.metadata.bucket_images import CATALOGUE_ONLY, PURGES, RENDITIONS
 from gateway.metadata.port import Reader, Row, Transaction
 
 RENDITION = "rendition"
@@ -64,14 +64,16 @@ async def caused_by_change(
     written: tuple[int, str | None] | None,
     replaced: bool,
     image_gone: bool,
+    noted: bool = False,
 ) -> None:
     """What a bucket that watches its objects wants done: `bucket` is its id and name.
 
     `written` is the new version and its image id, `replaced` says that the key meant something before, `image_gone` that
-    a version with an image id was removed. The function `pixgate_put_1` of the PostgreSQL schema does the same.
+    a version with an image id was removed, `noted` that the same transaction makes the image known. The function `pixgate_put_1` of the PostgreSQL schema does the same.
     """
     identity, name = bucket
-    if watched & RENDITIONS and written is not None and written[1] is not None:
+    wanted = watched & RENDITIONS and not (noted and watched & CATALOGUE_ONLY)
+    if wanted and written is not None and written[1] is not None:
         await add(tx, RENDITION, {"bucket": identity, "key": key.hex(), "seq": written[0]}, now_ms)
     if watched & PURGES and (replaced or image_gone):
         await add(tx, PURGE, {"bucket": identity, "name": name, "key": key.hex()}, now_ms)

@@ -152,6 +152,8 @@ class NewVersion:
     tags: Tags
     image_id: str | None
     modified_ms: int
+    noted: bool = False
+    """Whether the same transaction makes the image known to apps, with its job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +268,7 @@ async def put(tx: Transaction, new: NewVersion, conditions: WriteConditions) -> 
             written=(seq, new.image_id),
             replaced=head_seq is not None,
             image_gone=image_gone,
+            noted=new.noted,
         )
     return Written(None if versioning == "Unversioned" else public_version_id(seq, nonce), content_id)
 

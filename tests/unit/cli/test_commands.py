@@ -151,6 +151,7 @@ def test_how_a_bucket_shows_its_images(run: Run) -> None:
         "raw": True,
         "cors": ["*"],
         "purge": False,
+        "catalogue": False,
     }
     run(
         "buckets", "set", "photos", "--preset", "card=w:400,h:300,fit:cover", "--preset", "big=w:2000", "--only-presets"
@@ -180,6 +181,7 @@ def test_how_a_bucket_shows_its_images(run: Run) -> None:
         "raw": False,
         "cors": ["https://www.example.org"],
         "purge": True,
+        "catalogue": False,
     }
     shown = run("buckets", "show", "photos").stdout
     assert "preset card\tw:400,h:300,fit:cover" in shown
