@@ -880,6 +880,12 @@ def _contradictions(settings: Settings) -> list[tuple[tuple[str, ...], str]]:
     if settings.cors_credentials and ANY_ORIGIN in settings.cors_origins:
         message = "pages of every origin could act for whoever visits them: name the origins"
         found.append((("cors_credentials", "cors_origins"), message))
+    if settings.jobs_engine == "celery" and settings.celery_url is None:
+        if settings.redis_url is None:
+            found.append((("jobs_engine", "celery_url"), "celery needs a Redis: set celery_url or redis_url"))
+        elif parse_redis_url(settings.redis_url).kind == "cluster":
+            message = "redis_url is a cluster, which Celery cannot work with: name one server, or sentinels"
+            found.append((("celery_url",), message))
     if settings.master_key is not None and settings.master_key_file is not None:
         found.append((("master_key", "master_key_file"), "set one of them, not both"))
     for name in ("tls_cert", "tls_key", "master_key_file", "image_fonts"):

@@ -252,3 +252,16 @@ def test_where_links_begin(tmp_path: Path) -> None:
         base(CDN_URL="cdn.example.com")
     with pytest.raises(SettingsError, match="bucket/key"):
         load(environ={"PIXGATE_IMAGE_FALLBACK": "photo.jpg"}, env_file=tmp_path / "none")
+
+
+def test_celery_needs_a_redis_that_it_can_work_with() -> None:
+    assert not load(environ={}).by_celery
+    assert load(environ={"PIXGATE_CELERY_URL": "redis://h"}).by_celery
+    assert load(environ={"PIXGATE_JOBS_ENGINE": "celery", "PIXGATE_REDIS_URL": "redis://h"}).by_celery
+    assert not load(environ={"PIXGATE_JOBS_ENGINE": "in-process", "PIXGATE_CELERY_URL": "redis://h"}).by_celery
+    (text,) = problems(environ={"PIXGATE_JOBS_ENGINE": "celery"})
+    assert "set celery_url or redis_url" in text
+    (text,) = problems(environ={"PIXGATE_JOBS_ENGINE": "celery", "PIXGATE_REDIS_URL": "redis+cluster://h"})
+    assert "is a cluster" in text
+    (text,) = problems(environ={"PIXGATE_CELERY_URL": "redis+cluster://h"})
+    assert "is a cluster" in text
