@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import uvloop
 from aiohttp import web
 
+from gateway.api.endpoint import OTHER_OPERATIONS as OTHER_API_OPERATIONS
 from gateway.api.endpoint import ApiEndpoint
 from gateway.api.errors import CODES as API_CODES
 from gateway.api.parts import Parts
@@ -234,7 +235,7 @@ def _operations() -> list[Operation]:
         *(Operation("s3", operation.name) for operation in S3_OPERATIONS),
         *(Operation("img", name) for name in IMAGE_OPERATIONS),
         *(Operation("api", operation.name) for operation in API_OPERATIONS),
-        Operation("api", "NotFound"),
+        *(Operation("api", name) for name in OTHER_API_OPERATIONS),
         *(Operation("web", name) for name in WEB_OPERATIONS),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.api.answer import JSON_HEADERS
 from gateway.api.call import Call
+from gateway.api.cors import Cors, origin_of
 from gateway.api.errors import ApiError, translate
 from gateway.api.operation import JSON_BYTES, Access, Body, Operation
 from gateway.api.parts import Parts
@@ -32,6 +34,11 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("pixgate.api")
 
+PREFLIGHT = "Preflight"
+NOT_FOUND = "NotFound"
+OTHER_OPERATIONS = (PREFLIGHT, NOT_FOUND)
+"""What metrics and log call requests that are no operation of the table."""
+
 
 class ApiEndpoint:
     """The door. The answer has been sent when `handle` returns."""
@@ -42,10 +49,11 @@ class ApiEndpoint:
         self._telemetry = telemetry
         self._parts = parts
         self._proxies = settings.trusted_proxies
+        self._cors = Cors.of(settings)
         self.authenticator = Authenticator(services.directory.access_key, region=settings.region, hosts=settings.hosts)
 
     async def handle(self, request: BaseRequest) -> StreamResponse:
-        record = RequestRecord(door="api", method=request._method, remote=self._remote(request), operation="NotFound")
+        record = RequestRecord(door="api", method=request._method, remote=self._remote(request), operation=NOT_FOUND)
         self._telemetry.begin()
         incoming = Incoming(request)
         try:
@@ -54,7 +62,7 @@ class ApiEndpoint:
             except Exception as error:  # noqa: BLE001 -- the boundary: whatever it is, the client gets an answer and the log one line
                 reply = self._refusal(record, error)
             if isinstance(reply, Reply):
-                reply.header_list.insert(0, ("X-Request-Id", record.request_id))
+                self._complete(request, reply, record)
             try:
                 await deliver(request, reply, incoming, record)
             except ConnectionError:
@@ -64,12 +72,18 @@ class ApiEndpoint:
                 if request._payload_writer.output_size:
                     raise
                 reply = self._refusal(record, error)
-                reply.header_list.insert(0, ("X-Request-Id", record.request_id))
+                self._complete(request, reply, record)
                 await deliver(request, reply, incoming, record)
             return reply
         finally:
             record.bytes_in = incoming.received
             self._telemetry.finish(record)
+
+    def _complete(self, request: BaseRequest, reply: Reply, record: RequestRecord) -> None:
+        """What every answer carries."""
+        reply.header_list.insert(0, ("X-Request-Id", record.request_id))
+        if self._cors.concerns(request._message.path.partition("?")[0]):
+            self._cors.mark(reply.header_list, origin_of(request._message.headers.getall("Origin", ())))
 
     def _remote(self, request: BaseRequest) -> str | None:
         forwarded = request._message.headers.getall("X-Forwarded-For", ()) if self._proxies else ()
@@ -78,7 +92,11 @@ class ApiEndpoint:
     async def _answer(self, request: BaseRequest, record: RequestRecord, incoming: Incoming) -> StreamResponse:
         message = request._message
         raw_path, _, raw_query = message.path.partition("?")
-        path = unquote(raw_path, errors="strict") if "%" in raw_path else raw_path
+        path = _decoded(raw_path)
+        if message.method == "OPTIONS" and self._cors.concerns(path):
+            record.operation = PREFLIGHT
+            asked = message.headers.get("Access-Control-Request-Method")
+            return self._cors.preflight(message.headers.get("Origin"), asked)
         operation, places = resolve(message.method, path)
         record.operation = operation.name
         headers = header_map(message.headers)
@@ -150,9 +168,12 @@ class ApiEndpoint:
                 raise ApiError("VALIDATION_ERROR", "The form is not UTF-8.") from None
             return validated(model, dict(parse_qsl(text, keep_blank_values=True)), "body")
         try:
-            return model.model_validate_json(data)
+            made = model.model_validate_json(data)
         except ValidationError as error:
             raise invalid(error, "body") from None
+        if b"\\u0000" in data and not _is_text(json.loads(data)):
+            raise ApiError("VALIDATION_ERROR", "The body holds a character that no text has: U+0000.")
+        return made
 
     def _refusal(self, record: RequestRecord, error: Exception) -> Reply:
         known = translate(error)
@@ -161,6 +182,18 @@ class ApiEndpoint:
             known = ApiError("INTERNAL_ERROR")
         record.error_code = known.code
         return Reply(known.status, [*JSON_HEADERS, *known.headers], known.document())
+
+
+def _decoded(raw_path: str) -> str:
+    """The path as text. Raises ApiError NOT_FOUND for what is none: nothing here has such a name."""
+    try:
+        path = unquote(raw_path, errors="strict") if "%" in raw_path else raw_path
+        path.encode()
+    except UnicodeError:
+        raise ApiError("NOT_FOUND") from None
+    if "\0" in path:
+        raise ApiError("NOT_FOUND")
+    return path
 
 
 async def read_whole(incoming: Incoming, limit: int) -> bytes:
@@ -178,10 +211,23 @@ async def read_whole(incoming: Incoming, limit: int) -> bytes:
 
 def validated(model: type[BaseModel], values: Mapping[str, Any], where: str) -> BaseModel:
     """Raises ApiError VALIDATION_ERROR."""
+    strange = [name for name, value in values.items() if not _is_text(name) or not _is_text(value)]
+    if strange:
+        details = [{"loc": [where], "msg": "holds characters that no text has", "type": "string_unicode"}]
+        raise ApiError("VALIDATION_ERROR", details=details)
     try:
         return model.model_validate(values)
     except ValidationError as error:
         raise invalid(error, where) from None
+
+
+def _is_text(value: object) -> bool:
+    """Whether all text in there is what every database can hold: no NUL, no half of a surrogate pair."""
+    if isinstance(value, str):
+        return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
+    if isinstance(value, Mapping):
+        return all(_is_text(name) and _is_text(one) for name, one in value.items())
+    return all(map(_is_text, value)) if isinstance(value, list) else True
 
 
 def invalid(error: ValidationError, where: str) -> ApiError:
