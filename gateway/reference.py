@@ -13,7 +13,7 @@ from gateway.dialect_settings import ImgproxyKey, ThumborKey
 from gateway.img.dialects import page as dialects_page
 from gateway.s3.errors import CODES
 from gateway.s3.table import OPERATIONS, Level
-from gateway.settings.auth import AuthSettings
+from gateway.settings.auth import AuthSettings, Issuer
 from gateway.settings.jobs import JobSettings
 from gateway.settings.limits import LimitSettings
 from gateway.settings.uploads import UploadSettings
@@ -86,6 +86,7 @@ def _kind(annotation: object, name: str) -> str:
         float: "seconds" if "megapixels" not in name else "number",
         str: "host name" if name == "domain" else "text",
         FolderStore | S3Store: "table",
+        Issuer: "table",
         ImgproxyKey: "key",
         ThumborKey: "key",
     }
