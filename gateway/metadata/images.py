@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from gateway.metadata import meta
+from gateway.metadata import meta, versions
 from gateway.metadata.port import Reader, Row, Transaction
-from gateway.model import ImageRow, JobStatus, Visibility
+from gateway.model import ImageRow, JobStatus, ObjectVersion, Visibility
 
 COLUMNS = (
     "i.image_id, i.seq, i.bucket_id, i.account_id, i.user_id, i.filename, i.content_type, i.size, i.sha256, i.width, "
@@ -23,8 +24,15 @@ CURRENT = (
     "JOIN heads h ON h.bucket_id = v.bucket_id AND h.key = v.key AND h.seq = v.seq"
 )
 """Rows whose version is the current one of its key."""
+FOUND = (
+    f"SELECT {versions.COLUMNS}, i.revision, {COLUMNS} {versions.WITH_CONTENT} "
+    "LEFT JOIN images i ON i.image_id = v.image_id WHERE v.image_id = ?"
+)
+STILL = "SELECT v.seq, i.revision FROM versions v LEFT JOIN images i ON i.image_id = v.image_id WHERE v.image_id = ?"
+_VERSION = versions.COLUMNS.count(",") + 1
 _INSERT = f"INSERT INTO images ({', '.join(NAMES)}, listed) VALUES ({', '.join('?' * (len(NAMES) + 1))})"
-_UPDATE = f"UPDATE images SET {', '.join(f'{name} = ?' for name in NAMES if name != 'image_id')}, listed = ? WHERE image_id = ?"
+_CHANGED = ", ".join(f"{name} = ?" for name in NAMES if name != "image_id")
+_UPDATE = f"UPDATE images SET {_CHANGED}, listed = ?, revision = revision + 1 WHERE image_id = ?"
 _UNLISTED = frozenset({"pending", "hidden"})
 
 
@@ -103,6 +111,32 @@ async def insert(tx: Transaction, row: ImageRow) -> None:
         await _insert_tags(tx, row)
     if await tx.run("UPDATE buckets SET known_images = 1 WHERE id = ? AND known_images = 0", (row.bucket_id,)):
         await meta.bump_generation(tx)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an image id names. `row` is None for what came by S3 and was not catalogued."""
+
+    version: ObjectVersion
+    row: ImageRow | None
+    revision: int | None
+
+
+async def find(reader: Reader, image_id: str) -> Found | None:
+    """Version and row of an image id, in one look-up; None where no version has that id."""
+    row = await reader.one(FOUND, (image_id,))
+    # Of an adopted object that is gone, the id may be left.
+    if row is None or row[8] is None:
+        return None
+    revision = row[_VERSION]
+    known = None if revision is None else image(row[_VERSION + 1 :])
+    return Found(versions.version(row[:_VERSION], is_latest=False), known, revision)
+
+
+async def unchanged(reader: Reader, image_id: str, found: Found) -> bool:
+    """Whether `find` would say the same again."""
+    row = await reader.one(STILL, (image_id,))
+    return row is not None and row[0] == found.version.seq and row[1] == found.revision
 
 
 async def get(reader: Reader, image_id: str) -> ImageRow | None:

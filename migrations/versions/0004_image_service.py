@@ -58,19 +58,22 @@ ACCOUNTS = (
         used_ms INTEGER
     ) WITHOUT ROWID""",
     "CREATE INDEX refresh_tokens_session ON refresh_tokens (session_id)",
+    "CREATE INDEX refresh_tokens_expiry ON refresh_tokens (expires_ms)",
     """CREATE TABLE password_resets (
         hash BLOB PRIMARY KEY,
         user_id INTEGER NOT NULL,
         expires_ms INTEGER NOT NULL
     ) WITHOUT ROWID""",
+    "CREATE INDEX password_resets_user ON password_resets (user_id)",
     # Tokens of others, which have no session here, that were logged out.
     "CREATE TABLE revoked_tokens (hash BLOB PRIMARY KEY, expires_ms INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX revoked_tokens_expiry ON revoked_tokens (expires_ms)",
 )
 
 IMAGES = (
     # What apps know of an image beyond its version (`seq`), which is what exists: a row whose version is gone means
     # nothing and is swept. `listed` is 1 for what the public gallery shows. `phash` is 64 bits as a signed number. `tags`
-    # is a JSON list; the same tags are rows to look for, with what the lists are sorted by.
+    # is a JSON list; the same tags are rows to look for, with what the lists are sorted by. `revision` counts changes.
     """CREATE TABLE images (
         image_id TEXT PRIMARY KEY,
         seq INTEGER NOT NULL,
@@ -97,7 +100,8 @@ IMAGES = (
         status TEXT NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'processing', 'completed', 'failed')),
         job_id TEXT,
         created_ms INTEGER NOT NULL,
-        updated_ms INTEGER NOT NULL
+        updated_ms INTEGER NOT NULL,
+        revision INTEGER NOT NULL DEFAULT 1
     ) WITHOUT ROWID""",
     "CREATE INDEX images_gallery ON images (created_ms, image_id) WHERE listed = 1",
     "CREATE INDEX images_gallery_size ON images (size, image_id) WHERE listed = 1",

@@ -23,6 +23,7 @@ from gateway.errors import DatabaseUnavailable, InvalidValue
 from gateway.metadata import (
     accounts,
     buckets,
+    images,
     jobs,
     keys,
     leases,
@@ -52,6 +53,7 @@ from gateway.model import (
 )
 from migrations import HEAD
 from migrations.run import upgrade
+from tests.contract.image_rows import image_row
 from tests.contract.metadata_rows import blob, plain
 from tests.data_folder import new_data_folder
 from tests.servers.postgresql import PostgreSQL
@@ -150,6 +152,21 @@ async def fill(database: Database) -> None:
             "INSERT INTO renditions (bucket_id, preset, key, seq, recipe, derivative_key, content_type, size, etag, made_ms) "
             "VALUES (?, 'card', ?, 3, 'r', ?, 'image/webp', 5, 'e', 6)",
             (bucket.id, b"k\xff", b"\x00\xff"),
+        )
+        row = image_row(
+            "I" * 27,
+            3,
+            bucket.id,
+            owner.id,
+            tags=("süß",),
+            metadata={"ключ": [1]},
+            sha256=b"\xff" * 32,
+            phash=b"\xfe" * 8,
+        )
+        await images.insert(tx, row)
+        await tx.run(
+            "INSERT INTO shares (id, hash, image_id, user_id, created_ms, expires_ms) VALUES ('s', ?, ?, 1, 2, 3)",
+            (b"\x00\xff" * 16, "I" * 27),
         )
         await tx.insert("INSERT INTO orphans (content_id) VALUES (?)", (1,))
         # The last id of each is given out and gone.
