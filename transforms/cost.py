@@ -5,6 +5,7 @@ An estimate within a factor of about two is enough; it is never used to choose h
 
 from __future__ import annotations
 
+from transforms.chain import begun, expanded
 from transforms.encoders import weight
 from transforms.errors import OptionError, TooLarge
 from transforms.formats import FORMATS
@@ -15,8 +16,11 @@ from transforms.limits import Limits
 from transforms.negotiate import frames_shown, resolve_format
 from transforms.options import Options
 from transforms.turns import Size
+from transforms.variants import CHAIN, MADE_AT_ONCE, VARIANTS
 
 _FIXED_MS = 3.0
+_FACTS_MS = 15.0
+"""Colours and hashes of a variant set."""
 _BLUR_MS, _LARGE_BLUR, _LARGE_BLUR_MS = 4.0, 12, 50.0
 _EFFECT_MS = 25.0
 _OVERLAY_MS = 60.0
@@ -31,6 +35,7 @@ def estimate(header: Header, options: Options, variant: str, limits: Limits, *, 
     Raises TooLarge where source or result pass a limit, and OptionError for an impossible `crop`.
     """
     limits.check_source(header.width, header.height)
+    options = expanded(options, source_format=header.format.name)
     frames = frames_shown(header, options, variant)
     if frames > 1:
         limits.check_animation(header.width, header.height, frames)
@@ -49,6 +54,18 @@ def estimate(header: Header, options: Options, variant: str, limits: Limits, *, 
     decode = header.format.decode_weight * in_megapixels
     encode = weight(output.name, options) * out_megapixels
     return _FIXED_MS + frames * (decode + effects + _geometry_ms(geometry, options) + encode)
+
+
+def estimate_variants(header: Header, limits: Limits) -> float:
+    """Milliseconds for all variants of the chain. Raises TooLarge."""
+    stored = (header.width, header.height)
+    total = estimate(header, begun(), "", limits) + _FACTS_MS
+    for name in MADE_AT_ONCE:
+        options = expanded(Options(variant=name))
+        if VARIANTS[name].side < CHAIN[0]:
+            assert options.f is not None
+            total += weight(options.f, options) * _megapixels(plan(stored, options).result)
+    return total
 
 
 def _effects_ms(options: Options) -> float:

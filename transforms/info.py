@@ -11,20 +11,19 @@ from typing import Any
 
 import pyvips
 
+from transforms import appearance
 from transforms.codecs import vips
 from transforms.exif import read_exif
 from transforms.hashes.blurhash import blurhash
-from transforms.hashes.phash import SIDE, phash
 from transforms.hashes.thumbhash import thumbhash
 from transforms.headers import Source, read_header
 from transforms.limits import DEFAULT_LIMITS, Limits
 from transforms.options import Options
-from transforms.palette import palette
 from transforms.pipeline import STEPS, Rendered
 from transforms.steps.load import load
 from transforms.work import Request
 
-_HASHED_SIDE = 40
+_COLOURED_SIDE = 64
 _LQIP_SIDE = 24
 _LQIP_QUALITY = 50
 _EXIF = "exif-data"
@@ -47,7 +46,8 @@ def describe(data: bytes, box: Options, limits: Limits = DEFAULT_LIMITS) -> Rend
     for step in STEPS:
         image = step(image, work)
     width, height = work.source
-    colours = palette(_rgba(_within(image, 64)))
+    colours = appearance.colours(image, _COLOURED_SIDE)
+    small = appearance.hashed(image)
     facts: dict[str, Any] = {
         "format": header.format.name,
         "media_type": header.format.media_type,
@@ -60,42 +60,13 @@ def describe(data: bytes, box: Options, limits: Limits = DEFAULT_LIMITS) -> Rend
         "alpha": bool(image.hasalpha()),
         "dominant_color": f"#{colours[0].colour}" if colours else None,
         "palette": [{"color": f"#{entry.colour}", "share": entry.share} for entry in colours],
-        **_hashes(_within(image, _HASHED_SIDE)),
-        "phash": _phash(image),
-        "lqip": _lqip(_within(image, _LQIP_SIDE)),
+        "blurhash": blurhash(appearance.rgb(small), small.width, small.height),
+        "thumbhash": base64.b64encode(thumbhash(appearance.rgba(small), small.width, small.height)).decode(),
+        "phash": appearance.perceptual_hash(image),
+        "lqip": _lqip(appearance.within(image, _LQIP_SIDE)),
         "exif": read_exif(bytes(block)),
     }
     return Rendered(json.dumps(facts, separators=(",", ":")).encode(), "json", width, height)
-
-
-def _within(image: pyvips.Image, side: int) -> pyvips.Image:
-    """The picture within a square, never larger."""
-    return image.thumbnail_image(side, height=side, size="down")
-
-
-def _opaque(image: pyvips.Image) -> pyvips.Image:
-    return image.flatten(background=[255, 255, 255]) if image.hasalpha() else image
-
-
-def _rgba(image: pyvips.Image) -> bytes:
-    return _bytes(image if image.hasalpha() else image.bandjoin(255))
-
-
-def _bytes(image: pyvips.Image) -> bytes:
-    return bytes(image.cast("uchar").write_to_memory())
-
-
-def _hashes(image: pyvips.Image) -> dict[str, str]:
-    opaque = _bytes(_opaque(image))
-    return {
-        "blurhash": blurhash(opaque, image.width, image.height),
-        "thumbhash": base64.b64encode(thumbhash(_rgba(image), image.width, image.height)).decode(),
-    }
-
-
-def _phash(image: pyvips.Image) -> str:
-    greys = _opaque(image).colourspace("b-w").thumbnail_image(SIDE, height=SIDE, size="force")
-    return phash(_bytes(greys.extract_band(0)))
 
 
 def _lqip(image: pyvips.Image) -> str:

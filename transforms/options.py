@@ -49,6 +49,7 @@ from transforms.option_kinds import (
     Trim,
     TrimValue,
 )
+from transforms.variants import VARIANTS
 
 MAX_SIDE = 16_384
 """The largest width or height that can be asked for, in pixels, after `dpr`."""
@@ -91,6 +92,7 @@ GROUPS: dict[str, str] = {
     "pixels": "Colours and effects",
     "overlay": "Watermark and text",
     "format": "Format and size in bytes",
+    "variant": "Variants",
     "delivery": "Delivery",
 }
 """The groups of options and their headings, in the order of the documentation."""
@@ -333,6 +335,13 @@ SPECS: tuple[OptionSpec, ...] = (
         "embeds it, where the format can and the profile is one of RGB. Colours of other options are taken as they are then.",
     ),
     OptionSpec(
+        "variant", (), "variant", Choice(tuple(VARIANTS)), None, "none", "medium",
+        "One of the sizes that apps know by name, made of every image that is uploaded through `/api/v1` and kept: "
+        "`thumbnail`, `medium` and `large` fit into 150, 600 and 1200 pixels, as WebP; `thumbnail-150`, `thumbnail-300` and "
+        "`thumbnail-600` as JPEG; `original` into 4096 pixels in the source's format as far as browsers show it, an "
+        "animation with all its frames (the others show its first). Never enlarged. No other option about pixels may stand beside it.",
+    ),
+    OptionSpec(
         "p", ("preset",), "delivery", Name(), None, "none", "card",
         "A named set of options of the bucket or the server; options beside it take precedence over its own.",
     ),
@@ -414,8 +423,13 @@ class Options:
     still: bool = False
     strip: str = "1"
     icc: str = "srgb"
+    variant: str | None = None
 
     def __post_init__(self) -> None:
+        if self.variant is not None and any(
+            getattr(self, spec.field) != spec.default for spec in _PIXEL_SPECS if spec.name != "variant"
+        ):
+            raise OptionError("variant", "no option about pixels beside it", "cannot be combined with it")
         for side in (self.width, self.height, self.min_width, self.min_height):
             if side is not None and side > MAX_SIDE:
                 raise OptionError("dpr", f"a width and height of at most {MAX_SIDE} pixels after it", "is too large")

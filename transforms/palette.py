@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
 _BITS = 5
@@ -31,11 +30,11 @@ def palette(pixels: bytes, count: int = 6) -> list[Share]:
     centres = _begun(bins, count)
     groups: list[list[tuple[Colour, int]]] = []
     for _ in range(_ROUNDS):
-        groups = [[] for _ in centres]
-        for entry in bins:
-            groups[_nearest(centres, entry[0])].append(entry)
-        groups = [group for group in groups if group]
-        centres = [_mean(group) for group in groups]
+        groups = [group for group in _grouped(bins, centres) if group]
+        moved = [_mean(group) for group in groups]
+        if moved == centres:
+            break
+        centres = moved
     sizes = [sum(weight for _, weight in group) for group in groups]
     ranked = sorted(zip(sizes, centres, strict=True), key=lambda item: (-item[0], item[1]))
     return [
@@ -45,19 +44,21 @@ def palette(pixels: bytes, count: int = 6) -> list[Share]:
 
 def _bins(pixels: bytes) -> list[tuple[Colour, int]]:
     """The mean colour and the number of the pixels of each cell of a coarse grid of colours; the fullest first."""
-    cells: Counter[tuple[int, int, int]] = Counter()
     sums: dict[tuple[int, int, int], list[int]] = {}
     drop = 8 - _BITS
     for red, green, blue, alpha in zip(pixels[0::4], pixels[1::4], pixels[2::4], pixels[3::4], strict=True):
         if alpha >= _OPAQUE:
             cell = (red >> drop, green >> drop, blue >> drop)
-            cells[cell] += 1
-            total = sums.setdefault(cell, [0, 0, 0])
-            total[0] += red
-            total[1] += green
-            total[2] += blue
-    ranked = sorted(cells.items(), key=lambda item: (-item[1], item[0]))
-    return [((sums[cell][0] / n, sums[cell][1] / n, sums[cell][2] / n), n) for cell, n in ranked]
+            total = sums.get(cell)
+            if total is None:
+                sums[cell] = [1, red, green, blue]
+            else:
+                total[0] += 1
+                total[1] += red
+                total[2] += green
+                total[3] += blue
+    ranked = sorted(sums.items(), key=lambda item: (-item[1][0], item[0]))
+    return [((red / n, green / n, blue / n), n) for _, (n, red, green, blue) in ranked]
 
 
 def _begun(bins: list[tuple[Colour, int]], count: int) -> list[Colour]:
@@ -70,8 +71,20 @@ def _begun(bins: list[tuple[Colour, int]], count: int) -> list[Colour]:
     return centres
 
 
-def _nearest(centres: list[Colour], colour: Colour) -> int:
-    return min(range(len(centres)), key=lambda index: _distance(centres[index], colour))
+def _grouped(bins: list[tuple[Colour, int]], centres: list[Colour]) -> list[list[tuple[Colour, int]]]:
+    """The entries by the centre that is nearest to them; written out, because this is what takes the time."""
+    groups: list[list[tuple[Colour, int]]] = [[] for _ in centres]
+    numbered = [(*centre, group.append) for centre, group in zip(centres, groups, strict=True)]
+    for entry in bins:
+        red, green, blue = entry[0]
+        least = 1e9
+        for other_red, other_green, other_blue, append in numbered:
+            across, along, up = red - other_red, green - other_green, blue - other_blue
+            distance = across * across + along * along + up * up
+            if distance < least:
+                least, nearest = distance, append
+        nearest(entry)
+    return groups
 
 
 def _distance(one: Colour, other: Colour) -> float:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pyvips
 
+from transforms.chain import expanded
 from transforms.codecs import vips
 from transforms.errors import OptionError
 from transforms.formats import PASSED_FORMATS
@@ -24,7 +25,7 @@ from transforms.steps.blur import blur
 from transforms.steps.colour import colour
 from transforms.steps.crop import crop
 from transforms.steps.crop_box import crop_box
-from transforms.steps.encode import encode
+from transforms.steps.encode import Encoded, encode
 from transforms.steps.focus import focus
 from transforms.steps.load import load
 from transforms.steps.orient import orient
@@ -40,6 +41,8 @@ from transforms.steps.tone import tone
 from transforms.steps.trim import trim
 from transforms.steps.watermark import watermark
 from transforms.svg import cleaned
+from transforms.variant_set import variant_of, variant_set
+from transforms.variants import MADE_AT_ONCE
 from transforms.work import Request, Work
 
 STEPS = (
@@ -74,6 +77,8 @@ class Rendered:
     format: str
     width: int
     height: int
+    parts: tuple[tuple[str, Rendered], ...] = ()
+    """What was made along with it, by name."""
 
 
 def render(
@@ -101,10 +106,32 @@ def render(
         if header.format.name != options.f:
             raise OptionError("f", f"a format of pictures; {options.f} is for sources of that kind", "is not possible")
         return Rendered(cleaned(data).data, options.f, header.width, header.height)
+    if options.variant in MADE_AT_ONCE:
+        return _rendered(variant_of(options.variant, data, header, limits, rendering))
+    options = expanded(options, rendering, header.format.name)
     request = Request(options, variant, limits, header, rendering, tuple(overlays), original, original_format)
     frames, work = load(data, request)
     finished = [_finished(frame, work) for frame in frames]
-    encoded = encode(finished, work)
+    return _rendered(encode(finished, work))
+
+
+def render_variants(
+    data: bytes, limits: Limits = DEFAULT_LIMITS, *, rendering: Rendering = DEFAULT_RENDERING
+) -> Rendered:
+    """All variants of the chain as `parts`; the result itself are the facts of `transforms.variant_set`, format `json`.
+
+    Raises NotAnImage, UnsupportedFormat, TooLarge and DecodeFailed.
+    """
+    vips.prepare()
+    limits.check_bytes(len(data))
+    header = read_header(Source.of_bytes(data))
+    limits.check_source(header.width, header.height)
+    made = variant_set(data, header, limits, rendering)
+    parts = tuple((name, _rendered(encoded)) for name, encoded in made.encoded)
+    return Rendered(made.facts, "json", made.width, made.height, parts)
+
+
+def _rendered(encoded: Encoded) -> Rendered:
     return Rendered(encoded.data, encoded.format, encoded.width, encoded.height)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from transforms.formats import FORMATS
+from transforms.variants import DEFAULT_QUALITY
 
 DEFAULT_MEZZANINES = (640, 1280, 2560)
 DEFAULT_MEZZANINE_PIXELS = 2_000_000
@@ -21,6 +22,8 @@ class Rendering:
     """Longer sides, in pixels, of the smaller copies that are made to render from; empty: none."""
     mezzanine_pixels: int = DEFAULT_MEZZANINE_PIXELS
     """Originals of fewer pixels have no mezzanines."""
+    variant_quality: int = DEFAULT_QUALITY
+    """Quality of the WebP and JPEG of variants, 1..100."""
     fonts: str = ""
     """`transforms.fonts.fingerprint` of the fonts that text is drawn in."""
     tag: str = field(init=False, compare=False)
@@ -44,14 +47,17 @@ class Rendering:
             "qualities": dict(self.qualities),
             "mezzanines": list(self.mezzanines),
             "mezzanine_pixels": self.mezzanine_pixels,
+            "variant_quality": self.variant_quality,
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> Rendering:
         """The reverse of `as_dict`."""
         qualities, sides, pixels = values["qualities"], values["mezzanines"], values["mezzanine_pixels"]
-        assert isinstance(qualities, Mapping) and isinstance(sides, list) and isinstance(pixels, int)  # noqa: PT018
-        return cls(dict(qualities), tuple(sides), pixels)
+        quality = values["variant_quality"]
+        assert isinstance(qualities, Mapping) and isinstance(sides, list)  # noqa: PT018
+        assert isinstance(pixels, int) and isinstance(quality, int)  # noqa: PT018
+        return cls(dict(qualities), tuple(sides), pixels, quality)
 
     def _tag(self) -> str:
         qualities = [
@@ -61,7 +67,8 @@ class Rendering:
         ]
         sides = "" if self.mezzanines == DEFAULT_MEZZANINES else "m" + "-".join(map(str, self.mezzanines))
         pixels = "" if self.mezzanine_pixels == DEFAULT_MEZZANINE_PIXELS else f"p{self.mezzanine_pixels}"
-        return ",".join(part for part in (*qualities, sides, pixels) if part)
+        variants = "" if self.variant_quality == DEFAULT_QUALITY else f"v{self.variant_quality}"
+        return ",".join(part for part in (*qualities, sides, pixels, variants) if part)
 
 
 DEFAULT_RENDERING = Rendering()

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from transforms.formats import PASSED_FORMATS
 from transforms.options import SPECS, ImageRequest, Options
+from transforms.variants import VARIANTS
 
 DEFAULT_LADDER = (150, 300, 600, 1200)
 """Widths in pixels, where a bucket names none."""
@@ -22,7 +23,7 @@ _DELIVERY = frozenset(name for spec in SPECS if spec.group == "delivery" for nam
 _PRESET = frozenset({"p", "preset"})
 _HANDING_OUT = frozenset({"v", "dl", "download"})
 """What changes neither pixels nor the number of variants."""
-_LADDER = frozenset({"w", "width", "f", "format", "dpr"})
+_LADDER = frozenset({"w", "width", "f", "format", "dpr", "variant"})
 _INSIDE = ("inside", "auto", "adaptive")
 """What `fit` may be where the result can be smaller than the box that is asked for."""
 
@@ -38,9 +39,10 @@ def on_ladder(
 ) -> bool:
     """Whether a request, of which the options in `named` were given, is within the ladder.
 
-    A width is needed: without one the answer would be the original in full size, which opening a bucket for images does
-    not give away. `dpr` multiplies to another width of the list, or is 1. Beside a preset nothing about pixels may stand;
-    it may do what it says, up to `max_width` pixels across and down where a bucket has one: what is shown then is `bounded`.
+    A width is needed, or the name of a variant that is no larger than the largest width: without one the answer would be
+    the original in full size, which opening a bucket for images does not give away. `dpr` multiplies to another width of
+    the list, or is 1. Beside a preset nothing about pixels may stand; it may do what it says, up to `max_width` pixels
+    across and down where a bucket has one: what is shown then is `bounded`.
     """
     if request.delivery.raw:
         return False
@@ -51,6 +53,9 @@ def on_ladder(
     if not asked <= _LADDER:
         return False
     ladder = ladder_of(widths, max_width)
+    if options.variant is not None:
+        # The names are few, as the widths are.
+        return asked == {"variant"} and VARIANTS[options.variant].side <= max(ladder, default=0)
     if options.w not in ladder or (options.f is not None and options.f not in FORMATS):
         return False
     return "dpr" not in named or (options.dpr in RATIOS and options.width in ladder)
@@ -76,6 +81,8 @@ def _bounded(options: Options, most: int) -> Options | None:
     across, down = most - left - right, most - top - bottom
     if options.f in PASSED_FORMATS:
         return None  # a drawing comes in its own size
+    if options.variant is not None:
+        return options if VARIANTS[options.variant].side <= most else None
     width, height = options.width, options.height
     if options.ar is None and (width is None) != (height is None):
         return _boxed(options, across, down)

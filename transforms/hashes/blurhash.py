@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import copysign, cos, floor, pi
+from operator import mul
 
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
 Triple = tuple[float, float, float]
@@ -53,7 +54,8 @@ def _terms(pixels: bytes, width: int, height: int, across: int, down: int) -> li
 
 
 def _dot(values: Sequence[float], factors: Sequence[float]) -> float:
-    return sum(value * factor for value, factor in zip(values, factors, strict=True))
+    total: float = sum(map(mul, values, factors))
+    return total
 
 
 def _packed(mean: Triple) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import cos, pi
+from operator import mul
 from statistics import median
 
 SIDE = 32
@@ -15,7 +16,7 @@ def phash(greys: bytes) -> str:
     if len(greys) != SIDE * SIDE:
         raise ValueError(f"pHash takes {SIDE} x {SIDE} pixels")
     lines = [greys[y * SIDE : (y + 1) * SIDE] for y in range(SIDE)]
-    sums = [[sum(v * c for v, c in zip(line, cosine, strict=True)) for line in lines] for cosine in _COSINES]
-    terms = [sum(sums[i][y] * _COSINES[j][y] for y in range(SIDE)) for j in range(_KEPT) for i in range(_KEPT)]
+    sums = [[sum(map(mul, line, cosine)) for line in lines] for cosine in _COSINES]
+    terms = [sum(map(mul, sums[i], _COSINES[j])) for j in range(_KEPT) for i in range(_KEPT)]
     middle = median(terms)
     return f"{int(''.join('01'[term > middle] for term in terms), 2):016x}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import cos, floor, pi
+from operator import mul
 
 MAX_SIDE = 100
 """Pixels that the format allows along a side; fewer do as well."""
@@ -97,7 +98,8 @@ def _triangle(across: int, down: int) -> Iterator[tuple[int, int]]:
 
 
 def _dot(values: Sequence[float], factors: Sequence[float]) -> float:
-    return sum(value * factor for value, factor in zip(values, factors, strict=True))
+    total: float = sum(map(mul, values, factors))
+    return total
 
 
 def _round(value: float) -> int:

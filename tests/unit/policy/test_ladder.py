@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gateway.policy.ladder import DEFAULT_LADDER, bounded, by_preset_alone, ladder_of, on_ladder
 from transforms.geometry import plan
 from transforms.options import SPECS, Options, OptionSpec, parse_compact, parse_request
+from transforms.variants import VARIANTS
 
 LADDER = (100, 200, 300, 800)
 
@@ -68,7 +69,7 @@ def test_ratios_lead_from_width_to_width(width: str, ratio: str, expected: bool)
 
 
 PRESETS = {"card": "w:333,h:222,fit:cover,blur:2", "wide": "w:900", "free": "gray:1", "stored": "raw:1"}
-FREE = {"w", "f", "dpr", "p", "v", "dl"}
+FREE = {"w", "f", "dpr", "p", "v", "dl", "variant"}
 
 
 @pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.name not in FREE], ids=lambda s: s.name)
@@ -76,6 +77,22 @@ def test_every_other_option_needs_a_signature(spec: OptionSpec) -> None:
     pairs = [("w", "200")] if spec.name != "raw" else []
     pairs.append((spec.name, spec.example))
     assert not on_ladder(parse_request(pairs), {name for name, _ in pairs}, LADDER)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_variants_are_free_up_to_the_largest_width(name: str) -> None:
+    assert allowed(("variant", name), ("v", "1"), ("dl", "x")) is (VARIANTS[name].side <= 800)
+    assert allowed(("variant", name), ladder=()) is (VARIANTS[name].side <= max(DEFAULT_LADDER))
+    assert not on_ladder(parse_request([("variant", name)]), {"variant"}, LADDER, 99)
+    assert on_ladder(parse_request([("variant", name)]), {"variant"}, LADDER, 300) is (VARIANTS[name].side <= 300)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_preset_may_be_a_variant(name: str) -> None:
+    request = parse_request([("p", "named")], {"named": f"variant:{name}"})
+    assert on_ladder(request, {"p"}, LADDER)
+    assert on_ladder(request, {"p"}, LADDER, VARIANTS[name].side)
+    assert not on_ladder(request, {"p"}, LADDER, VARIANTS[name].side - 1)
 
 
 def test_how_it_is_handed_out_is_free() -> None:

@@ -50,7 +50,11 @@ _TEXTS = {
     "text": st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=20),
     "q": st.sampled_from(["1", "080", "100", "auto"]),
 }
-_ALL = {spec.name: _TEXTS.get(spec.name, st.just(spec.example)) for spec in SPECS if spec.group != "delivery"}
+_ALL = {
+    spec.name: _TEXTS.get(spec.name, st.just(spec.example))
+    for spec in SPECS
+    if spec.group not in ("delivery", "variant")
+}
 _pairs = st.fixed_dictionaries({}, optional=_ALL).map(lambda chosen: list(chosen.items()))
 
 
@@ -77,6 +81,17 @@ def test_the_canonical_form_ignores_order_and_parses_to_itself(pairs, random) ->
     random.shuffle(pairs)
     assert parse_query(pairs).canonical() == canonical
     assert parse_compact(canonical).canonical() == canonical
+
+
+@pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.group != "variant"], ids=lambda spec: spec.name)
+def test_a_variant_stands_alone(spec: OptionSpec) -> None:
+    pairs = [("variant", "medium"), (spec.name, spec.example)]
+    if spec.group == "delivery" and spec.name != "raw":
+        request = parse_request(pairs, {"card": ""})
+        assert request.options.canonical() == "variant:medium"
+    else:
+        with pytest.raises(OptionError):
+            parse_request(pairs, {})
 
 
 @given(_pairs)
