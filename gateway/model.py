@@ -175,6 +175,18 @@ class ImageRow:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyScope:
+    """What a key is narrowed to. `buckets`: prefixes of keys by the bucket's name, without any all of it; None: all buckets.
+
+    `networks` are those that it may be used from, as `10.0.0.0/8`; none: from everywhere.
+    """
+
+    buckets: Mapping[str, tuple[bytes, ...]] | None = None
+    read_only: bool = False
+    networks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class AccessKey:
     """An access key with its unsealed secret (never in a repr, so never in a log)."""
 
@@ -189,6 +201,8 @@ class AccessKey:
     bucket: str | None = None
     prefix: str | None = None
     description: str = ""
+    scope: KeyScope | None = None
+    """What an S3 key is narrowed to; None: it may do all that its account may."""
 
     def usable(self, now_ms: int) -> bool:
         """Whether key and account are switched on and the key has not expired."""

@@ -69,6 +69,8 @@ class Operation:
     query: type[BaseModel] | None = None
     media_types: tuple[str, ...] = ()
     description: str = ""
+    narrowed: bool = False
+    """Whether an access key that is narrowed to buckets may call it: then the handler decides by bucket and key."""
     request_form: Mapping[str, object] | None = None
     """The JSON schema of a multipart form, where the body is a stream of that."""
     places: tuple[str, ...] = field(init=False)

@@ -20,6 +20,7 @@ from gateway.model import Bucket, ObjectVersion
 from gateway.policy.decide import decide
 from gateway.policy.ladder import bounded, by_preset_alone, ladder_of, on_ladder
 from gateway.policy.principal import Principal
+from gateway.policy.scope import reaches
 from gateway.services.directory import Directory
 from gateway.services.objects import Objects
 from gateway.services.presets import Presets
@@ -87,7 +88,8 @@ class Access:
     ) -> Asker:
         """Who asks. `now` in Unix seconds. Raises LinkRefused, SigningError, AuthenticationError."""
         if target.signature is not None:
-            return await target.signature.verify(self._directory, Circumstances(now, address, referer))
+            asker = await target.signature.verify(self._directory, Circumstances(now, address, referer))
+            return within_networks(asker, address)
         if authorization is None and not target.presigned:
             return NOBODY
         authentication = await self._authenticator.authenticate(
@@ -99,7 +101,7 @@ class Access:
             headers=headers,
             now=now,
         )
-        return Asker(authentication.principal)
+        return within_networks(Asker(authentication.principal), address)
 
     async def permit(self, asker: Asker, target: Target) -> Permit:
         """What may be shown.
@@ -185,11 +187,23 @@ class Access:
         return request if options is request.options else replace(request, options=options)
 
 
+def within_networks(asker: Asker, address: str | None) -> Asker:
+    """The asker, whose key may be for some networks only. Raises ImageError AccessDenied."""
+    key = asker.principal.access_key
+    if key is None or key.scope is None or not key.scope.networks:
+        return asker
+    if not reaches(key.scope, address):
+        raise access_denied()
+    return replace(asker, bound=True)
+
+
 def reads(principal: Principal, bucket: Bucket, key: bytes) -> bool:
     """Whether somebody's access key may read an object."""
-    return covers(principal.access_key, bucket, key) and decide(principal, PERMISSION, bucket)
+    return covers(principal.access_key, bucket, key) and decide(principal, PERMISSION, bucket, key)
 
 
 def _is_narrowed(principal: Principal) -> bool:
     key = principal.access_key
-    return key is not None and (key.bucket is not None or key.prefix is not None)
+    if key is None:
+        return False
+    return key.bucket is not None or key.prefix is not None or (key.scope is not None and key.scope.buckets is not None)

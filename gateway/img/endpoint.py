@@ -119,6 +119,7 @@ class ImageEndpoint:
         self._telemetry = telemetry
         self._settings = settings
         self._directory = services.directory
+        self._audit = services.audit
         self._objects = services.objects
         self._adopted = services.adopted
         self._proxies = settings.trusted_proxies
@@ -210,6 +211,10 @@ class ImageEndpoint:
             key = asker.principal.access_key
             if key is not None:
                 record.access_key = key.access_key
+                # Links are opened by all who see a page: of them it is enough that the key is in use.
+                self._audit.key_used(
+                    key.access_key, key.account.id, None if asker.by_link else record.remote, now, "img"
+                )
             permit = asked.permit = await self._access.permit(asker, target)
             record.bucket = permit.bucket.name
             version = permit.version or await self._objects.get(permit.bucket, permit.key)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gateway.errors import KeyNotFound
-from gateway.metadata import accounts, meta
+from gateway.metadata import accounts, key_scopes, meta
 from gateway.metadata.port import Reader, Row, Transaction
-from gateway.model import Account, KeyKind
+from gateway.model import Account, KeyKind, KeyScope
 
 COLUMNS = (
     "k.access_key, k.sealed_secret, k.kind, k.admin, k.enabled, k.generated_root, k.bucket, k.prefix, k.description, "
-    f"k.created_ms, k.expires_ms, {accounts.COLUMNS}"
+    f"k.created_ms, k.expires_ms, k.scope, {accounts.COLUMNS}"
 )
 FROM = "FROM access_keys k JOIN accounts a ON a.id = k.account_id"
 BY_KEY = f"SELECT {COLUMNS} {FROM} WHERE k.access_key = ?"
@@ -31,10 +31,12 @@ class SealedKey:
     created_ms: int
     expires_ms: int | None
     account: Account
+    scope: KeyScope | None = None
 
 
 def sealed_key(row: Row) -> SealedKey:
-    access_key, secret, kind, admin, enabled, root, bucket, prefix, description, created, expires, *account = row
+    access_key, secret, kind, admin, enabled, root, bucket, prefix, description, created, expires, *rest = row
+    scope, *account = rest
     return SealedKey(
         access_key,
         bytes(secret),
@@ -48,6 +50,7 @@ def sealed_key(row: Row) -> SealedKey:
         created,
         expires,
         accounts.account(tuple(account)),
+        key_scopes.load(scope),
     )
 
 
@@ -71,7 +74,7 @@ async def insert(tx: Transaction, key: SealedKey) -> None:
     await tx.lock("config")
     await tx.run(
         "INSERT INTO access_keys (access_key, account_id, sealed_secret, kind, admin, enabled, generated_root, bucket, "
-        "prefix, description, created_ms, expires_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "prefix, description, created_ms, expires_ms, scope) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             key.access_key,
             key.account.id,
@@ -85,6 +88,7 @@ async def insert(tx: Transaction, key: SealedKey) -> None:
             key.description,
             key.created_ms,
             key.expires_ms,
+            key_scopes.dump(key.scope),
         ),
     )
     await meta.bump_generation(tx)
@@ -94,6 +98,28 @@ async def set_enabled(tx: Transaction, access_key: str, enabled: bool) -> None:
     if not await tx.run("UPDATE access_keys SET enabled = ? WHERE access_key = ?", (int(enabled), access_key)):
         raise KeyNotFound(f"There is no access key {access_key!r}.")
     await meta.bump_generation(tx)
+
+
+async def set_expiry(tx: Transaction, access_key: str, expires_ms: int | None) -> None:
+    """When it ends; None: not by itself."""
+    if not await tx.run("UPDATE access_keys SET expires_ms = ? WHERE access_key = ?", (expires_ms, access_key)):
+        raise KeyNotFound(f"There is no access key {access_key!r}.")
+    await meta.bump_generation(tx)
+
+
+async def set_scope(tx: Transaction, access_key: str, scope: KeyScope | None) -> None:
+    changed = await tx.run(
+        "UPDATE access_keys SET scope = ? WHERE access_key = ?", (key_scopes.dump(scope), access_key)
+    )
+    if not changed:
+        raise KeyNotFound(f"There is no access key {access_key!r}.")
+    await meta.bump_generation(tx)
+
+
+async def of_account(reader: Reader, account_id: int) -> list[SealedKey]:
+    """An account's keys, the oldest first."""
+    rows = await reader.all(f"SELECT {COLUMNS} {FROM} WHERE k.account_id = ? ORDER BY k.created_ms", (account_id,))
+    return [sealed_key(row) for row in rows]
 
 
 async def delete(tx: Transaction, access_key: str) -> None:

@@ -26,9 +26,10 @@ class Principal:
 
     @property
     def admin(self) -> bool:
-        """Whether the admin API is open: an administrator's key, root's, or a user with that role."""
-        if self.access_key is not None:
-            return self.access_key.admin or self.access_key.account.is_root
+        """Whether the admin API is open: an administrator's key, root's, or a user with that role; never a narrowed key."""
+        key = self.access_key
+        if key is not None:
+            return key.scope is None and (key.admin or key.account.is_root)
         return self.user is not None and self.user.role is Role.ADMIN
 
     @property

@@ -70,7 +70,7 @@ async def open_source(call: Call) -> tuple[CopySource, Bucket, ObjectVersion, by
             raise S3Error("NoSuchBucket", fields=(("BucketName", source.bucket),))
         bucket = view.bucket
     permission = "s3:GetObject" if source.version_id is None else "s3:GetObjectVersion"
-    if not decide(call.authentication.principal, permission, bucket):
+    if not decide(call.authentication.principal, permission, bucket, source.key):
         raise S3Error("AccessDenied")
     expected = call.headers.get("x-amz-source-expected-bucket-owner")
     if expected is not None and expected not in (bucket.owner.canonical_id, bucket.owner.name):

@@ -21,6 +21,7 @@ from gateway.http.ranges import RangeNotSatisfiable
 from gateway.http.reply import Reply
 from gateway.model import Bucket, ObjectVersion
 from gateway.policy.decide import decide
+from gateway.policy.scope import reaches
 from gateway.render.errors import RenderError
 from gateway.s3.address import SERVICE, Address, parse_address, split_target
 from gateway.s3.asked import refuse_unbuilt
@@ -30,6 +31,7 @@ from gateway.s3.derived_views import shown_bucket, view_handler
 from gateway.s3.error_document import error_document
 from gateway.s3.errors import S3Error, translate
 from gateway.s3.image_errors import image_error
+from gateway.s3.key_scope import scope_of
 from gateway.s3.render import XML_TYPE
 from gateway.s3.table import BodyKind, Level, Operation, resolve
 from gateway.services import Services
@@ -166,7 +168,7 @@ class S3Endpoint:
                 headers=sent_headers,
                 now=now,
             )
-            bucket, view = await self._authorise(operation, address, parameters, headers, authentication, record)
+            bucket, view = await self._authorise(operation, address, parameters, headers, authentication, record, now)
         handler = operation.handler if view is None else view_handler(operation, view)
         if handler is None:
             raise S3Error("NotImplemented", f"{operation.name} is not implemented")
@@ -210,6 +212,7 @@ class S3Endpoint:
         headers: Mapping[str, str],
         authentication: Authentication,
         record: RequestRecord,
+        now: float,
     ) -> tuple[Bucket | None, View | None]:
         """The bucket, which may be used so, and the view that it stands for where it is none. Raises S3Error NoSuchBucket, InvalidBucketName, AccessDenied."""
         principal = authentication.principal
@@ -217,6 +220,9 @@ class S3Endpoint:
         if key is None:
             raise S3Error("AccessDenied")
         record.access_key = key.access_key
+        self._services.audit.key_used(
+            key.access_key, key.account.id, None if authentication.presigned else record.remote, now, "s3"
+        )
         view = None
         if address.bucket is None or operation.name == "CreateBucket":
             bucket = None
@@ -228,7 +234,13 @@ class S3Endpoint:
                 if view is None:
                     raise S3Error("NoSuchBucket")
                 bucket = shown_bucket(view)
-        if not decide(principal, operation.permission_for(parameters), bucket):
+        if key.scope is None:
+            allowed = decide(principal, operation.permission_for(parameters), bucket)
+        else:
+            permission, place = scope_of(operation, parameters, address.key)
+            allowed = reaches(key.scope, record.remote)
+            allowed = allowed and decide(principal, permission, bucket if view is None else view.bucket, place)
+        if not allowed:
             raise S3Error("AccessDenied")
         expected = headers.get("x-amz-expected-bucket-owner")
         if expected is not None and bucket is not None and not _is_owner(expected, bucket):

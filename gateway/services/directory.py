@@ -47,6 +47,7 @@ def opened(sealed: keys.SealedKey, master: MasterKey) -> AccessKey:
         bucket=sealed.bucket,
         prefix=sealed.prefix,
         description=sealed.description,
+        scope=sealed.scope,
     )
 
 

@@ -65,7 +65,7 @@ class Watermarks:
     def _check(self, reader: Principal | None, bucket: Bucket, key: bytes) -> None:
         if reader is None:
             return
-        if not covers(reader.access_key, bucket, key) or not decide(reader, PERMISSION, bucket):
+        if not covers(reader.access_key, bucket, key) or not decide(reader, PERMISSION, bucket, key):
             raise ObjectNotFound
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.http.dates import iso_date
 from gateway.http.reply import Reply
+from gateway.policy.scope import names
 from gateway.s3.body import read_whole
 from gateway.s3.call import Call
 from gateway.s3.continuation import decode_token, encode_token
@@ -28,12 +29,13 @@ async def list_buckets(call: Call) -> Reply:
     region = parameters.get("bucket-region")
     found = await call.services.buckets.list(call.account, prefix=prefix, after=after, limit=limit + 1)
     page = found[:limit]
+    key = call.authentication.principal.access_key
 
     writer = Writer("ListAllMyBucketsResult")
     owner(writer, call.account)
     writer.open("Buckets")
     for bucket in page:
-        if region and bucket.region != region:
+        if (region and bucket.region != region) or (key is not None and not names(key.scope, bucket.name)):
             continue
         writer.open("Bucket")
         writer.add("Name", bucket.name)

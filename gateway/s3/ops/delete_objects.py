@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.errors import GatewayError
 from gateway.http.reply import Reply
 from gateway.model import MAX_KEY_BYTES, DeleteResult
+from gateway.policy.decide import decide
 from gateway.s3.body import MAX_COMPLETION, read_xml, require_digest
 from gateway.s3.call import Call
 from gateway.s3.errors import S3Error, not_implemented, translate
@@ -37,6 +38,7 @@ async def delete_objects(call: Call) -> Reply:
     entries = [_entry(element) for element in document.all("Object")]
     if not 1 <= len(entries) <= MAX_KEYS:
         raise S3Error("MalformedXML")
+    entries = within_scope(call, entries)
 
     outcomes: list[DeleteResult | Exception | None] = [entry.error for entry in entries]
     plain = [n for n, entry in enumerate(entries) if entry.error is None and entry.if_match is None]
@@ -61,6 +63,24 @@ async def delete_objects(call: Call) -> Reply:
         elif outcome is not None:
             _write_error(writer, entry, outcome)
     return xml_reply(writer.finish())
+
+
+def within_scope(call: Call, entries: list[Entry]) -> list[Entry]:
+    """The entries, refused where the access key is narrowed to others."""
+    principal = call.authentication.principal
+    if principal.access_key is None or principal.access_key.scope is None:
+        return entries
+    return [
+        entry
+        if decide(
+            principal,
+            "s3:DeleteObject" if entry.version_id is None else "s3:DeleteObjectVersion",
+            call.bucket,
+            entry.key.encode(),
+        )
+        else replace(entry, error=S3Error("AccessDenied"))
+        for entry in entries
+    ]
 
 
 def _entry(element: Element) -> Entry:
