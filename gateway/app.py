@@ -110,7 +110,7 @@ class Application:
         self._hosts = tuple("." + domain for domain in settings.domain)
         self._reserved: dict[str, Handler] = dict.fromkeys(RESERVED_PAGES, self._web.handle)
         self._reserved["img"] = self._images.handle
-        self._reserved["api"] = self._api.handle
+        self._reserved["api"] = self._reserved["openapi.json"] = self._api.handle
         self._dialects = Dialects(settings)
         for prefix, dialect in self._dialects.prefixes.items():
             self._reserved[prefix] = self._speaking(dialect, "/" + prefix)
@@ -177,7 +177,10 @@ def job_runner(settings: Settings, services: Services, renditions: Renditions) -
         services.cache_tags,
         again_seconds=settings.purge_again,
     )
-    kinds = (rendition.kind(services.directory, services.objects, renditions), purger.kind)
+    kinds = (
+        rendition.kind(services.database, services.directory, services.objects, renditions),
+        purger.kind,
+    )
     return JobRunner(services.database, kinds)
 
 

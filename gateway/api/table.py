@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gateway.api import openapi
 from gateway.api.errors import ApiError
 from gateway.api.operation import Operation
 
-OPERATIONS: tuple[Operation, ...] = ()
+OPERATIONS: tuple[Operation, ...] = (*openapi.OPERATIONS,)
 
 
 def resolve(method: str, path: str) -> tuple[Operation, Mapping[str, str]]:
