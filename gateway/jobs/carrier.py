@@ -133,8 +133,9 @@ class Carrier:
         reason = _reason(error)
         over = [job for job in claimed if isinstance(error, Hopeless) or job.attempts >= kind.attempts]
         again = [(job, now_ms() + int(kind.delay(job.attempts) * 1000)) for job in claimed if job not in over]
+        level = logging.INFO if isinstance(error, Hopeless) else logging.ERROR
         for job in over:
-            log.error("job %s (%s) failed for good: %s", job.id, job.kind, reason)
+            log.log(level, "job %s (%s) failed for good: %s", job.id, job.kind, reason)
         if not isinstance(error, (GatewayError, Hopeless, TookTooLong)):
             log.warning("jobs %s failed: %s", _ids(claimed), reason, exc_info=error)
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 from gateway.errors import NotFound, Unavailable
 from gateway.jobs.kind import Effect, Kind, Postponed
 from gateway.metadata import jobs
 from gateway.metadata import renditions as rows
 from gateway.metadata.jobs import Job
-from gateway.metadata.port import Transaction
+from gateway.metadata.port import Database, Transaction
 from gateway.metadata.renditions import RenditionRow
 from gateway.render.errors import BrokerUnavailable, RenderBusy
+from gateway.services import catalogue
 from gateway.services.directory import Directory
 from gateway.services.objects import Objects
 from gateway.services.renditions import Renditions, accept_headers
@@ -25,7 +27,7 @@ AWAY_SECONDS = 10.0
 """How long a job waits for a store or a broker that is away."""
 
 
-def kind(directory: Directory, objects: Objects, renditions: Renditions) -> Kind:
+def kind(database: Database, directory: Directory, objects: Objects, renditions: Renditions) -> Kind:
     """The kind `rendition`, carried out with these."""
 
     async def work(claimed: Sequence[Job]) -> Effect | None:
@@ -42,6 +44,8 @@ def kind(directory: Directory, objects: Objects, renditions: Renditions) -> Kind
             raise Postponed(str(error), AWAY_SECONDS) from None
         if version.seq != job.payload["seq"]:
             return None  # the version that took its place has a job of its own
+        if bucket.images.catalogue:
+            await database.write(partial(catalogue.note_image, bucket=bucket, version=version))
         made: list[tuple[str, RenditionRow]] = []
         try:
             for text in bucket.images.renditions:
