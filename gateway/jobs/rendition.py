@@ -14,7 +14,7 @@ from gateway.metadata.jobs import Job
 from gateway.metadata.port import Database, Transaction
 from gateway.metadata.renditions import RenditionRow
 from gateway.render.errors import BrokerUnavailable, RenderBusy
-from gateway.services import catalogue
+from gateway.services import s3_images
 from gateway.services.directory import Directory
 from gateway.services.objects import Objects
 from gateway.services.renditions import Renditions, accept_headers
@@ -45,7 +45,7 @@ def kind(database: Database, directory: Directory, objects: Objects, renditions:
         if version.seq != job.payload["seq"]:
             return None  # the version that took its place has a job of its own
         if bucket.images.catalogue:
-            await database.write(partial(catalogue.note_image, bucket=bucket, version=version))
+            await database.write(partial(s3_images.note_image, bucket=bucket, version=version))
         made: list[tuple[str, RenditionRow]] = []
         try:
             for text in bucket.images.renditions:
