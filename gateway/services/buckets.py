@@ -10,6 +10,7 @@ from gateway.errors import InvalidBucketName, InvalidValue
 from gateway.metadata import buckets, usage
 from gateway.metadata.port import Database, Transaction
 from gateway.model import Account, Bucket, BucketImages, Encryption, Versioning
+from gateway.services.audit import Action, Actor, Event, note
 from gateway.services.bucket_images import MAX_WIDTH, check_images, view_readings
 from gateway.services.clock import now_ms
 
@@ -56,18 +57,33 @@ class Buckets:
         self.server_presets: Collection[str] = ()
         """Names of presets that hold in every bucket."""
 
-    async def create(self, name: str, account: Account, *, region: str | None = None) -> Bucket:
+    async def create(
+        self, name: str, account: Account, *, region: str | None = None, actor: Actor | None = None
+    ) -> Bucket:
         """Raises InvalidBucketName, BucketOwnedByYou, BucketExists (also for the name of a view that is, or that the
         owner of another account's bucket may make)."""
         check_bucket_name(name)
         views, presets = view_readings(name), self.server_presets
-        return await self._database.write(
-            lambda tx: buckets.create(tx, name, account, region or self._region, now_ms(), views, presets)
-        )
+        moment = now_ms()
 
-    async def delete(self, bucket: Bucket) -> None:
+        async def operation(tx: Transaction) -> Bucket:
+            made = await buckets.create(tx, name, account, region or self._region, moment, views, presets)
+            if actor is not None:
+                await note(tx, Event(Action.BUCKET_CREATE, actor, moment, name, {"account": account.name}))
+            return made
+
+        return await self._database.write(operation)
+
+    async def delete(self, bucket: Bucket, *, actor: Actor | None = None) -> None:
         """Raises BucketNotEmpty, BucketNotFound. Uploads in progress go with the bucket."""
-        await self._database.write(lambda tx: buckets.delete(tx, bucket.id))
+        event = None if actor is None else Event(Action.BUCKET_DELETE, actor, now_ms(), bucket.name)
+
+        async def operation(tx: Transaction) -> None:
+            await buckets.delete(tx, bucket.id)
+            if event is not None:
+                await note(tx, event)
+
+        await self._database.write(operation)
 
     async def list(
         self, account: Account | None = None, *, prefix: str = "", after: str = "", limit: int | None = None
