@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import itertools
 import math
 import os
 import resource
@@ -29,15 +30,15 @@ from gateway.render.failures import FailureMemory
 from gateway.render.memory import RenditionMemory, Stored
 from gateway.render.pool import DecoderPool, Job, stored_rendition
 from gateway.render.settings import BrokerSettings
-from gateway.render.task import INFO, MEZZANINE, RENDITION, Original, Task
-from transforms.cost import estimate
+from gateway.render.task import INFO, MEZZANINE, RENDITION, VARIANTS, Original, Task
+from transforms.cost import estimate, estimate_variants
 from transforms.epoch import codec_epoch
 from transforms.errors import DrawingTooSlow, TransformError
 from transforms.headers import Source, read_header
 from transforms.options import parse_compact
 
 _DRAWING = "svg"
-_COUNTED = {RENDITION: "renders", MEZZANINE: "mezzanines", INFO: "infos"}
+_COUNTED = {RENDITION: "renders", MEZZANINE: "mezzanines", INFO: "infos", VARIANTS: "variant_sets"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,12 @@ class _Flight:
     task: Task
     reduced: dict[str, Any] | None
     waiters: list[_Waiter] = field(default_factory=list)
+    later: bool = False
+    """Whether nobody waits for it but what goes on in the background."""
+    parts: dict[str, str] = field(default_factory=dict)
+    """Names of what is made along with it, by their keys."""
+    joined: dict[str, list[_Waiter]] = field(default_factory=dict)
+    """Who waits for a part alone, by its key."""
     timer: asyncio.TimerHandle | None = None
     job: Job | None = None
     draws: bool = False
@@ -79,7 +86,9 @@ class Broker:
         self._asked: dict[_Waiter, _Flight] = {}
         self._endpoints: set[Endpoint] = set()
         self._stopped = asyncio.Event()
-        self._counts = {"renders": 0, "mezzanines": 0, "infos": 0, "hits": 0, "found": 0, "joined": 0, "busy": 0}
+        self._running_parts: dict[str, _Flight] = {}
+        """By the keys of their parts, the flights that are being rendered."""
+        self._counts = dict.fromkeys((*_COUNTED.values(), "hits", "found", "joined", "busy"), 0)
         self._failed: dict[str, int] = {}
 
     async def serve(self) -> None:
@@ -112,7 +121,12 @@ class Broker:
         return {
             **self._counts,
             "failures": dict(self._failed),
-            "queue": {"jobs": self._pool.waiting, "cost_ms": round(self._pool.cost_ms)},
+            "queue": {
+                "jobs": self._pool.waiting,
+                "cost_ms": round(self._pool.cost_ms),
+                "later": self._pool.waiting_later,
+                "later_ms": round(self._pool.later_ms),
+            },
             "decoders": {
                 "wanted": self._pool.wanted,
                 "alive": len(self._pool.pids),
@@ -173,17 +187,32 @@ class Broker:
         if known is not None:
             waiter.endpoint.send({**known, "id": waiter.number})
             return
+        later = bool(head.get("later"))
         flight = self._flights.get(key)
         if flight is not None:
             self._counts["joined"] += 1
             flight.waiters.append(waiter)
+            if flight.later and not later:
+                self._hurry(flight)
             return
-        if self._is_full and not waiter.looks:
-            self._refuse(waiter)
+        larger = self._running_parts.get(key)
+        if larger is not None and larger.job is not None and self._pool.has_begun(larger.job):
+            self._counts["joined"] += 1
+            larger.joined.setdefault(key, []).append(waiter)
             return
-        flight = _Flight(key, content, Task.from_dict(head["task"]), head["reduced"], [waiter])
+        if self._is_full(later=later) and not waiter.looks:
+            self._refuse(waiter, later=later)
+            return
+        parts = {str(of): str(name) for name, of in head.get("parts", {}).items()}
+        flight = _Flight(key, content, Task.from_dict(head["task"]), head["reduced"], [waiter], later, parts)
         self._flights[key] = flight
         self._ask_first(flight)
+
+    def _hurry(self, flight: _Flight) -> None:
+        """Somebody waits for what was begun in the background."""
+        flight.later = False
+        if flight.job is not None:
+            self._pool.hurry(flight.job)
 
     def _ask_first(self, flight: _Flight) -> None:
         """Tells the first waiter to look further, or that its source is needed; without waiters the flight is over."""
@@ -235,10 +264,10 @@ class Broker:
         flight = self._asked.get(waiter)
         if flight is None:
             return
-        if self._is_full:
+        if self._is_full(later=flight.later):
             del self._asked[waiter]
             self._wait_for(flight, None)
-            self._landed(flight, self._busy())
+            self._landed(flight, self._busy(later=flight.later))
             return
         if self._begin_reduced(flight):
             del self._asked[waiter]
@@ -285,25 +314,45 @@ class Broker:
         except IndexError:
             raise ValueError("a segment without a descriptor") from None
         room = self._settings.queue_ms * self._pool.wanted
-        if self._pool.waiting and self._pool.cost_ms + cost > room:
-            self._landed(flight, self._busy())
+        waiting, waiting_ms = self._queued(later=flight.later)
+        if waiting and waiting_ms + cost > room:
+            self._landed(flight, self._busy(later=flight.later))
             return
         job = {name: head[name] for name in ("segments", "overlays", "original")}
         fds, source.fds = source.fds, []
         flight.draws = formats[0] == _DRAWING
         drawn = _DRAWING in formats
         flight.job = Job(
-            {"task": flight.task.as_dict(), **job}, fds, cost, lambda outcome: self._landed(flight, outcome), drawn
+            {"task": flight.task.as_dict(), **job},
+            fds,
+            cost,
+            lambda outcome: self._landed(flight, outcome),
+            drawn,
+            flight.later,
+            frozenset(flight.parts.values()),
         )
+        self._running_parts.update(dict.fromkeys(flight.parts, flight))
         self._pool.submit(flight.job)
 
     def _landed(self, flight: _Flight, outcome: Stored | Exception, tier: str | None = None) -> None:
         self._flights.pop(flight.key, None)
+        for key in flight.parts:
+            self._running_parts.pop(key, None)
         if isinstance(outcome, Stored):
             self._counts["found" if tier else _COUNTED[flight.task.kind]] += 1
+            parts = {} if flight.job is None else flight.job.parts
             for waiter in flight.waiters:
+                for name, part in parts.items():
+                    head = {**part.head, "t": "part", "name": name, "id": waiter.number, "tier": None, "first": False}
+                    waiter.endpoint.send(head, part.payload, part.fds)
                 _deliver(waiter, outcome, tier, first=tier is None and waiter is flight.waiters[0])
-            self._memory.put(flight.key, outcome)
+            for key, name in flight.parts.items() if parts else ():
+                self._keep_part(key, parts[name], flight.joined.get(key, ()))
+            if parts:
+                # Its parts are what it is asked for again for.
+                outcome.close()
+            else:
+                self._memory.put(flight.key, outcome)
             return
         if isinstance(outcome, RenderBusy):
             self._counts["busy"] += 1
@@ -313,19 +362,34 @@ class Broker:
         # A picture is not to blame for the watermark on it.
         content = "" if isinstance(outcome, DrawingTooSlow) and not flight.draws else flight.content
         self._failures.remember(flight.key, content, outcome)
-        for waiter in flight.waiters:
+        for waiter in (*flight.waiters, *itertools.chain.from_iterable(flight.joined.values())):
             waiter.endpoint.send({**head, "id": waiter.number})
 
-    @property
-    def _is_full(self) -> bool:
-        return self._pool.waiting >= self._settings.queue_jobs
+    def _keep_part(self, key: str, part: Stored, waiters: Sequence[_Waiter]) -> None:
+        """Hands a part to those who wait for it. What nobody asks for yet is not worth the place of what was asked for."""
+        for waiter in waiters:
+            _deliver(waiter, part, None)
+        if waiters:
+            self._memory.put(key, part)
+        else:
+            part.close()
 
-    def _refuse(self, waiter: _Waiter) -> None:
+    def _is_full(self, *, later: bool) -> bool:
+        return self._queued(later=later)[0] >= self._settings.queue_jobs
+
+    def _queued(self, *, later: bool) -> tuple[int, float]:
+        """Jobs that wait, and estimated milliseconds of what waits or runs: of what is for later, or of all else."""
+        pool = self._pool
+        return (pool.waiting_later, pool.later_ms) if later else (pool.waiting, pool.cost_ms)
+
+    def _refuse(self, waiter: _Waiter, *, later: bool) -> None:
         self._counts["busy"] += 1
-        waiter.endpoint.send({**wire.failure_head(self._busy()), "id": waiter.number})
+        waiter.endpoint.send({**wire.failure_head(self._busy(later=later)), "id": waiter.number})
 
-    def _busy(self) -> RenderBusy:
-        return RenderBusy(math.ceil(self._pool.cost_ms / 1000 / self._pool.wanted))
+    def _busy(self, *, later: bool) -> RenderBusy:
+        """What waits behind everything waits for everything."""
+        cost = self._pool.cost_ms + (self._pool.later_ms if later else 0.0)
+        return RenderBusy(math.ceil(cost / 1000 / self._pool.wanted))
 
     def _left(self, endpoint: Endpoint) -> None:
         """A worker has gone: what only it waited for is dropped, unless it is being rendered already."""
@@ -333,6 +397,8 @@ class Broker:
         for flight in list(self._flights.values()):
             asked = next((waiter for waiter in flight.waiters if waiter in self._asked), None)
             flight.waiters = [waiter for waiter in flight.waiters if waiter.endpoint is not endpoint]
+            for key, joined in flight.joined.items():
+                flight.joined[key] = [waiter for waiter in joined if waiter.endpoint is not endpoint]
             if asked is not None:
                 if asked.endpoint is endpoint:
                     del self._asked[asked]
@@ -342,6 +408,8 @@ class Broker:
                 self._ask_first(flight)
             elif not flight.waiters and flight.job is not None and self._pool.cancel(flight.job):
                 self._flights.pop(flight.key, None)
+                for key in flight.parts:
+                    self._running_parts.pop(key, None)
 
 
 def run_broker(settings: BrokerSettings, parent_pid: int = 0) -> None:
@@ -378,6 +446,8 @@ def _cost(task: Task, message: wire.Message) -> tuple[float, list[str]]:
     size = None if original is None else (original.width, original.height)
     header = read_header(source)
     formats = [header.format.name]
+    if task.kind == VARIANTS:
+        return estimate_variants(header, task.limits), formats
     cost = estimate(header, parse_compact(task.options), task.variant, task.limits, original=size)
     for segments in head["overlays"]:
         overlay = _source_of(message.fds, segments)

@@ -21,7 +21,7 @@ import itertools
 import os
 import socket
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -110,6 +110,10 @@ class RenderRequest:
     """The mezzanine that is the source. Where the broker has it, the opener is not called."""
     hot: bool = True
     """Whether it is worth a place in this worker's own memory."""
+    later: bool = False
+    """Whether nobody waits for it: what others ask for comes first."""
+    parts: Mapping[str, bytes] = field(default_factory=dict)
+    """Keys by name of what is made along with it."""
 
     @property
     def task(self) -> Task:
@@ -132,6 +136,8 @@ class Rendition:
     """Time the decoder needed when it was made, in milliseconds."""
     first: bool = field(default=False, compare=False)
     """Whether it was made for this request, of those that waited for it."""
+    parts: Mapping[str, Rendition] = field(default_factory=dict, compare=False)
+    """What was made along with it, by name."""
 
     @property
     def cached(self) -> bool:
@@ -154,7 +160,7 @@ class RenderClient:
         self._connect_seconds = connect_seconds
         self._hot: OrderedDict[bytes, Rendition] = OrderedDict()
         self._hot_size = 0
-        self._flights: dict[bytes, asyncio.Task[Rendition]] = {}
+        self._flights: dict[tuple[bytes, bool], asyncio.Task[Rendition]] = {}
         self._endpoint: Endpoint | None = None
         self._connecting: asyncio.Task[Endpoint] | None = None
         self._waiting: dict[int, asyncio.Queue[wire.Message | None]] = {}
@@ -181,11 +187,12 @@ class RenderClient:
         if hot is not None:
             _discard(request)
             return hot
-        flight = self._flights.get(request.key)
+        # Who waits does not join what is for later: the broker is told.
+        flight = self._flights.get((request.key, request.later))
         if flight is None:
             self._counts["asked"] += 1
             flight = asyncio.create_task(self._fly(request))
-            self._flights[request.key] = flight
+            self._flights[request.key, request.later] = flight
             flight.add_done_callback(lambda task: self._landed(request, task))
         else:
             self._counts["joined"] += 1
@@ -196,8 +203,8 @@ class RenderClient:
     async def stats(self) -> dict[str, Any]:
         """The broker's figures, and under "worker" this client's own. Raises BrokerUnavailable.
 
-        `renders`, `mezzanines`, `infos`, `failures` (by kind), `hits`, `found` (beyond the node), `joined`, `busy`; `queue` {jobs, cost_ms}; `decoders` {wanted, alive,
-        busy, pids, started, killed}; `sandbox_missing`; `cache` {entries, bytes, limit}; `epoch`; `vips`; `problem`
+        `renders`, `mezzanines`, `infos`, `variant_sets`, `failures` (by kind), `hits`, `found` (beyond the node), `joined`,
+        `busy`; `queue` {jobs, cost_ms, later, later_ms}; `decoders` {wanted, alive, busy, pids, started, killed}; `sandbox_missing`; `cache` {entries, bytes, limit}; `epoch`; `vips`; `problem`
         (why nothing can be rendered, or None); `worker` {hits, joined, asked, entries, bytes}.
         """
         try:
@@ -246,10 +253,18 @@ class RenderClient:
             "reduced": _reduced(request.reduced),
             "looks": beyond.looks,
         }
+        if request.later:
+            head["later"] = True
+        if request.parts:
+            head["parts"] = {name: key.hex() for name, key in request.parts.items()}
+        parts: dict[str, Rendition] = {}
         async with self._conversation(head) as conversation:
             while True:
                 message = await conversation.next()
                 asked = message.head["t"]
+                if asked == "part":
+                    parts[message.head["name"]] = _rendition(message)
+                    continue
                 if asked not in ("look", "need"):
                     break
                 try:
@@ -263,7 +278,8 @@ class RenderClient:
                     raise
         if message.head["t"] == "fail":
             raise wire.failure(message.head)
-        return _rendition(message)
+        rendition = _rendition(message)
+        return replace(rendition, parts=parts) if parts else rendition
 
     async def _answer_look(self, conversation: _Conversation, beyond: _Beyond) -> None:
         found = await beyond.look()
@@ -290,7 +306,7 @@ class RenderClient:
 
     def _landed(self, request: RenderRequest, task: asyncio.Task[Rendition]) -> None:
         key = request.key
-        self._flights.pop(key, None)
+        self._flights.pop((key, request.later), None)
         if task.cancelled() or task.exception() is not None or not request.hot:
             return
         rendition = task.result()

@@ -44,10 +44,11 @@ def main() -> None:
     while (message := wire.receive(sock)) is not None:
         try:
             sandbox.limit_resources(idle, message.head["memory_bytes"], message.head["cpu_seconds"])
-            head, data = work(message, make)
+            answers = work(message, make)
         finally:
             message.close()
-        _answer(sock, head, data)
+        for head, data in answers:
+            _answer(sock, head, data)
 
 
 def prepare(fonts: str) -> tuple[dict[str, Any], Make, int, bool]:
@@ -74,8 +75,12 @@ def prepare(fonts: str) -> tuple[dict[str, Any], Make, int, bool]:
     return {"t": "ready", "vips": version, "sandbox": layers}, make, idle, closed and bool(readable)
 
 
-def work(message: wire.Message, make: Make) -> tuple[dict[str, Any], bytes]:
-    """The head and the bytes of the answer to one job. Facts become "fail"; anything else counts as a crash."""
+Answer = tuple[dict[str, Any], bytes]
+"""Head and bytes of a message."""
+
+
+def work(message: wire.Message, make: Make) -> list[Answer]:
+    """The answer to one job, its parts first. Facts become "fail"; anything else counts as a crash."""
     head = message.head
     started = time.perf_counter()
     try:
@@ -83,15 +88,20 @@ def work(message: wire.Message, make: Make) -> tuple[dict[str, Any], bytes]:
         overlays = tuple(wire.read_segments(message.fds, overlay) for overlay in head["overlays"])
         result = make(Task.from_dict(head["task"]), source, overlays, Original.from_list(head["original"]))
     except TransformError as fact:
-        return wire.failure_head(fact), b""
+        return [(wire.failure_head(fact), b"")]
     except (EOFError, OSError) as error:
-        return wire.failure_head(SourceUnreadable(f"The stored image cannot be read: {error}.")), b""
+        return [(wire.failure_head(SourceUnreadable(f"The stored image cannot be read: {error}.")), b"")]
     except Exception as error:
         # libvips raises for want of memory too: nothing that is the image's fault for certain.
-        return wire.failure_head(RenderCrashed(f"{type(error).__name__}: {error}"[:500])), b""
+        return [(wire.failure_head(RenderCrashed(f"{type(error).__name__}: {error}"[:500])), b"")]
     milliseconds = round((time.perf_counter() - started) * 1e3, 3)
-    done = {"t": "done", "format": result.format, "width": result.width, "height": result.height}
-    return {**done, "ms": milliseconds, "size": len(result.data)}, result.data
+    parts = [({**_described(part, milliseconds), "t": "part", "name": name}, part.data) for name, part in result.parts]
+    return [*parts, ({**_described(result, milliseconds), "t": "done"}, result.data)]
+
+
+def _described(result: Any, milliseconds: float) -> dict[str, Any]:
+    size = {"width": result.width, "height": result.height}
+    return {"format": result.format, **size, "ms": milliseconds, "size": len(result.data)}
 
 
 def _answer(sock: socket.socket, head: dict[str, Any], data: bytes) -> None:

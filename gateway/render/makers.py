@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gateway.render.task import INFO, MEZZANINE, Original, Task
+from gateway.render.task import INFO, MEZZANINE, VARIANTS, Original, Task
 from transforms.info import describe
 from transforms.options import parse_compact
-from transforms.pipeline import Rendered, render
+from transforms.pipeline import Rendered, render, render_variants
 from transforms.reduce import reduce
 
 
@@ -16,6 +16,8 @@ def make(task: Task, source: bytes, overlays: tuple[bytes, ...], original: Origi
         return describe(source, options, task.limits)
     if task.kind == MEZZANINE:
         return reduce(source, options, task.limits)
+    if task.kind == VARIANTS:
+        return render_variants(source, task.limits, rendering=task.rendering)
     return render(
         source,
         options,

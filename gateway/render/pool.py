@@ -31,6 +31,8 @@ _MAX_BACKOFF = 30.0
 _FAILED_STARTS = 3
 """After so many starts in a row that came to nothing, waiting jobs are told so."""
 
+QUIET_SECONDS = 2.0
+"""Where somebody asked for a rendition within this time, one decoder is left to those who ask next."""
 _COST_MARGIN = 4.0
 """How far what surrounds a drawing may pass its estimate."""
 
@@ -45,10 +47,19 @@ class Job:
     done: Callable[[Stored | Exception], None]
     drawn: bool = False
     """Whether it draws an SVG, which has less time."""
+    later: bool = False
+    """Whether nobody waits for it: everything else comes first."""
+    expected: frozenset[str] = frozenset()
+    """The names of its parts."""
+    parts: dict[str, Stored] = field(default_factory=dict)
+    """Those that have come; whoever gets an outcome that is a rendition owns them."""
 
     def finish(self, outcome: Stored | Exception) -> None:
         """Closes the source and hands the outcome over."""
         self.close()
+        if isinstance(outcome, Exception):
+            while self.parts:
+                self.parts.popitem()[1].close()
         self.done(outcome)
 
     def close(self) -> None:
@@ -87,25 +98,36 @@ class Tally:
 
 
 class DecoderPool:
-    """Runs jobs on `settings.decoder_count` decoders, in the order in which they came."""
+    """Runs jobs on `settings.decoder_count` decoders, in the order in which they came; those that are for later last."""
 
     def __init__(self, settings: BrokerSettings) -> None:
         self._settings = settings
         self._decoders: list[_Decoder] = []
         self._queue: deque[Job] = deque()
+        self._later: deque[Job] = deque()
+        self._asked = -QUIET_SECONDS
+        """When somebody last asked for what is not for later, on the loop's clock."""
+        self._waking: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._failed_starts = 0
         self._backing_off: asyncio.TimerHandle | None = None
         self._closed = False
         self.wanted = settings.decoder_count
         self.cost_ms = 0.0
-        """Estimated work that waits or runs."""
+        """Estimated work that waits or runs, without what is for later."""
+        self.later_ms = 0.0
+        """The same of what is for later."""
         self.tally = Tally()
 
     @property
     def waiting(self) -> int:
-        """Jobs that wait for a decoder."""
+        """Jobs that wait for a decoder, without those that are for later."""
         return len(self._queue)
+
+    @property
+    def waiting_later(self) -> int:
+        """Jobs for later that wait."""
+        return len(self._later)
 
     @property
     def busy(self) -> int:
@@ -123,19 +145,35 @@ class DecoderPool:
 
     def submit(self, job: Job) -> None:
         """Queues a job; its outcome comes by `job.done`, later."""
-        self.cost_ms += job.cost_ms
-        self._queue.append(job)
+        self._count(job, job.cost_ms)
+        if job.later:
+            self._later.append(job)
+        else:
+            self._asked = self._loop.time()
+            self._queue.append(job)
         self._dispatch()
         self._give_up_if_hopeless()
 
     def cancel(self, job: Job) -> bool:
         """Takes a job out that has not begun. False if it is running or over."""
         with contextlib.suppress(ValueError):
-            self._queue.remove(job)
-            self.cost_ms -= job.cost_ms
+            (self._later if job.later else self._queue).remove(job)
+            self._count(job, -job.cost_ms)
             job.close()
             return True
         return False
+
+    def has_begun(self, job: Job) -> bool:
+        """Whether a decoder has it."""
+        return any(decoder.job is job for decoder in self._decoders)
+
+    def hurry(self, job: Job) -> None:
+        """Somebody waits for what was for later."""
+        with contextlib.suppress(ValueError):
+            self._later.remove(job)
+            self._count(job, -job.cost_ms)
+            job.later = False
+            self.submit(job)
 
     def close(self) -> None:
         """Ends all decoders; jobs get no outcome any more."""
@@ -146,8 +184,17 @@ class DecoderPool:
             decoder.process.kill()
             decoder.endpoint.close()
             decoder.process.wait()
-        while self._queue:
-            self._queue.popleft().close()
+        if self._waking is not None:
+            self._waking.cancel()
+        for queue in (self._queue, self._later):
+            while queue:
+                queue.popleft().close()
+
+    def _count(self, job: Job, cost_ms: float) -> None:
+        if job.later:
+            self.later_ms += cost_ms
+        else:
+            self.cost_ms += cost_ms
 
     def _grow(self) -> None:
         starting = any(not decoder.ready for decoder in self._decoders)
@@ -182,8 +229,10 @@ class DecoderPool:
                     self._ready(decoder, message.head)
                 case "unfit" if not decoder.ready:
                     self.tally.problem = str(message.head.get("detail"))[:500]
+                case "part" if decoder.job is not None:
+                    _take_part(decoder.job, message)
                 case "done" | "fail" if decoder.job is not None:
-                    self._finish(decoder, _outcome(message))
+                    self._finish(decoder, _outcome(message, decoder.job))
                 case _:
                     raise ValueError("out of turn")
         except (ValueError, KeyError, TypeError, OSError):
@@ -210,7 +259,7 @@ class DecoderPool:
         decoder.timer.cancel()
         decoder.job = None
         decoder.jobs_done += 1
-        self.cost_ms -= job.cost_ms
+        self._count(job, -job.cost_ms)
         if isinstance(outcome, RenderCrashed):
             # One that ran out of memory, or met what it should not have, may be in no state for the next.
             self._retire(decoder)
@@ -237,10 +286,30 @@ class DecoderPool:
 
     def _dispatch(self) -> None:
         for decoder in self._decoders:
-            if not self._queue:
-                return
             if decoder.ready and decoder.job is None and not decoder.endpoint.closed:
-                self._give(decoder, self._queue.popleft())
+                job = self._next()
+                if job is None:
+                    return
+                self._give(decoder, job)
+
+    def _next(self) -> Job | None:
+        if self._queue:
+            return self._queue.popleft()
+        return self._later.popleft() if self._later and self._may_begin_later() else None
+
+    def _may_begin_later(self) -> bool:
+        """Whether another job for later may take a decoder; where not yet, it is looked at again in time."""
+        busy = sum(decoder.job is not None and decoder.job.later for decoder in self._decoders)
+        lasts = self._asked + QUIET_SECONDS - self._loop.time()
+        if lasts <= 0 or busy < max(1, self.wanted - 1):
+            return True
+        if self._waking is None:
+            self._waking = self._loop.call_later(lasts, self._wake)
+        return False
+
+    def _wake(self) -> None:
+        self._waking = None
+        self._dispatch()
 
     def _give(self, decoder: _Decoder, job: Job) -> None:
         decoder.job = job
@@ -294,7 +363,7 @@ class DecoderPool:
                 self.tally.crashed += 1
         self._grow()
         if job is not None:
-            self.cost_ms -= job.cost_ms
+            self._count(job, -job.cost_ms)
             job.finish(error)
         self._dispatch()
         self._give_up_if_hopeless()
@@ -314,10 +383,11 @@ class DecoderPool:
     def _give_up_if_hopeless(self) -> None:
         if self._failed_starts < _FAILED_STARTS or any(decoder.ready for decoder in self._decoders):
             return
-        while self._queue:
-            job = self._queue.popleft()
-            self.cost_ms -= job.cost_ms
+        for job in (*self._queue, *self._later):
+            self._count(job, -job.cost_ms)
             self._loop.call_soon(job.finish, BrokerUnavailable(f"No decoder can start: {self.tally.problem}."))
+        self._queue.clear()
+        self._later.clear()
 
 
 _DIED = "The decoder died while it rendered this image."
@@ -342,9 +412,20 @@ class _Reaper:
         self._process.wait()
 
 
-def _outcome(message: wire.Message) -> Stored | Exception:
+def _take_part(job: Job, message: wire.Message) -> None:
+    name = message.head["name"]
+    if name not in job.expected or name in job.parts:
+        raise ValueError("a part that nobody asked for")
+    job.parts[name] = stored_rendition(message)
+
+
+def _outcome(message: wire.Message, job: Job) -> Stored | Exception:
     """What a decoder's answer is worth. Raises ValueError, KeyError, TypeError or OSError for one that is not right."""
-    return wire.failure(message.head) if message.head["t"] == "fail" else stored_rendition(message)
+    if message.head["t"] == "fail":
+        return wire.failure(message.head)
+    if job.parts.keys() != job.expected:
+        raise ValueError("a part is missing")
+    return stored_rendition(message)
 
 
 def stored_rendition(message: wire.Message) -> Stored:

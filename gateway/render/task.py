@@ -13,11 +13,13 @@ from transforms.rendering import DEFAULT_RENDERING, Rendering
 RENDITION = "rendition"
 MEZZANINE = "mezzanine"
 INFO = "info"
-KINDS = (RENDITION, MEZZANINE, INFO)
-"""What a decoder makes: a picture as asked for, a smaller copy to render from, facts about the picture."""
+VARIANTS = "variants"
+KINDS = (RENDITION, MEZZANINE, INFO, VARIANTS)
+"""What a decoder makes: a picture as asked for, a smaller copy to render from, facts about the picture, facts and with them
+all variants of it as parts."""
 
 JSON = "json"
-"""The format of INFO."""
+"""The format of INFO and VARIANTS."""
 MEDIA_TYPES: Mapping[str, str] = {name: FORMATS[name].media_type for name in (*OUTPUT_FORMATS, *PASSED_FORMATS)} | {
     JSON: "application/json"
 }

@@ -10,11 +10,13 @@ belong to it; there is no stream to cut up. One message:
 
 Worker to broker (`id` is the worker's own number of the request, echoed in each answer):
 
-    {"t": "get", "id", "key", "content", "task": {...}, "reduced", "looks"}
+    {"t": "get", "id", "key", "content", "task": {...}, "reduced", "looks", "later", "parts"}
                                                                    is it rendered, or being rendered? `task` is a `Task`,
                                                                    `content` names the source; `looks`: asks back;
                                                                    `reduced`: null, or key and original of a mezzanine,
-                                                                   the source that the broker may know itself
+                                                                   the source that the broker may know itself;
+                                                                   `later`: nobody waits for it; `parts`: keys by name
+                                                                   of what is made along with it
     {"t": "have", "id", "tier", ...}                               answers "look": a rendition, as in "done"
     {"t": "none", "id"}                                            answers "look": no memory has it
     {"t": "source", "id", "segments": [[n, offset, length]...], "overlays": [segments...], "original"}
@@ -27,6 +29,7 @@ Broker to worker:
 
     {"t": "look", "id"}                                            not in this node: look in the memories beyond it
     {"t": "need", "id"}                                            nobody has it: send the source
+    {"t": "part", "id", "name", ...}                               before "done": what was made along with it, as there
     {"t": "done", "id", "tier", "first", ...}                      format, width, height, ms, size: a rendition; `first`:
                                                                    rendered for this one of those that waited
     {"t": "fail", "id", "error", ...}                              see ERRORS
@@ -39,7 +42,7 @@ rendition are the payload of "done" or "have", or a memfd of `size` bytes that c
 
 Broker to decoder: {"t": "job", "task", "segments", "overlays", "original", "cpu_seconds", "memory_bytes"} with the
 descriptors. Decoder to broker: first {"t": "ready", "vips", "sandbox", "missing"} or {"t": "unfit", "detail"}; then
-for each job one "done" or "fail" as above, without id and tier.
+for each job its parts, and one "done" or "fail" as above, without id and tier.
 """
 
 from __future__ import annotations
