@@ -2,7 +2,7 @@
 
 GatewayError
 ├── NotFound: BucketNotFound, ObjectNotFound, VersionNotFound, UploadNotFound, AccountNotFound, KeyNotFound,
-│             UserNotFound
+│             UserNotFound, ImageNotFound, ShareNotFound, JobNotFound
 ├── Conflict: BucketExists, BucketOwnedByYou, BucketNotEmpty, AccountExists, EmailExists,
 │             ConditionalConflict
 ├── PreconditionFailed
@@ -55,6 +55,15 @@ class ImageNotFound(NotFound):
 
 class ShareNotFound(NotFound):
     """No such link to an image, or it has ended."""
+
+
+class JobNotFound(NotFound):
+    """No job has that number, or none that failed for good."""
+
+    def __init__(self, identity: object = None) -> None:
+        super().__init__(
+            "There is no such job." if identity is None else f"There is no job {identity} that failed for good."
+        )
 
 
 class UploadNotFound(NotFound):

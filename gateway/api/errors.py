@@ -128,6 +128,7 @@ FACTS: Mapping[type[Exception], Make] = {
     facts.ObjectNotFound: _as("IMAGE_NOT_FOUND"),
     facts.VersionNotFound: _as("IMAGE_NOT_FOUND"),
     facts.ImageNotFound: _as("IMAGE_NOT_FOUND"),
+    facts.JobNotFound: _as("JOB_NOT_FOUND", own_text=True),
     facts.ShareNotFound: _as("NOT_FOUND"),
     facts.IsDeleteMarker: _as("IMAGE_NOT_FOUND"),
     facts.Conflict: _as("CONFLICT", own_text=True),

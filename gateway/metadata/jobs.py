@@ -183,6 +183,11 @@ async def not_sent(tx: Transaction, identities: Sequence[int]) -> None:
     await tx.many("UPDATE jobs SET sent_ms = NULL WHERE id = ?", [(identity,) for identity in identities])
 
 
+async def find(reader: Reader, identity: int) -> Job | None:
+    row = await reader.one(f"SELECT {COLUMNS} FROM jobs WHERE id = ?", (identity,))
+    return None if row is None else job(row)
+
+
 async def page(reader: Reader, *, failed: bool, after: int, limit: int) -> list[Job]:
     """Jobs by id behind `after`: those that failed for good, or those that wait or are worked at."""
     rows = await reader.all(
