@@ -15,10 +15,11 @@ from aiohttp import web
 from gateway import __version__
 from gateway.config import Address, Settings
 from gateway.errors import GatewayError
+from gateway.http import health
 from gateway.http.client_address import client_address, within
 from gateway.metadata import jobs
 from gateway.telemetry import RequestRecord, Telemetry
-from gateway.web import docs, health
+from gateway.web import docs, swagger
 from gateway.web.connect import recipes
 from gateway.web.security import DATA_HEADERS, PAGE_HEADERS
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 RESERVED_PAGES = ("api", "ui", "health", "livez", "readyz", "metrics", "openapi.json")
-SHORT_NAMES = {"docs": "/ui/docs/"}
+SHORT_NAMES = {"docs": "/ui/api/"}
 """Redirects that exist only while no bucket has that name."""
 OPERATIONS = ("Livez", "Readyz", "Health", "Metrics", "Page", "Redirect", "NotFound")
 _STATIC = Path(__file__).parent / "static"
@@ -181,7 +182,13 @@ class WebEndpoint:
             found = await health.report(self._services, self._renders, self._slots)
             return self._html("start.html", health=found, recipes=recipes(self._base_url, self._settings.region))
         if rest.startswith("static/"):
-            return self._static(request, rest.removeprefix("static/"))
+            return self._file(request, self._assets.get(rest.removeprefix("static/")))
+        if rest == "api":
+            return web.Response(status=308, headers={**PAGE_HEADERS, "Location": "/ui/api/"})
+        if rest == "api/":
+            return self._html("api.html", page_headers=swagger.HEADERS)
+        if rest.startswith("api/"):
+            return self._file(request, swagger.asset(rest.removeprefix("api/")))
         if rest == "docs":
             return web.Response(status=308, headers={**PAGE_HEADERS, "Location": "/ui/docs/"})
         if rest.startswith("docs/"):
@@ -196,8 +203,7 @@ class WebEndpoint:
                 )
         return self._html("missing.html", status=404)
 
-    def _static(self, request: web.BaseRequest, name: str) -> web.Response:
-        found = self._assets.get(name)
+    def _file(self, request: web.BaseRequest, found: tuple[bytes, str] | None) -> web.Response:
         if found is None:
             return _data(404, {"error": "there is nothing here"})
         body, content_type = found
@@ -223,7 +229,9 @@ class WebEndpoint:
             lstrip_blocks=True,
         )
 
-    def _html(self, template: str, *, status: int = 200, **values: object) -> web.Response:
+    def _html(
+        self, template: str, *, status: int = 200, page_headers: Mapping[str, str] = PAGE_HEADERS, **values: object
+    ) -> web.Response:
         text = self._templates.get_template(template).render(
             version=__version__,
             base_url=self._base_url,
@@ -231,7 +239,7 @@ class WebEndpoint:
             contents=docs.contents(),
             **values,
         )
-        headers = {**PAGE_HEADERS, "Cache-Control": "no-cache", "Content-Type": "text/html; charset=utf-8"}
+        headers = {**page_headers, "Cache-Control": "no-cache", "Content-Type": "text/html; charset=utf-8"}
         return web.Response(status=status, body=text.encode(), headers=headers)
 
 
