@@ -36,7 +36,7 @@ from gateway.dialect_settings import (
 )
 from gateway.redis_address import parse_redis_url
 from gateway.settings.admin import AdminSettings
-from gateway.settings.auth import AuthSettings
+from gateway.settings.auth import AuthSettings, auth_contradictions
 from gateway.settings.fields import PARSES_SIZE, Size, secret, split_commas
 from gateway.settings.jobs import JobSettings
 from gateway.settings.limits import ANY_ORIGIN, LimitSettings
@@ -886,9 +886,14 @@ def _contradictions(settings: Settings) -> list[tuple[tuple[str, ...], str]]:
         elif parse_redis_url(settings.redis_url).kind == "cluster":
             message = "redis_url is a cluster, which Celery cannot work with: name one server, or sentinels"
             found.append((("celery_url",), message))
+    found += auth_contradictions(
+        settings,
+        reachable=not settings.listen.is_loopback,
+        public_url=settings.public_url,
+    )
     if settings.master_key is not None and settings.master_key_file is not None:
         found.append((("master_key", "master_key_file"), "set one of them, not both"))
-    for name in ("tls_cert", "tls_key", "master_key_file", "image_fonts"):
+    for name in ("tls_cert", "tls_key", "master_key_file", "image_fonts", "jwt_private_key"):
         path = getattr(settings, name)
         if path is not None and not os.access(path, os.R_OK):
             found.append(((name,), f"{path} cannot be read"))

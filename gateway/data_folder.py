@@ -124,6 +124,9 @@ async def open_services(settings: Settings, *, worker: bool = False) -> Services
             region=settings.region,
             root=root,
             worker=worker,
+            auth=settings,
+            public_url=settings.public_url,
+            near_url=settings.base_url(),
         )
         services.directory.rotated_masters = lambda: _masters_on_disk(settings)
         services.buckets.server_presets = frozenset(settings.image_presets)

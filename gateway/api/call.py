@@ -71,6 +71,14 @@ class Call:
         """Who asks, as the audit log has it."""
         return actor(self.principal, address=self.address, request_id=self.record.request_id)
 
+    @property
+    def body_sha256(self) -> bytes | None:
+        """What the signature says that the body's SHA-256 is; None where it says nothing, or nothing is signed."""
+        verified = self.authentication.verified
+        if verified is None or verified.payload.sha256 is None:
+            return None
+        return bytes.fromhex(verified.payload.sha256)
+
     def body_as(self, model: type[M]) -> M:
         assert isinstance(self.body, model)
         return self.body

@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
@@ -21,10 +22,13 @@ from gateway.api.parts import Parts
 from gateway.api.table import resolve
 from gateway.auth.authenticate import NOBODY, Authentication, Authenticator
 from gateway.config import Settings
+from gateway.errors import Sha256Mismatch
 from gateway.http.boundary import CLIENT_CLOSED, deliver
 from gateway.http.client_address import client_address
 from gateway.http.incoming import Incoming
 from gateway.http.reply import Reply
+from gateway.model import KeyScope
+from gateway.policy.scope import reaches
 from gateway.services import Services
 from gateway.telemetry.request import RequestRecord
 from signing.canonical import Query, header_map
@@ -50,7 +54,9 @@ class ApiEndpoint:
         self._parts = parts
         self._proxies = settings.trusted_proxies
         self._cors = Cors.of(settings)
-        self.authenticator = Authenticator(services.directory.access_key, region=settings.region, hosts=settings.hosts)
+        self.authenticator = Authenticator(
+            services.directory.access_key, region=settings.region, hosts=settings.hosts, who=services.sessions.who
+        )
 
     async def handle(self, request: BaseRequest) -> StreamResponse:
         record = RequestRecord(door="api", method=request._method, remote=self._remote(request), operation=NOT_FOUND)
@@ -105,7 +111,12 @@ class ApiEndpoint:
         authentication = NOBODY
         if operation.access is not Access.ANYBODY:
             authentication = await self._identify(request, raw_path, raw_query, headers, now)
-        self._admit(operation, authentication, record)
+        self._admit(operation, authentication, record, now)
+        verified = authentication.verified
+        if verified is not None and verified.payload.mode.chunked and operation.body_kind is not Body.NONE:
+            raise ApiError(
+                "INVALID_REQUEST", "A body in signed chunks is for the S3 door: sign its SHA-256, or nothing."
+            )
         expect = headers.get("expect")
         if expect is not None and expect.lower() != "100-continue":
             raise ApiError("EXPECTATION_FAILED")
@@ -126,7 +137,7 @@ class ApiEndpoint:
         if operation.query is not None:
             call.query = validated(operation.query, dict(parse_qsl(raw_query, keep_blank_values=True)), "query")
         if operation.body_kind in (Body.JSON, Body.FORM):
-            call.body = await self._body(operation, incoming)
+            call.body = await self._body(call)
         return await operation.handler(call)
 
     async def _identify(
@@ -144,10 +155,15 @@ class ApiEndpoint:
             now=now,
         )
 
-    def _admit(self, operation: Operation, authentication: Authentication, record: RequestRecord) -> None:
+    def _admit(self, operation: Operation, authentication: Authentication, record: RequestRecord, now: float) -> None:
         principal = authentication.principal
-        if principal.access_key is not None:
-            record.access_key = principal.access_key.access_key
+        key = principal.access_key
+        if key is not None:
+            record.access_key = key.access_key
+            address = None if authentication.presigned else record.remote
+            self._services.audit.key_used(key.access_key, key.account.id, address, now, "api")
+            if key.scope is not None:
+                check_scope(key.scope, operation, record.remote)
         if operation.access in (Access.ANYBODY, Access.OPTIONAL):
             return
         if principal.anonymous:
@@ -157,10 +173,12 @@ class ApiEndpoint:
         ):
             raise ApiError("FORBIDDEN")
 
-    async def _body(self, operation: Operation, incoming: Incoming) -> BaseModel:
-        model = operation.body
+    async def _body(self, call: Call) -> BaseModel:
+        operation, model = call.operation, call.operation.body
         assert model is not None
-        data = await read_whole(incoming, JSON_BYTES)
+        data = await read_whole(call.incoming, JSON_BYTES)
+        if call.body_sha256 is not None and sha256(data).digest() != call.body_sha256:
+            raise Sha256Mismatch("The body is not the one that was signed.")
         if operation.body_kind is Body.FORM:
             try:
                 text = data.decode()
@@ -182,6 +200,16 @@ class ApiEndpoint:
             known = ApiError("INTERNAL_ERROR")
         record.error_code = known.code
         return Reply(known.status, [*JSON_HEADERS, *known.headers], known.document())
+
+
+def check_scope(scope: KeyScope, operation: Operation, address: str | None) -> None:
+    """Whether a narrowed key may call an operation at all. Raises ApiError FORBIDDEN."""
+    if not reaches(scope, address):
+        raise ApiError("FORBIDDEN", "This access key may not be used from this address.")
+    if scope.read_only and operation.method != "GET":
+        raise ApiError("FORBIDDEN", "This access key may only read.")
+    if scope.buckets is not None and not operation.narrowed:
+        raise ApiError("FORBIDDEN", "This access key is narrowed to some buckets, and this is about more than those.")
 
 
 def _decoded(raw_path: str) -> str:

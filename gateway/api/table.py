@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from gateway.api import openapi
 from gateway.api.errors import ApiError
 from gateway.api.operation import Operation
+from gateway.api.v1 import auth
 
-OPERATIONS: tuple[Operation, ...] = (*openapi.OPERATIONS,)
+OPERATIONS: tuple[Operation, ...] = (*auth.OPERATIONS, *openapi.OPERATIONS)
 
 
 def resolve(method: str, path: str) -> tuple[Operation, Mapping[str, str]]:

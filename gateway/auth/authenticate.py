@@ -1,13 +1,15 @@
-"""Authenticate a request by AWS Signature Version 4, in the header or in the query."""
+"""Authenticate a request: by AWS Signature Version 4, in the header or in the query, or by a bearer token."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from gateway.auth.bearer import Who, bearer_token
 from gateway.auth.errors import InvalidAccessKeyId, InvalidToken, SeveralMechanisms
 from gateway.model import AccessKey, KeyKind
 from gateway.policy.principal import ANONYMOUS, Principal
+from gateway.services.sessions import SignedIn
 from signing.canonical import HeaderItems
 from signing.errors import InvalidRequest
 from signing.sigv4 import (
@@ -26,10 +28,14 @@ _VERSION_2 = frozenset({"AWSAccessKeyId", "Signature"})
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """Who asks, and what was verified of the request. `verified` is None where the request is anonymous."""
+    """Who asks, and what was verified of the request.
+
+    `verified` is None where nothing is signed: for nobody, and for who has a token, whose facts are in `signed_in`.
+    """
 
     principal: Principal
     verified: Verified | None = None
+    signed_in: SignedIn | None = None
 
     @property
     def presigned(self) -> bool:
@@ -42,14 +48,20 @@ NOBODY = Authentication(ANONYMOUS)
 class Authenticator:
     """Authenticates requests to one region.
 
-    `find` gives the access key of a name or None. `hosts` are what the Host header may have been before a proxy changed
+    `find` gives the access key of a name or None, `who` tells whose a bearer token is. `hosts` are what the Host header may have been before a proxy changed
     it. Derived keys are cached in here.
     """
 
     def __init__(
-        self, find: Callable[[str], Awaitable[AccessKey | None]], *, region: str, hosts: Sequence[str] = ()
+        self,
+        find: Callable[[str], Awaitable[AccessKey | None]],
+        *,
+        region: str,
+        hosts: Sequence[str] = (),
+        who: Who | None = None,
     ) -> None:
         self._find = find
+        self._who = who
         self._region = region
         self._hosts = tuple(hosts)
         self._keys = SigningKeyCache()
@@ -68,7 +80,7 @@ class Authenticator:
         """Who sent this request.
 
         `raw_path` is as sent, `parameters` are the pairs of `query` by name, `authorization` is the header or None,
-        `now` in Unix seconds. Raises AuthenticationError or signing.errors.SigningError.
+        `now` in Unix seconds. Raises AuthenticationError, signing.errors.SigningError, and what `who` raises.
         """
         if authorization is None:
             if not parameters or _PRESIGNED.isdisjoint(parameters):
@@ -97,6 +109,9 @@ class Authenticator:
 
         if parameters and not (_PRESIGNED.isdisjoint(parameters) and _VERSION_2.isdisjoint(parameters)):
             raise SeveralMechanisms
+        if self._who is not None and (token := bearer_token(authorization)) is not None:
+            signed_in = await self._who(token, now)
+            return Authentication(Principal(user=signed_in.user), signed_in=signed_in)
         parsed = parse_authorization(authorization)
         if _has(headers, "x-amz-security-token"):
             raise InvalidToken

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gateway.auth.authenticate import Authenticator
+from gateway.auth.bearer import Who
 from gateway.errors import BucketNotFound, ObjectNotFound
 from gateway.img.asker import NOBODY, Asker, Circumstances
 from gateway.img.errors import ImageError, access_denied
@@ -57,7 +58,8 @@ class Granted:
 
 
 class Access:
-    """Decides, with what directory and objects say at the moment. `only_presets` holds in every bucket."""
+    """Decides, with what directory and objects say at the moment. `only_presets` holds in every bucket; `who` tells whose a
+    bearer token is."""
 
     def __init__(
         self,
@@ -68,10 +70,11 @@ class Access:
         hosts: Sequence[str] = (),
         presets: Presets | None = None,
         only_presets: bool = False,
+        who: Who | None = None,
     ) -> None:
         self._directory = directory
         self._objects = objects
-        self._authenticator = Authenticator(directory.access_key, region=region, hosts=hosts)
+        self._authenticator = Authenticator(directory.access_key, region=region, hosts=hosts, who=who)
         self._presets = presets or Presets({})
         self._only_presets = only_presets
 
@@ -86,7 +89,7 @@ class Access:
         address: str | None = None,
         referer: str | None = None,
     ) -> Asker:
-        """Who asks. `now` in Unix seconds. Raises LinkRefused, SigningError, AuthenticationError."""
+        """Who asks. `now` in Unix seconds. Raises LinkRefused, SigningError, AuthenticationError, TokenRefused."""
         if target.signature is not None:
             asker = await target.signature.verify(self._directory, Circumstances(now, address, referer))
             return within_networks(asker, address)
@@ -198,7 +201,9 @@ def within_networks(asker: Asker, address: str | None) -> Asker:
 
 
 def reads(principal: Principal, bucket: Bucket, key: bytes) -> bool:
-    """Whether somebody's access key may read an object."""
+    """Whether somebody may read an object: by an access key, or as a user whose account has it."""
+    if principal.user is not None:
+        return decide(principal, PERMISSION, bucket, key)
     return covers(principal.access_key, bucket, key) and decide(principal, PERMISSION, bucket, key)
 
 

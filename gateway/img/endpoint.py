@@ -134,6 +134,7 @@ class ImageEndpoint:
             hosts=settings.hosts,
             presets=self._presets,
             only_presets=settings.image_only_presets,
+            who=services.sessions.who,
         )
         self._explainer = Explainer(settings, services.directory, self._access, self._presets)
         self.derivatives = Derivatives(
@@ -148,9 +149,7 @@ class ImageEndpoint:
         caching = settings.image_worker_cache_bytes or settings.image_memory_cache_bytes or services.cache
         self._responder = Responder(self.derivatives, caching=bool(caching))
         self._stored = StoredBytes(services.objects, services.stores)
-        self.object_images = ObjectImages(
-            self._responder, services.directory, self._presets, self._overlays, settings.image_key_max_age
-        )
+        self.object_images = ObjectImages(self._responder, self._presets, self._overlays, settings.image_key_max_age)
 
     async def handle(self, request: BaseRequest) -> StreamResponse:
         """Answer a request for a URL of our own. The answer has been sent when this returns."""

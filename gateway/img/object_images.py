@@ -10,9 +10,7 @@ from gateway.img.delivery import SAFETY, SHOWN_ANYWHERE, Header
 from gateway.img.overlays import Overlays
 from gateway.model import Bucket, ObjectVersion
 from gateway.policy.principal import Principal
-from gateway.services.directory import Directory
 from gateway.services.presets import Presets
-from gateway.telemetry.request import RequestRecord
 from signing.canonical import Query
 from transforms.errors import OptionError
 from transforms.options import ImageRequest, compact_pairs, parse_request
@@ -25,17 +23,14 @@ class ObjectImages:
     own words.
     """
 
-    def __init__(
-        self, responder: Responder, directory: Directory, presets: Presets, overlays: Overlays, max_age: int
-    ) -> None:
+    def __init__(self, responder: Responder, presets: Presets, overlays: Overlays, max_age: int) -> None:
         self._responder = responder
-        self._directory = directory
         self._presets = presets
         self._overlays = overlays
         self._headers: tuple[Header, ...] = (("Cache-Control", f"private, max-age={max_age}"), *SAFETY, SHOWN_ANYWHERE)
 
     async def __call__(
-        self, request: BaseRequest, bucket: Bucket, version: ObjectVersion, options: str, record: RequestRecord
+        self, request: BaseRequest, bucket: Bucket, version: ObjectVersion, options: str, principal: Principal
     ) -> Reply:
         _refuse_combinations(request._message.path.partition("?")[2])
         pairs = compact_pairs(options)
@@ -43,9 +38,8 @@ class ObjectImages:
         _refuse_delivery(asked)
         overlays = []
         if asked.options.wm is not None:
-            key = None if record.access_key is None else await self._directory.access_key(record.access_key)
             named = frozenset(name for name, _ in pairs)
-            overlays = await self._overlays.of(bucket, asked, named, Principal(key))
+            overlays = await self._overlays.of(bucket, asked, named, principal)
         contents = [one.version.content for one in overlays if one.version.content is not None]
         return await self._responder.answer(request, version, asked.options, self._headers, overlays=contents)
 

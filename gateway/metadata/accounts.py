@@ -49,11 +49,17 @@ async def create(tx: Transaction, name: str, canonical_id: str, now_ms: int, *, 
     await tx.lock("config")
     if await by_name(tx, name) is not None:
         raise AccountExists(f"There is an account {name!r} already.")
+    made = await insert(tx, name, canonical_id, now_ms, is_root=is_root)
+    await meta.bump_generation(tx)
+    return made
+
+
+async def insert(tx: Transaction, name: str, canonical_id: str, now_ms: int, *, is_root: bool = False) -> Account:
+    """An account of a name that is chance, so that nobody has asked for it before and no cache has to forget anything."""
     identity = await tx.insert(
         "INSERT INTO accounts (name, canonical_id, is_root, created_ms) VALUES (?, ?, ?, ?)",
         (name, canonical_id, int(is_root), now_ms),
     )
-    await meta.bump_generation(tx)
     return Account(identity, name, canonical_id, True, now_ms, is_root)
 
 

@@ -24,6 +24,9 @@ def decide(principal: Principal, permission: str, bucket: Bucket | None, key: by
     account = principal.account
     if account is None or not account.enabled:
         return False
+    if principal.user is not None and principal.user.confined:
+        # Their own images are theirs by other facts than buckets.
+        return False
     scope = None if principal.access_key is None else principal.access_key.scope
     if scope is not None and not covers(scope, permission, None if bucket is None else bucket.name, key):
         return False

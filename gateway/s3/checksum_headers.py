@@ -7,6 +7,7 @@ import binascii
 from collections.abc import Mapping
 
 from gateway.model import Checksum, ChecksumAlgorithm, ChecksumType, Expectations
+from gateway.s3.bearer import declared_sha256
 from gateway.s3.errors import S3Error, invalid_argument, not_implemented
 from signing.sigv4 import PayloadMode, Verified
 
@@ -90,7 +91,9 @@ def expectations(headers: Mapping[str, str], verified: Verified | None, length: 
     md5 = parse_md5(headers)
     payload = None if verified is None else verified.payload
     sha256 = None
-    if payload is not None and payload.sha256 is not None:
+    if payload is None:
+        sha256 = declared_sha256(headers)
+    elif payload.sha256 is not None:
         sha256 = bytes.fromhex(payload.sha256)
     algorithm: ChecksumAlgorithm | None = None
     value: bytes | None = None

@@ -21,10 +21,12 @@ from gateway.http.ranges import RangeNotSatisfiable
 from gateway.http.reply import Reply
 from gateway.model import Bucket, ObjectVersion
 from gateway.policy.decide import decide
+from gateway.policy.principal import Principal
 from gateway.policy.scope import reaches
 from gateway.render.errors import RenderError
 from gateway.s3.address import SERVICE, Address, parse_address, split_target
 from gateway.s3.asked import refuse_unbuilt
+from gateway.s3.bearer import check_user
 from gateway.s3.call import Call
 from gateway.s3.checksum_headers import BODY_MODES
 from gateway.s3.derived_views import shown_bucket, view_handler
@@ -64,10 +66,10 @@ _NO_PARAMETERS: Mapping[str, str] = {}
 
 
 class ImageResponder(Protocol):
-    """Answers `GET /bucket/key?x-img=...` for a version that the caller may read. `options` is the parameter's value."""
+    """Answers `GET /bucket/key?x-img=...` for a version that `principal` may read. `options` is the parameter's value."""
 
     async def __call__(
-        self, request: BaseRequest, bucket: Bucket, version: ObjectVersion, options: str, record: RequestRecord
+        self, request: BaseRequest, bucket: Bucket, version: ObjectVersion, options: str, principal: Principal
     ) -> StreamResponse: ...
 
 
@@ -91,7 +93,9 @@ class S3Endpoint:
         self._domains = tuple(settings.domain)
         self._proxies = settings.trusted_proxies
         hosts = settings.hosts
-        self.authenticator = Authenticator(services.directory.access_key, region=settings.region, hosts=hosts)
+        self.authenticator = Authenticator(
+            services.directory.access_key, region=settings.region, hosts=hosts, who=services.sessions.who
+        )
         self._host_id = base64.b64encode(hashlib.sha256(b"pixgate " + settings.region.encode()).digest()).decode()
 
     async def handle(self, request: BaseRequest) -> StreamResponse:
@@ -218,11 +222,12 @@ class S3Endpoint:
         principal = authentication.principal
         key = principal.access_key
         if key is None:
-            raise S3Error("AccessDenied")
-        record.access_key = key.access_key
-        self._services.audit.key_used(
-            key.access_key, key.account.id, None if authentication.presigned else record.remote, now, "s3"
-        )
+            check_user(principal)
+        else:
+            record.access_key = key.access_key
+            self._services.audit.key_used(
+                key.access_key, key.account.id, None if authentication.presigned else record.remote, now, "s3"
+            )
         view = None
         if address.bucket is None or operation.name == "CreateBucket":
             bucket = None
@@ -234,7 +239,7 @@ class S3Endpoint:
                 if view is None:
                     raise S3Error("NoSuchBucket")
                 bucket = shown_bucket(view)
-        if key.scope is None:
+        if key is None or key.scope is None:
             allowed = decide(principal, operation.permission_for(parameters), bucket)
         else:
             permission, place = scope_of(operation, parameters, address.key)
@@ -254,7 +259,9 @@ class S3Endpoint:
         responder = self._image_responder
 
         async def show(version: ObjectVersion) -> StreamResponse:
-            return await responder(call.request, call.bucket, version, call.parameters["x-img"], call.record)
+            return await responder(
+                call.request, call.bucket, version, call.parameters["x-img"], call.authentication.principal
+            )
 
         try:
             if version.content is None or not version.content.adopted:

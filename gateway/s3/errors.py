@@ -256,7 +256,7 @@ FACTS: dict[type[facts.GatewayError], Callable[[facts.GatewayError], S3Error]] =
     facts.ChecksumMismatch: _with("BadDigest"),
     facts.AccessRefused: _with("AccessDenied", own_text=False),
     facts.CredentialsRefused: _with("AccessDenied", own_text=False),
-    facts.TokenRefused: _with("InvalidToken"),
+    facts.TokenRefused: _with("AccessDenied"),
     facts.RegistrationClosed: _with("AccessDenied", own_text=False),
     facts.QuotaExceeded: _with("QuotaExceeded"),
     facts.RateLimited: _with("SlowDown", own_text=False),

@@ -28,15 +28,23 @@ from gateway.services.clock import now_ms
 from gateway.services.copying import Copying
 from gateway.services.directory import Directory, RootCredentials
 from gateway.services.fsck import Fsck
+from gateway.services.issuers import Issuers
 from gateway.services.keyring import Keyring
 from gateway.services.lease import Lease
 from gateway.services.listing import Listing
+from gateway.services.mail import Mailer
+from gateway.services.moderation import Moderation
 from gateway.services.multipart import Multipart
 from gateway.services.objects import Objects
+from gateway.services.passwords import Passwords
 from gateway.services.secrets import CHECK_NAME, MasterKey
+from gateway.services.sessions import Sessions
 from gateway.services.stores import Stores
 from gateway.services.sweep import GRACE_MS, Sweep, take_turn
+from gateway.services.tokens import Signer, derived_secret
+from gateway.services.users import Users
 from gateway.services.watermarks import Watermarks
+from gateway.settings.auth import AuthSettings
 
 if TYPE_CHECKING:
     from gateway.cache.tiered import RenditionCache
@@ -84,6 +92,9 @@ class Services:
         root: RootCredentials | None,
         region: str,
         grace_ms: int,
+        auth: AuthSettings,
+        public_url: str | None,
+        near_url: str,
     ) -> None:
         self.executor = executor
         self.database = database
@@ -95,7 +106,13 @@ class Services:
         )
         self.audit = Audit(database)
         self.accounts = Accounts(database)
+        self.passwords = Passwords(auth.bcrypt_cost)
+        self.issuers = Issuers(auth.jwt_issuers)
+        self.sessions = Sessions(database, Signer(auth, derived_secret(master.derive)), self.issuers, auth)
+        self.users = Users(database, self.passwords, self.sessions, self.audit, registration=auth.registration)
+        self.mailer = Mailer(auth, public_url, near_url)
         self.keys = Keys(database, self.directory, master)
+        self.moderation = Moderation(database)
         self.buckets = Buckets(database, region, [store.name for store in stores])
         self.adoption = Adoption(database, self.stores, self.directory, self.buckets)
         self.adopted = Adopted(database, self.stores, self.adoption)
@@ -126,6 +143,9 @@ class Services:
         root: RootCredentials | None = None,
         worker: bool = False,
         grace_ms: int = GRACE_MS,
+        auth: AuthSettings | None = None,
+        public_url: str | None = None,
+        near_url: str = "",
     ) -> Services:
         """Open a migrated deployment. A worker also takes a lease, maintains the database and sweeps.
 
@@ -140,7 +160,19 @@ class Services:
             for store in stores:
                 await store.claim(used=await blob_rows.used(database, store.name))
             services = cls(
-                deployment, database, stores, backends, executor, master, root_account, root, region, grace_ms
+                deployment,
+                database,
+                stores,
+                backends,
+                executor,
+                master,
+                root_account,
+                root,
+                region,
+                grace_ms,
+                auth or AuthSettings(),
+                public_url,
+                near_url,
             )
         except BaseException:
             for store in stores:
@@ -219,6 +251,9 @@ class Services:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self.cache is not None:
             await self.cache.close()
+        await self.mailer.close()
+        await self.issuers.close()
+        self.passwords.close()
         await self.audit.close()
         try:
             await self.lease.end()

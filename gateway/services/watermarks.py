@@ -65,7 +65,8 @@ class Watermarks:
     def _check(self, reader: Principal | None, bucket: Bucket, key: bytes) -> None:
         if reader is None:
             return
-        if not covers(reader.access_key, bucket, key) or not decide(reader, PERMISSION, bucket, key):
+        by_key = reader.user is None
+        if (by_key and not covers(reader.access_key, bucket, key)) or not decide(reader, PERMISSION, bucket, key):
             raise ObjectNotFound
 
 

@@ -23,6 +23,8 @@ from gateway.settings.fields import parse_size
 
 STRONG = "f0rty-characters-that-nobody-else-knows-"
 ROOT = {"PIXGATE_ROOT_ACCESS_KEY": "someone"}
+JWT = {"PIXGATE_JWT_SECRET": "Zm9ydHktZWlnaHQgY2hhcmFjdGVycyBvZiBub2JvZHkncw"}
+"""What an address needs that others can reach."""
 
 
 def problems(**given: object) -> tuple[str, ...]:
@@ -104,7 +106,7 @@ def test_a_toml_file_that_is_missing_or_broken_is_one_of_the_mistakes(tmp_path: 
     ],
 )
 def test_addresses(text: str, host: str, port: int) -> None:
-    listen = load({"listen": text}, environ={}).listen
+    listen = load({"listen": text}, environ=JWT).listen
     assert (listen.host, listen.port) == (host, port)
 
 
@@ -118,7 +120,7 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 )
 @pytest.mark.parametrize("listen", ["0.0.0.0:9090", "192.0.2.1:9090", "[::]:9090", "files.example.com:443"])
 def test_a_weak_secret_is_refused_where_others_can_reach_it(secret: str, listen: str) -> None:
-    environ = {**ROOT, "PIXGATE_ROOT_SECRET_KEY": secret, "PIXGATE_LISTEN": listen}
+    environ = {**ROOT, **JWT, "PIXGATE_ROOT_SECRET_KEY": secret, "PIXGATE_LISTEN": listen}
     (found,) = problems(environ=environ)
     assert found.startswith("PIXGATE_ROOT_SECRET_KEY: ")
     assert secret not in found
@@ -131,7 +133,7 @@ def test_a_weak_secret_is_allowed_on_loopback(listen: str) -> None:
 
 
 def test_a_strong_secret_is_allowed_everywhere() -> None:
-    environ = {**ROOT, "PIXGATE_ROOT_SECRET_KEY": STRONG, "PIXGATE_LISTEN": "0.0.0.0:9090"}
+    environ = {**ROOT, **JWT, "PIXGATE_ROOT_SECRET_KEY": STRONG, "PIXGATE_LISTEN": "0.0.0.0:9090"}
     assert load(environ=environ).listen.port == 9090
 
 
@@ -198,7 +200,7 @@ def test_a_size_that_is_shown_reads_back(size: int) -> None:
 
 
 def test_the_url_for_clients() -> None:
-    assert load(environ={"PIXGATE_LISTEN": "0.0.0.0:8080"}).base_url() == "http://127.0.0.1:8080"
+    assert load(environ={**JWT, "PIXGATE_LISTEN": "0.0.0.0:8080"}).base_url() == "http://127.0.0.1:8080"
     assert load(environ={"PIXGATE_LISTEN": "[::1]:0"}).base_url(Address("::1", 7)) == "http://[::1]:7"
     assert load(environ={"PIXGATE_PUBLIC_URL": "https://files.example.com/"}).base_url() == "https://files.example.com"
 

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.config import Settings
 from tests.functional.api.client import SECRET, Api
 from tests.services import Server, running
 
-ENVIRONMENT = {"PIXGATE_JWT_SECRET": SECRET} if "jwt_secret" in Settings.model_fields else {}
+ENVIRONMENT = {"PIXGATE_JWT_SECRET": SECRET, "PIXGATE_BCRYPT_COST": "4"}
 """What a server is given where apps' tokens are to be taken, and tests upload more than a person would."""
 
 
