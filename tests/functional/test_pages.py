@@ -102,7 +102,7 @@ def test_a_page_that_is_not_there(http_server: Server) -> None:
 def test_the_short_name_gives_way_to_a_bucket(start_server: StartServer) -> None:
     server = start_server(workers=1)
     answer = Answer(server, "/docs", BROWSER)
-    assert (answer.status, answer.headers["Location"]) == (302, "/ui/docs/")
+    assert (answer.status, answer.headers["Location"]) == (302, "/ui/api/")
     server.client().create_bucket(Bucket="docs")
     assert "<Code>AccessDenied</Code>" in Answer(server, "/docs", BROWSER).text
     server.client().put_object(Bucket="docs", Key="a", Body=b"mine")
@@ -112,12 +112,28 @@ def test_the_short_name_gives_way_to_a_bucket(start_server: StartServer) -> None
     assert Answer(server, "/docs", BROWSER).status == 302
 
 
+def test_the_page_of_the_api_is_served_from_here_alone(http_server: Server) -> None:
+    page = Answer(http_server, "/ui/api/", BROWSER)
+    assert page.status == 200
+    policy = page.headers["Content-Security-Policy"]
+    assert "script-src 'self';" in policy
+    assert "//" not in page.text.replace("<!doctype html>", "")
+    for name in ("swagger-ui.css", "swagger-ui-bundle.js"):
+        assert f"/ui/api/{name}" in page.text
+        asset = Answer(http_server, f"/ui/api/{name}")
+        assert (asset.status, len(asset.text) > 100_000) == (200, True)
+    assert Answer(http_server, "/ui/api/swagger-ui-standalone-preset.js").status == 404
+    assert Answer(http_server, "/ui/api/../__init__.py").status == 404
+    assert Answer(http_server, "/ui/api", BROWSER).status == 308
+
+
 def test_health_has_its_entries(http_server: Server) -> None:
     found = json.loads(Answer(http_server, "/health").text)
     assert found["status"] == "healthy"
     assert found["version"]
-    for name in ("database", "store", "cache", "renders"):
+    for name in ("database", "store", "cache", "renders", "uploads"):
         assert found[name]["status"] == "healthy"
+    assert (found["uploads"]["detail"], found["uploads"]["active"], found["uploads"]["limit"]) == ("0/10", 0, 10)
 
 
 def test_what_is_inside_is_not_shown_to_who_comes_through_a_proxy(http_server: Server) -> None:
