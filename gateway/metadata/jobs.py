@@ -197,6 +197,12 @@ async def page(reader: Reader, *, failed: bool, after: int, limit: int) -> list[
     return [job(row) for row in rows]
 
 
+async def newest_failed(reader: Reader, limit: int) -> list[Job]:
+    """What failed for good, the newest first."""
+    rows = await reader.all(f"SELECT {COLUMNS} FROM jobs WHERE run_at_ms IS NULL ORDER BY id DESC LIMIT ?", (limit,))
+    return [job(row) for row in rows]
+
+
 async def retry(tx: Transaction, identity: int | None, now_ms: int) -> int:
     """Try one that failed for good again, or all of them, from the first attempt; how many."""
     one, values = ("", ()) if identity is None else (" AND id = ?", (identity,))

@@ -213,3 +213,79 @@ async def test_old_failures_are_forgotten(database: Database) -> None:
     assert await database.write(lambda tx: jobs.delete_failed(tx, left[0].id)) == 1
     assert await database.write(lambda tx: jobs.forget_failed(tx, 1, 3)) == 2
     assert await jobs.backlog(database) == {}
+
+
+async def test_one_job_is_claimed_by_its_number(database: Database) -> None:
+    await add(database, "k", 2)
+    await add(database, "k", due_ms=50)
+    ids = [job.id for job in await jobs.page(database, failed=False, after=0, limit=9)]
+
+    async def take(identity: int, *, kind: str = "k", now: int = 10) -> list[Job]:
+        return await database.write(lambda tx: jobs.claim_one(tx, identity, kind, "me", now, now + 100))
+
+    assert await take(ids[0], kind="other") == []
+    (job,) = await take(ids[0])
+    assert (job.id, job.attempts, job.claim) == (ids[0], 1, "me")
+    assert await take(ids[0]) == [], "a message that came twice"
+    assert await take(ids[2]) == [], "not yet"
+    assert await take(max(ids) + 1) == [], "done long ago"
+    assert [one.id for one in await take(ids[0], now=110)] == [ids[0]], "whoever had it is dead"
+
+
+async def test_what_is_due_is_sent_once_and_again_where_nobody_began_it(database: Database) -> None:
+    await add(database, "k", 3)
+    await add(database, "k", due_ms=50)
+    ids = [job.id for job in await jobs.page(database, failed=False, after=0, limit=9)]
+
+    async def send(now: int, *, limit: int = 9, again: int | None = None) -> list[int]:
+        return await database.write(lambda tx: jobs.to_send(tx, "k", now, limit, again_before_ms=again))
+
+    assert await send(10, limit=2) == ids[:2]
+    assert await send(11) == [ids[2]]
+    assert await send(12) == []
+    await database.write(lambda tx: jobs.not_sent(tx, ids[:1]))
+    assert await send(13) == ids[:1], "the queue had not taken it"
+    assert await send(20, again=12) == ids[1:3]
+    (mine,) = await database.write(lambda tx: jobs.claim_one(tx, ids[1], "k", "me", 20, 120))
+    assert await send(40, again=39) == [ids[0], ids[2]]
+    await database.write(lambda tx: jobs.give_back(tx, [mine], 41, "busy"))
+    assert await send(41) == [ids[1]], "what comes again is sent again"
+    assert await send(50) == [ids[3]]
+    await database.write(lambda tx: jobs.claim_one(tx, ids[3], "k", "me", 50, 150))
+    assert await send(149) == []
+    assert await send(150) == [ids[3]], "whoever had it is dead"
+
+
+async def test_there_is_one_job_of_a_name_at_a_time(opened: Callable[[], Database]) -> None:
+    databases = [opened(), opened()]
+
+    async def name(database: Database) -> bool:
+        return await database.write(lambda tx: jobs.add_named(tx, "k", "sweep", {"n": 1}, 5, 6))
+
+    assert sorted(await asyncio.gather(*(name(database) for database in databases * 3))) == [False] * 5 + [True]
+    (job,) = await claim(databases[0])
+
+    async def again(tx: Any) -> None:
+        assert await jobs.finish(tx, [job])
+        assert await jobs.add_named(tx, "k", "sweep", {"n": 2}, 7, 8)
+
+    await databases[0].write(again)
+    assert [job.payload for job in await claim(databases[1])] == [{"n": 2}]
+
+
+async def test_an_upload_that_makes_its_image_known_causes_no_work_for_the_catalogue(database: Database) -> None:
+    bucket, lease = await new_bucket(database)
+
+    async def write(noted: bool) -> list[str]:
+        new, conditions = plain(bucket, b"k", lease)
+        new = replace(new, image_id=secrets.token_hex(13), noted=noted)
+        await database.write(lambda tx: versions.put(tx, new, conditions))
+        return [kind for kind, _ in await rows(database)]
+
+    await watch(database, bucket, BucketImages(catalogue=True))
+    assert await write(noted=False) == [RENDITION]
+    assert await write(noted=True) == []
+    await put(database, bucket, b"k", lease)
+    assert [kind for kind, _ in await rows(database)] == [RENDITION], "by the engine's short way"
+    await watch(database, bucket, BucketImages(catalogue=True, renditions=("w:100",)))
+    assert await write(noted=True) == [RENDITION], "the renditions are to be made all the same"
