@@ -57,7 +57,7 @@ def test_it_signs_in_and_calls(context: BrowserContext, service: Api, tmp_path: 
     form.locator("#oauth_username").fill(user.email)
     form.locator("#oauth_password").fill(PASSWORD)
     form.locator("button.authorize").click()
-    form.get_by_text("Logout").wait_for()
+    page.locator(".modal-ux button", has_text="Logout").wait_for()
     page.screenshot(path=tmp_path / "authorised.png")
     page.locator("button.btn-done").first.click()
     me = page.locator(".opblock").filter(has=page.locator("[data-path='/api/v1/auth/me']"))
