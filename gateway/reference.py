@@ -8,6 +8,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Literal, get_args, get_origin
 
+from gateway.api import reference_page as api_page
 from gateway.config import SIZES, Address, Network, Settings, is_secret, shown_value, variable
 from gateway.dialect_settings import ImgproxyKey, ThumborKey
 from gateway.img.dialects import page as dialects_page
@@ -32,6 +33,7 @@ def files() -> dict[str, Callable[[], str]]:
         "docs/reference/settings.md": settings_page,
         "docs/reference/operations.md": operations_page,
         "docs/reference/errors.md": errors_page,
+        "docs/reference/api.md": lambda: api_page.page(NOTICE),
         "docs/reference/image-options.md": options_page.page,
         "docs/reference/url-dialects.md": dialects_page.page,
     }
