@@ -17,7 +17,7 @@ from gateway.api.endpoint import ApiEndpoint
 from gateway.api.errors import CODES as API_CODES
 from gateway.api.parts import Parts
 from gateway.api.table import OPERATIONS as API_OPERATIONS
-from gateway.backends import rendition_cache
+from gateway.backends import pinned_variants, rendition_cache
 from gateway.config import Address, Settings
 from gateway.data_folder import open_services
 from gateway.dialect_settings import DialectName
@@ -28,10 +28,8 @@ from gateway.http.reply import LastReply
 from gateway.img.dialects.doors import Dialects, bare_host
 from gateway.img.endpoint import ERROR_CODES as IMAGE_CODES
 from gateway.img.endpoint import OPERATIONS as IMAGE_OPERATIONS
-from gateway.img.endpoint import ImageEndpoint
-from gateway.jobs import rendition
-from gateway.jobs.purge import Purger
-from gateway.jobs.runner import JobRunner
+from gateway.img.endpoint import ImageEndpoint, limits_of
+from gateway.jobs.engine import Background
 from gateway.metadata.rate_windows import RateWindowFile
 from gateway.render.client import RenderClient
 from gateway.render.confinement import announce
@@ -42,10 +40,12 @@ from gateway.s3.errors import CODES as S3_CODES
 from gateway.s3.errors import S3Error
 from gateway.s3.table import OPERATIONS as S3_OPERATIONS
 from gateway.services import Services
+from gateway.services.derivatives import Derivatives
 from gateway.services.limits import open_limits
 from gateway.services.presets import Presets
 from gateway.services.renditions import Renditions
 from gateway.services.upload_slots import UploadSlots
+from gateway.services.variants import Variants
 from gateway.supervisor import WorkerContext
 from gateway.telemetry import RequestRecord, Telemetry
 from gateway.telemetry.log import LogWriter, configure_logging
@@ -87,16 +87,12 @@ class Application:
         self._telemetry = telemetry
         self._window = Window(settings.max_in_flight_bytes)
         services.cache = rendition_cache(settings, services, telemetry.metrics)
+        services.pinned = pinned_variants(settings, services)
         self._images = ImageEndpoint(services, settings, telemetry, render)
-        renditions = Renditions(
-            services.database,
-            services.directory,
-            self._images.derivatives,
-            Presets(settings.image_presets),
-            services.watermarks,
-            rendering_tag=settings.rendering.tag,
-        )
-        self.jobs = job_runner(settings, services, renditions)
+        variants = Variants(services.database, self._images.derivatives)
+        renditions = _renditions(settings, services, self._images.derivatives)
+        self.jobs = Background(settings, services, renditions, variants)
+        services.wake_jobs = self.jobs.wake
         self._s3 = S3Endpoint(
             services, settings, telemetry, image_responder=self._images.object_images, renditions=renditions
         )
@@ -105,7 +101,7 @@ class Application:
         limits = open_limits(
             settings, RateWindowFile(settings.rate_limits_file), settings.redis_url, services.deployment
         )
-        self.parts = Parts(settings, services, self._images.derivatives, render, limits, slots)
+        self.parts = Parts(settings, services, self._images.derivatives, variants, render, limits, slots, self.jobs)
         self._api = ApiEndpoint(services, settings, telemetry, self.parts)
         self._hosts = tuple("." + domain for domain in settings.domain)
         self._reserved: dict[str, Handler] = dict.fromkeys(RESERVED_PAGES, self._web.handle)
@@ -168,20 +164,34 @@ class Application:
         return name.endswith(self._hosts)
 
 
-def job_runner(settings: Settings, services: Services, renditions: Renditions) -> JobRunner:
-    """Who does this process's share of the background work; not yet started."""
-    purger = Purger(
-        settings.purge_url,
-        settings.purge_kind,
-        settings.purge_token,
-        services.cache_tags,
-        again_seconds=settings.purge_again,
+def rendering_services(
+    settings: Settings, services: Services, render: RenderClient, counts: Metrics
+) -> tuple[Renditions, Variants]:
+    """What jobs work with in a process that answers no requests."""
+    services.cache = rendition_cache(settings, services, counts)
+    services.pinned = pinned_variants(settings, services)
+    derivatives = Derivatives(
+        services.objects,
+        services.stores,
+        render,
+        limits_of(settings),
+        counts,
+        services.cache,
+        rendering=settings.rendering,
+        pinned=services.pinned,
     )
-    kinds = (
-        rendition.kind(services.database, services.directory, services.objects, renditions),
-        purger.kind,
+    return _renditions(settings, services, derivatives), Variants(services.database, derivatives)
+
+
+def _renditions(settings: Settings, services: Services, derivatives: Derivatives) -> Renditions:
+    return Renditions(
+        services.database,
+        services.directory,
+        derivatives,
+        Presets(settings.image_presets),
+        services.watermarks,
+        rendering_tag=settings.rendering.tag,
     )
-    return JobRunner(services.database, kinds)
 
 
 def refusal(error: S3Error, record: RequestRecord) -> web.StreamResponse:
@@ -308,7 +318,7 @@ async def _run_worker(context: WorkerContext, writer: LogWriter) -> None:
     # One worker says it for the node.
     announcing = loop.create_task(announce(render)) if context.slot == 0 else None
     services: Services | None = None
-    runner: JobRunner | None = None
+    runner: Background | None = None
     application: Application | None = None
     try:
         services = await _open(settings, stop, waiting, listener)

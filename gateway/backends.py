@@ -15,6 +15,8 @@ from gateway.blobs.port import Store
 from gateway.cache.assemble import open_cache
 from gateway.cache.folder import FolderObjects
 from gateway.cache.objects import CacheObjects
+from gateway.cache.pinned import PinnedRenditions
+from gateway.cache.sealed import Sealer
 from gateway.cache.tiered import CacheCounts, RenditionCache
 from gateway.config import LOCAL_STORE, Settings
 from gateway.errors import InvalidValue
@@ -110,6 +112,20 @@ def rendition_cache(settings: Settings, services: Services, counts: CacheCounts)
         objects=_cache_objects(settings, services.deployment) if settings.image_store_cache_bytes else None,
         store_bytes=settings.image_store_cache_bytes,
     )
+
+
+def pinned_variants(settings: Settings, services: Services) -> PinnedRenditions:
+    """Where variants are kept that no cache may forget: in the data folder, or beside the blobs of the default store."""
+    store = next((store for store in settings.all_stores if store.name == settings.new_store), None)
+    objects: CacheObjects
+    if isinstance(store, S3Store):
+        from gateway.cache.upstream import UpstreamObjects
+
+        objects = UpstreamObjects(store, services.deployment, "variants")
+    else:
+        folder = settings.data if store is None else store.path
+        objects = FolderObjects(folder / "variants" / services.deployment, min_free=settings.min_free_bytes)
+    return PinnedRenditions(objects, Sealer(services.master.derive(b"renditions")))
 
 
 def _cache_objects(settings: Settings, deployment: str) -> CacheObjects:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gateway.services.derivatives import Derivatives
     from gateway.services.limits import Limits
     from gateway.services.upload_slots import UploadSlots
+    from gateway.services.variants import Variants
 
 
 @dataclass(slots=True)
@@ -22,10 +23,12 @@ class Parts:
     settings: Settings
     services: Services
     derivatives: Derivatives
+    variants: Variants
     render: RenderClient
     limits: Limits
     slots: UploadSlots
 
     async def close(self) -> None:
+        await self.variants.close()
         self.slots.close()
         await self.limits.close()

@@ -1,5 +1,7 @@
 """Cached objects in a bucket of an S3 service, below `<prefix>/cache/<deployment id>/`, apart from blobs and leases.
 
+Pinned ones lie below `<prefix>/variants/<deployment id>/`.
+
 The connections are of its own, and so is the judgement whether the service is down: renditions never cost the blobs a
 connection, or their store its good name.
 """
@@ -34,13 +36,14 @@ _FEATURES = Features(content_md5=True)
 
 
 class UpstreamObjects:
-    """Objects of a deployment beside the blobs of a store. Made and used on one event loop."""
+    """Objects of a deployment beside the blobs of a store, `folder` being `cache` or `variants`. Made and used on one
+    event loop."""
 
-    def __init__(self, settings: S3Store, deployment: str) -> None:
+    def __init__(self, settings: S3Store, deployment: str, folder: str = "cache") -> None:
         self._client = Client(settings.model_copy(update={"connections": CONNECTIONS}))
         self._bucket = settings.bucket
         root = f"{settings.prefix}/" if settings.prefix else ""
-        self._base = f"{root}cache/{deployment}/".encode()
+        self._base = f"{root}{folder}/{deployment}/".encode()
         self._headers = () if settings.sse is None else (("x-amz-server-side-encryption", settings.sse),)
 
     async def get(self, name: str) -> bytes | None:

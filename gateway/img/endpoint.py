@@ -145,6 +145,7 @@ class ImageEndpoint:
             telemetry.metrics,
             services.cache,
             rendering=settings.rendering,
+            pinned=services.pinned,
         )
         caching = settings.image_worker_cache_bytes or settings.image_memory_cache_bytes or services.cache
         self._responder = Responder(self.derivatives, caching=bool(caching))

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from gateway.blobs.encryption.chunks import stored_length
-from gateway.metadata import usage
+from gateway.metadata import pins, usage
 from gateway.metadata.lists import batches
 from gateway.metadata.port import Reader, Transaction
 
@@ -66,7 +66,9 @@ async def collect_orphans(tx: Transaction, now_ms: int, limit: int) -> int:
         blobs.update(row[0] for row in rows)
         await tx.run(f"DELETE FROM segments WHERE content_id IN ({marks})", batch)
         await tx.run(f"DELETE FROM content_parts WHERE content_id IN ({marks})", batch)
+        await tx.run(f"DELETE FROM same_bytes WHERE content_id IN ({marks})", batch)
         await tx.run(f"DELETE FROM contents WHERE id IN ({marks})", batch)
+    await pins.release(tx, sorted(contents))
     for marks, batch in batches(sorted(blobs)):
         await tx.run(
             f"UPDATE blobs SET state = 'condemned', condemned_ms = ? WHERE id IN ({marks}) AND state = 'live' "

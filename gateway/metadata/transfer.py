@@ -74,6 +74,17 @@ TABLES = (
         "scope",
     ),
     _table(
+        "users",
+        "id",
+        "account_id issuer subject email email_key name password_hash role enabled tokens_from_ms created_ms "
+        "last_login_ms",
+        identity=True,
+    ),
+    _table("sessions", "id", "user_id created_ms expires_ms ended_ms address"),
+    _table("refresh_tokens", "hash*", "session_id created_ms expires_ms used_ms"),
+    _table("password_resets", "hash*", "user_id expires_ms"),
+    _table("revoked_tokens", "hash*", "expires_ms"),
+    _table(
         "buckets",
         "id",
         "name account_id region versioning images_public ladder created_ms store encryption watched images "
@@ -119,6 +130,8 @@ TABLES = (
         "metadata tags upload_ip delete_hash* delete_expires_ms dominant_color blurhash phash status job_id created_ms "
         "updated_ms revision",
     ),
+    _table("pins", "derivative_key*", "content_id name media_type width height size made_ms gone"),
+    _table("same_bytes", "account_id encryption mark*", "content_id"),
     _table("image_tags", "image_id tag", "account_id created_ms size listed"),
     _table("shares", "id", "hash* image_id user_id created_ms expires_ms revoked_ms"),
     _table(

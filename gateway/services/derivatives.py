@@ -8,20 +8,30 @@ picture at once. Mezzanines and facts about a picture are derivatives too, kept 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import lru_cache
 from os import close
 from typing import Protocol
 
+from gateway.cache.pinned import PinnedRenditions
 from gateway.cache.tiered import RenditionCache
 from gateway.errors import DiskFull
 from gateway.model import Content, Encryption, ObjectVersion
-from gateway.render.client import Opened, Reduced, RenderClient, RenderRequest, Rendition, Segment, memory_segment
+from gateway.render.client import (
+    Beyond,
+    Opened,
+    Reduced,
+    RenderClient,
+    RenderRequest,
+    Rendition,
+    Segment,
+    memory_segment,
+)
 from gateway.render.errors import BrokerUnavailable, RenderBusy, RenderCrashed, RenderError, RenderTimeout
-from gateway.render.task import INFO, MEZZANINE, RENDITION, Original
+from gateway.render.task import INFO, MEZZANINE, RENDITION, VARIANTS, Original
 from gateway.services.objects import Objects
 from gateway.services.originals import Originals
 from gateway.services.stores import Stores
@@ -33,6 +43,7 @@ from transforms.limits import Limits
 from transforms.negotiate import accept_class, variant
 from transforms.options import Options, parse_compact, with_focal_point
 from transforms.rendering import DEFAULT_RENDERING, Rendering
+from transforms.variants import MADE_AT_ONCE
 
 FOCAL_POINT = "x-amz-meta-focal-point"
 """User metadata `x,y` in fractions of the sides: what cuts keep where the URL names no gravity."""
@@ -40,6 +51,7 @@ _FOCAL_POINT = re.compile(r"\s*(0(?:\.\d{1,6})?|1(?:\.0{1,6})?)\s*,\s*(0(?:\.\d{
 _OVERLAID = "-"
 """What stands for the watermark's address in canonical options: its content is in the key instead."""
 
+_NAMED = "variant:"
 _LOOKED_AT = "f:png,h:96,still:1,w:96"
 """The small picture that facts are read from."""
 
@@ -49,6 +61,7 @@ class RenderCounts(Protocol):
 
     def render(self, result: str) -> None: ...
     def render_cache_hit(self, tier: str) -> None: ...
+    def render_cache_error(self, tier: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +75,15 @@ class Derivative:
     overlays: tuple[Content, ...] = ()
     """What is laid over it."""
     kind: str = RENDITION
+    parts: Mapping[str, bytes] = field(default_factory=dict, compare=False)
+    """Keys by name of what is made along with it."""
+
+    @property
+    def variant_name(self) -> str | None:
+        """The variant that it is; None where it is none of those that apps ask for by name."""
+        if self.kind != RENDITION or not self.canonical.startswith(_NAMED):
+            return None
+        return self.canonical.removeprefix(_NAMED)
 
     @property
     def etag(self) -> str:
@@ -82,14 +104,18 @@ class Derivatives:
         cache: RenditionCache | None = None,
         *,
         rendering: Rendering = DEFAULT_RENDERING,
+        pinned: PinnedRenditions | None = None,
     ) -> None:
-        """`cache` is what there is beyond this node."""
+        """`cache` is what there is beyond this node, `pinned` where variants are kept."""
         self._originals = Originals(objects, stores)
         self._render = render
         self._limits = limits
         self._counts = counts
         self._cache = cache
         self._rendering = rendering
+        self.pinned = pinned
+        self.on_variant: Callable[[Derivative, Rendition], None] | None = None
+        """Told of each variant that was rendered by itself. Never waits."""
 
     def plan(
         self, version: ObjectVersion, options: Options, accept: str | None, overlays: Sequence[Content] = ()
@@ -121,6 +147,13 @@ class Derivatives:
         content = self._image(version)
         return Derivative(derivative_key(content.uid, INFO, ""), content, _LOOKED_AT, "", kind=INFO)
 
+    def variants(self, version: ObjectVersion) -> Derivative:
+        """Facts about a version's image, with which all variants come as parts. Raises NotAnImage, TooLarge."""
+        content = self._image(version)
+        parts = {name: self.plan(version, Options(variant=name), None).key for name in MADE_AT_ONCE}
+        key = derivative_key(content.uid, VARIANTS, "", tag=self._rendering.tag)
+        return Derivative(key, content, "", "", kind=VARIANTS, parts=parts)
+
     def cached(self, derivative: Derivative) -> Rendition | None:
         """The result from this worker's memory, or None."""
         rendition = self._render.cached(derivative.key)
@@ -128,15 +161,16 @@ class Derivatives:
             self._counts.render_cache_hit("worker")
         return rendition
 
-    async def render(self, derivative: Derivative) -> Rendition:
+    async def render(self, derivative: Derivative, *, later: bool = False) -> Rendition:
         """The result from another memory, or made: once, however many ask for it at the same time.
 
+        `later`: nobody waits for it, so that what others ask for comes first.
         Raises facts of `transforms.errors`, `gateway.render.errors` and `gateway.errors` (Unavailable). What killed its
         decoder or took too long is not tried again on this node for a while, so that a bad file cannot keep decoders busy.
         """
         source = _Source(self, derivative)
         try:
-            rendition = await self._made(derivative, source)
+            rendition = await self._made(derivative, source, later=later)
         except (RenderError, TransformError) as error:
             # Of those that waited for the same render, the one that brought the bytes counts it.
             if source.opened or isinstance(error, (RenderBusy, BrokerUnavailable)):
@@ -144,6 +178,8 @@ class Derivatives:
             raise
         if rendition.first:
             self._counts.render("ok")
+            if self.on_variant is not None and derivative.variant_name is not None:
+                self.on_variant(derivative, rendition)
         elif rendition.tier is not None and derivative.kind != MEZZANINE:
             self._counts.render_cache_hit(rendition.tier)
         return rendition
@@ -163,23 +199,33 @@ class Derivatives:
             stack.pop_all()
         return replace(opened, overlays=overlays)
 
-    async def _made(self, derivative: Derivative, source: _Source) -> Rendition:
-        beyond = None if self._cache is None else self._cache.flight(derivative.key)
+    async def _made(self, derivative: Derivative, source: _Source, *, later: bool) -> Rendition:
         request = RenderRequest(
             key=derivative.key,
             options=derivative.canonical,
             variant=derivative.variant,
             source=source.open,
             limits=self._limits,
-            beyond=beyond,
+            beyond=self._beyond(derivative),
             rendering=self._rendering,
             kind=derivative.kind,
             content=derivative.content.uid.hex(),
             reduced=self._offered(derivative),
             # The broker has it, and few renditions are made from it.
-            hot=derivative.kind != MEZZANINE,
+            hot=derivative.kind not in (MEZZANINE, VARIANTS),
+            later=later,
+            parts=derivative.parts,
         )
         return await self._render.render(request)
+
+    def _beyond(self, derivative: Derivative) -> Beyond | None:
+        """The memories beyond this node; a set of variants is in none, each of them is."""
+        if derivative.kind == VARIANTS:
+            return None
+        beyond = None if self._cache is None else self._cache.flight(derivative.key)
+        if self.pinned is None or derivative.variant_name is None:
+            return beyond
+        return self.pinned.flight(derivative.key, beyond, self._counts)
 
     async def _reduced(self, derivative: Derivative) -> Opened | None:
         """The mezzanine to render from, or None where that is the original."""

@@ -47,6 +47,7 @@ from gateway.services.watermarks import Watermarks
 from gateway.settings.auth import AuthSettings
 
 if TYPE_CHECKING:
+    from gateway.cache.pinned import PinnedRenditions
     from gateway.cache.tiered import RenditionCache
     from gateway.render.client import RenderClient
 
@@ -128,6 +129,7 @@ class Services:
         self.watermarks = Watermarks(self.directory, self.objects, self.adopted)
         self.render: RenderClient | None = None
         self.cache: RenditionCache | None = None
+        self.pinned: PinnedRenditions | None = None
         self.wake_jobs: Callable[[], None] = _nobody
         """Has this process look for due jobs at once. Called after the commit that added one; costs nothing."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -233,9 +235,12 @@ class Services:
         names = ["database", *("store" if s is self.stores.default else f"store {s.name}" for s in self.stores)]
         checks = [_state("unhealthy", self.check()), *(_state("degraded", self._check_store(s)) for s in self.stores)]
         kinds = [("engine", self.database.engine), *(("kind", s.kind) for s in self.stores)]
-        cache = self.cache
-        states, _ = await asyncio.gather(asyncio.gather(*checks), asyncio.sleep(0) if cache is None else cache.check())
+        cache, pinned = self.cache, self.pinned
+        tiers = [tier.check() for tier in (cache, pinned) if tier is not None]
+        states, _ = await asyncio.gather(asyncio.gather(*checks), asyncio.gather(*tiers))
         entries = {name: {**state, what: kind} for name, state, (what, kind) in zip(names, states, kinds, strict=True)}
+        if pinned is not None:
+            entries["variants"] = dict(pinned.health())
         return entries if cache is None else {**entries, **cache.health()}
 
     @staticmethod
@@ -251,6 +256,8 @@ class Services:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self.cache is not None:
             await self.cache.close()
+        if self.pinned is not None:
+            await self.pinned.close()
         await self.mailer.close()
         await self.issuers.close()
         self.passwords.close()

@@ -29,7 +29,7 @@ OTHER = "other"
 UNKNOWN = "Unknown"
 DOORS = ("s3", "img", "web")
 RENDER_RESULTS = ("ok", "refused", "busy", "timeout", "crashed", "failed")
-CACHE_TIERS = ("worker", "broker", "redis", "store")
+CACHE_TIERS = ("worker", "broker", "redis", "store", "variants")
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ IMAGES = (
         width INTEGER,
         height INTEGER,
         visibility TEXT NOT NULL CHECK (visibility IN ('public', 'unlisted', 'private')),
-        moderation TEXT NOT NULL DEFAULT 'none' CHECK (moderation IN ('none', 'pending', 'approved', 'hidden')),
+        moderation TEXT NOT NULL DEFAULT 'none' CHECK (moderation IN ('none', 'reported', 'pending', 'approved', 'hidden')),
         listed INTEGER NOT NULL,
         metadata TEXT,
         tags TEXT,
@@ -108,6 +108,7 @@ IMAGES = (
     "CREATE INDEX images_account ON images (account_id, created_ms, image_id)",
     "CREATE INDEX images_account_size ON images (account_id, size, image_id)",
     "CREATE INDEX images_user ON images (user_id, created_ms, image_id) WHERE user_id IS NOT NULL",
+    "CREATE INDEX images_user_size ON images (user_id, size, image_id) WHERE user_id IS NOT NULL",
     "CREATE INDEX images_bytes ON images (account_id, sha256)",
     "CREATE INDEX images_looks ON images (account_id, phash, image_id) WHERE phash IS NOT NULL",
     "CREATE INDEX images_version ON images (seq)",
@@ -144,10 +145,20 @@ IMAGES = (
         PRIMARY KEY (account_id, encryption, mark)
     ) WITHOUT ROWID""",
     "CREATE INDEX same_bytes_content ON same_bytes (content_id)",
-    # Derivatives that no cache may forget while their content lives.
-    "CREATE TABLE pins (derivative_key BLOB PRIMARY KEY, content_uid BLOB NOT NULL, made_ms INTEGER NOT NULL)"
-    " WITHOUT ROWID",
-    "CREATE INDEX pins_content ON pins (content_uid)",
+    # Derivatives that no cache may forget while their content lives. `gone`: it does not, the bytes are to be removed.
+    """CREATE TABLE pins (
+        derivative_key BLOB PRIMARY KEY,
+        content_id INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        media_type TEXT NOT NULL,
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        made_ms INTEGER NOT NULL,
+        gone INTEGER NOT NULL DEFAULT 0
+    ) WITHOUT ROWID""",
+    "CREATE INDEX pins_content ON pins (content_id, name)",
+    "CREATE INDEX pins_gone ON pins (derivative_key) WHERE gone = 1",
 )
 
 JOBS = (

@@ -25,7 +25,7 @@ class Layout:
         self.root = root.encode()
         self.base = f"{root}{deployment}/".encode()
         # Where `gateway.cache.upstream` keeps renditions.
-        self._cache = f"{root}cache/{deployment}/".encode()
+        self._cache = tuple(f"{root}{folder}/{deployment}/".encode() for folder in ("cache", "variants"))
         self._probe = re.compile(re.escape(self.root + PROBE) + rb"-[0-9a-f]{16}")
 
     @property
@@ -34,7 +34,7 @@ class Layout:
 
     def is_ours(self, key: bytes) -> bool:
         """Whether it is the mark, a probe, or a blob or rendition of this deployment."""
-        if key == self.marker or key.startswith((self.base, self._cache)):
+        if key == self.marker or key.startswith((self.base, *self._cache)):
             return True
         return self._probe.fullmatch(key) is not None
 
