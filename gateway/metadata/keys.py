@@ -116,6 +116,15 @@ async def set_scope(tx: Transaction, access_key: str, scope: KeyScope | None) ->
     await meta.bump_generation(tx)
 
 
+async def page(reader: Reader, account_id: int | None, *, after: str, limit: int) -> list[SealedKey]:
+    """Keys by name behind `after`, of one account or of all."""
+    owner, values = ("", ()) if account_id is None else ("AND k.account_id = ? ", (account_id,))
+    rows = await reader.all(
+        f"SELECT {COLUMNS} {FROM} WHERE k.access_key > ? {owner}ORDER BY k.access_key LIMIT ?", (after, *values, limit)
+    )
+    return [sealed_key(row) for row in rows]
+
+
 async def of_account(reader: Reader, account_id: int) -> list[SealedKey]:
     """An account's keys, the oldest first."""
     rows = await reader.all(f"SELECT {COLUMNS} {FROM} WHERE k.account_id = ? ORDER BY k.created_ms", (account_id,))

@@ -6,6 +6,8 @@ wait for one another, so each writes what it adds, and a job folds that into the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gateway.metadata.port import Reader, Transaction
 
 FOLDED = 5_000
@@ -94,3 +96,16 @@ async def by_bucket(reader: Reader) -> dict[int, tuple[int, int]]:
     """Current objects and bytes of all versions of each bucket, by its id."""
     rows = await reader.all(f"SELECT bucket_id, sum(objects), sum(bytes) FROM ({SUMS}) u GROUP BY bucket_id")
     return {int(bucket): (int(objects), int(size)) for bucket, objects, size in rows}
+
+
+async def by_account(reader: Reader, account_ids: Sequence[int]) -> dict[int, tuple[int, int, int]]:
+    """Buckets, current objects, and the bytes of all versions, of accounts by their ids."""
+    if not account_ids:
+        return {}
+    rows = await reader.all(
+        "SELECT b.account_id, count(DISTINCT b.id), coalesce(sum(u.objects), 0), coalesce(sum(u.bytes), 0) "
+        f"FROM buckets b LEFT JOIN ({SUMS}) u ON u.bucket_id = b.id "
+        f"WHERE b.account_id IN ({', '.join('?' * len(account_ids))}) GROUP BY b.account_id",
+        tuple(account_ids),
+    )
+    return {int(account): (int(buckets), int(objects), int(size)) for account, buckets, objects, size in rows}

@@ -209,6 +209,12 @@ class Keys:
     async def list(self) -> tuple[AccessKey, ...]:
         return tuple(opened(sealed, self._master) for sealed in await keys.list_all(self._database))
 
+    async def page(self, account: Account | None, *, after: str = "", limit: int) -> tuple[AccessKey, ...]:
+        """Keys by name behind `after`, of one account or of all."""
+        owner = None if account is None else account.id
+        found = await self._database.read(lambda reader: keys.page(reader, owner, after=after, limit=limit))
+        return tuple(opened(sealed, self._master) for sealed in found)
+
     async def of_account(self, account: Account) -> tuple[AccessKey, ...]:
         """An account's keys, the oldest first."""
         found = await self._database.read(lambda reader: keys.of_account(reader, account.id))

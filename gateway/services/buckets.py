@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
-from gateway.errors import InvalidBucketName, InvalidValue
-from gateway.metadata import buckets, usage
+from gateway.errors import BucketExists, BucketOwnedByYou, InvalidBucketName, InvalidValue
+from gateway.metadata import accounts, buckets, usage
 from gateway.metadata.port import Database, Transaction
 from gateway.model import Account, Bucket, BucketImages, Encryption, Versioning
 from gateway.services.audit import Action, Actor, Event, note
@@ -143,6 +143,14 @@ class Buckets:
     async def usage(self) -> dict[int, tuple[int, int]]:
         """Current objects, and the bytes of all versions, of each bucket by its id: exact, not only what was folded."""
         return await self._database.read(usage.by_bucket)
+
+    async def usage_of(self, bucket: Bucket) -> tuple[int, int]:
+        """The same of one bucket."""
+        return await self._database.read(lambda reader: usage.of_bucket(reader, bucket.id))
+
+    async def held(self, account_ids: Sequence[int]) -> dict[int, tuple[int, int, int]]:
+        """Buckets, current objects, and the bytes of all versions, of accounts by their ids."""
+        return await self._database.read(lambda reader: usage.by_account(reader, account_ids))
 
     async def totals(self) -> tuple[int, int]:
         """Current objects, and the bytes of all versions, over all buckets; some seconds old where a replica is read."""
