@@ -114,6 +114,10 @@ async def delete(tx: Transaction, bucket_id: int) -> None:
     await meta.bump_generation(tx)
 
 
+async def exists(reader: Reader, bucket_id: int) -> bool:
+    return await reader.one("SELECT 1 FROM buckets WHERE id = ?", (bucket_id,)) is not None
+
+
 async def page(
     reader: Reader, account_id: int | None, prefix: str, after: str, limit: int | None
 ) -> tuple[Bucket, ...]:

@@ -106,7 +106,7 @@ class Put:
         match outcome:
             case "Written":
                 nonce = self.nonce if versioning == "Enabled" else None
-                return Written(None if versioning == "Unversioned" else public_version_id(seq, nonce), content)
+                return Written(None if versioning == "Unversioned" else public_version_id(seq, nonce), content, seq)
             case "LeaseLost":
                 return LeaseLost("This process was away for too long; try again.")
             case "BucketNotFound":

@@ -158,10 +158,11 @@ class NewVersion:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """`version_id` is None in a bucket that never had versioning."""
+    """`version_id` is None in a bucket that never had versioning; `seq` is the version's row."""
 
     version_id: str | None
     content_id: int
+    seq: int
 
 
 async def versioning_of(reader: Reader, bucket_id: int) -> Versioning:
@@ -270,7 +271,7 @@ async def put(tx: Transaction, new: NewVersion, conditions: WriteConditions) -> 
             image_gone=image_gone,
             noted=new.noted,
         )
-    return Written(None if versioning == "Unversioned" else public_version_id(seq, nonce), content_id)
+    return Written(None if versioning == "Unversioned" else public_version_id(seq, nonce), content_id, seq)
 
 
 async def put_new(tx: Transaction, new: NewVersion, conditions: WriteConditions) -> Written:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 from gateway.errors import BucketExists, BucketOwnedByYou, InvalidBucketName, InvalidValue
 from gateway.metadata import accounts, buckets, usage
@@ -73,6 +74,38 @@ class Buckets:
             return made
 
         return await self._database.write(operation)
+
+    async def create_for_uploads(self, name: str, account: Account) -> Bucket:
+        """A bucket for what apps upload: what S3 clients write there is known to apps, too. Raises as `create` does."""
+        check_bucket_name(name)
+        return await self._database.write(lambda tx: self._create_for_uploads(tx, name, account))
+
+    async def create_home(self, account: Account, names: Sequence[str]) -> int:
+        """The id of the account's bucket for uploads that name none: made under the first name that is free."""
+
+        async def operation(tx: Transaction) -> int:
+            await tx.lock("config")
+            known = await accounts.by_name(tx, account.name)
+            home = None if known is None else known.home_bucket_id
+            if home is not None and await buckets.exists(tx, home):
+                return home
+            for name in names:
+                try:
+                    made = await self._create_for_uploads(tx, name, account)
+                except (BucketExists, BucketOwnedByYou):
+                    # Both are found out before anything is written.
+                    continue
+                await accounts.set_home_bucket(tx, account.id, made.id)
+                return made.id
+            raise BucketExists("There is no name left for the bucket of uploads; try again.")
+
+        return await self._database.write(operation)
+
+    async def _create_for_uploads(self, tx: Transaction, name: str, account: Account) -> Bucket:
+        views = view_readings(name)
+        made = await buckets.create(tx, name, account, self._region, now_ms(), views, self.server_presets)
+        await buckets.change_images(tx, made.id, lambda images: replace(images, catalogue=True), now_ms())
+        return made
 
     async def delete(self, bucket: Bucket, *, actor: Actor | None = None) -> None:
         """Raises BucketNotEmpty, BucketNotFound. Uploads in progress go with the bucket."""

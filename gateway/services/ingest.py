@@ -13,7 +13,15 @@ from dataclasses import dataclass
 
 from gateway.blobs.encryption.chunks import Sealer, stored_length
 from gateway.blobs.port import PACKED_BYTES, BlobReader, BlobWriter, Bytes, Placed, Store
-from gateway.errors import ChecksumMismatch, LengthMismatch, Md5Mismatch, Sha256Mismatch, StoreUnavailable
+from gateway.errors import (
+    ChecksumMismatch,
+    GatewayError,
+    LengthMismatch,
+    Md5Mismatch,
+    ObjectTooLarge,
+    Sha256Mismatch,
+    StoreUnavailable,
+)
 from gateway.metadata.contents import NewBlob
 from gateway.metadata.port import Durable
 from gateway.model import Checksum, ChecksumAlgorithm, ChecksumType, Expectations, Segment
@@ -129,6 +137,22 @@ async def ingest(
     return await _ingest_large(store, executor, digests, body, key)
 
 
+def takes_any_length(store: Store, key: BlobKey | None) -> bool:
+    """Whether a blob can be begun in `store` whose length is not known yet: a service, and a seal, want to know it."""
+    return store.kind == "folder" and key is None
+
+
+async def ingest_unmeasured(
+    store: Store, executor: ThreadPoolExecutor, limit: int, body: Body, *, keep: ChecksumAlgorithm
+) -> Ingested:
+    """Take a body of more than PACKED_BYTES whose length nobody has said into a store that `takes_any_length`.
+
+    Raises ObjectTooLarge beyond `limit` bytes, and what `ingest` raises.
+    """
+    store.check_room()
+    return await _ingest_large(store, executor, Digests(Expectations(limit), keep), body, None, exact=False)
+
+
 async def _ingest_small(store: Store, digests: Digests, body: Body, key: BlobKey | None) -> Ingested:
     expect = digests.expect
     pieces = []
@@ -179,8 +203,15 @@ async def _create(store: Store, executor: ThreadPoolExecutor, length: int, key: 
 
 
 async def _ingest_large(
-    store: Store, executor: ThreadPoolExecutor, digests: Digests, body: Body, key: BlobKey | None
+    store: Store,
+    executor: ThreadPoolExecutor,
+    digests: Digests,
+    body: Body,
+    key: BlobKey | None,
+    *,
+    exact: bool = True,
 ) -> Ingested:
+    """Without `exact` the body may be shorter than it is expected to be."""
     loop = asyncio.get_running_loop()
     expect = digests.expect
     writer = await _create(store, executor, expect.length, key)
@@ -203,7 +234,7 @@ async def _ingest_large(
                 amount += len(piece)
             size += amount
             if size > expect.length:
-                raise LengthMismatch("The body is longer than it was declared.")
+                raise _too_long(exact)
             if len(first) < SNIFF_BYTES:
                 first = (first + b"".join(bytes(piece[:SNIFF_BYTES]) for piece in gathered))[:SNIFF_BYTES]
             # One piece is being hashed and written while the next is gathered: bounded memory, both cores busy.
@@ -218,7 +249,7 @@ async def _ingest_large(
             await working
             await writing
             working = writing = None
-        if size != expect.length:
+        if exact and size != expect.length:
             raise LengthMismatch("You did not provide the number of bytes specified by the Content-Length HTTP header")
         md5, checksum = digests.verify(body)
         placed = await writer.finish()
@@ -232,6 +263,12 @@ async def _ingest_large(
         writer.abandon()
         raise
     return Ingested(size, md5, checksum, _blob(placed, size, key), None, first)
+
+
+def _too_long(exact: bool) -> GatewayError:
+    if exact:
+        return LengthMismatch("The body is longer than it was declared.")
+    return ObjectTooLarge("The file is larger than is taken here.")
 
 
 def _digest(digests: Digests, pieces: list[Bytes]) -> None:

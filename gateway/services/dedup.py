@@ -1,0 +1,33 @@
+"""What tells that two uploads are of equal bytes: a MAC of their SHA-256, so that the rows tell nobody who has which file."""
+
+from __future__ import annotations
+
+import hmac
+
+from gateway.metadata import same_bytes
+from gateway.metadata.contents import NewContent
+from gateway.metadata.port import Transaction
+from gateway.model import Encryption
+from gateway.services.secrets import MasterKey
+
+PURPOSE = b"equal bytes"
+
+
+class Dedup:
+    """Equal bytes share one content within an account and a way of encrypting, never beyond."""
+
+    def __init__(self, master: MasterKey) -> None:
+        self._secret = master.derive(PURPOSE)
+
+    async def share(self, tx: Transaction, account_id: int, sha256: bytes, new: NewContent) -> NewContent | int:
+        """What a new version of these bytes is to refer to: the id of a live content, which may be `new`.
+
+        What only a customer's key opens is never shared.
+        """
+        if new.encryption is Encryption.SSE_C:
+            return new
+        mark = hmac.digest(self._secret, b"%d " % account_id + sha256, "sha256")
+        encryption = "" if new.encryption is None else new.encryption.value
+        # Other stores keep other bytes: a bucket whose bytes belong into one must not refer to those of another.
+        store = "" if new.blob is None else new.blob.store
+        return await same_bytes.share(tx, account_id, f"{encryption}@{store}", mark, new)
