@@ -15,10 +15,12 @@ from gateway import __version__
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("gateway.cli.serve:serve", "Run the server."),
     "keys": ("gateway.cli.keys:keys", "Access keys and link keys."),
+    "users": ("gateway.cli.users:users", "People who sign in: make, list, switch off, give roles."),
     "accounts": ("gateway.cli.accounts:accounts", "Accounts, which own buckets and keys."),
     "buckets": ("gateway.cli.buckets:buckets", "Buckets and how they show images."),
     "adopt": ("gateway.cli.adopt:adopt", "Show a bucket that is there already, without copying a byte."),
     "prewarm": ("gateway.cli.prewarm:prewarm", "Make renditions of a bucket's images before anybody asks."),
+    "worker": ("gateway.cli.worker:worker", "Do background work that servers hand out by Celery."),
     "jobs": ("gateway.cli.jobs:jobs", "Background work: what waits, and what failed for good."),
     "sign": ("gateway.cli.sign:sign", "Sign a link to an image."),
     "explain": ("gateway.cli.explain:explain", "Tell how the server reads an image URL, and what would refuse it."),

@@ -29,10 +29,12 @@ from gateway.metadata import (
     leases,
     listing,
     meta,
+    sessions,
     sweep,
     transfer,
     uploads,
     usage,
+    users,
     versions,
 )
 from gateway.metadata.contents import NewContent, NewPart
@@ -48,6 +50,7 @@ from gateway.model import (
     Encryption,
     KeyKind,
     MultipartUpload,
+    Role,
     Versioning,
     WriteConditions,
 )
@@ -168,6 +171,13 @@ async def fill(database: Database) -> None:
             "INSERT INTO shares (id, hash, image_id, user_id, created_ms, expires_ms) VALUES ('s', ?, ?, 1, 2, 3)",
             (b"\x00\xff" * 16, "I" * 27),
         )
+        user = await users.insert(
+            tx, users.NewUser(owner, "", "sub", "Ünn@example.org", "ünn@example.org", None, "$2b$", Role.MODERATOR, 5)
+        )
+        await sessions.begin(tx, "session", user.id, 5, 6, "192.0.2.1")
+        await sessions.add_refresh(tx, b"\x00\xff" * 16, "session", 5, 6)
+        await sessions.add_reset(tx, b"\x00\xfe" * 16, user.id, 6)
+        await sessions.revoke(tx, b"\x00\xfd" * 16, 6)
         await tx.insert("INSERT INTO orphans (content_id) VALUES (?)", (1,))
         # The last id of each is given out and gone.
         await tx.run(
