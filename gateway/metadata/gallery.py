@@ -1,0 +1,161 @@
+"""Pages of images: the public gallery, and everything of an account or a user.
+
+Each page walks one index in its order from where the last page ended, so the thousandth costs what the first does. What an
+index does not know (a content type, a tag beside a size) is looked for among SCANNED entries at most: a page may then have
+fewer images than were asked for, even none, and still say where the next one begins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.metadata.images import COLUMNS, image
+from gateway.metadata.port import Reader
+from gateway.model import ImageRow, Visibility
+
+SCANNED = 4_000
+"""Entries of an index that one page looks at, at most."""
+
+
+class Sort(StrEnum):
+    CREATED = "created"
+    SIZE = "size"
+
+
+Place = tuple[int, str]
+"""Where a page ended: what it is sorted by, and the image id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which images, and in what order. Times in milliseconds, sizes in bytes, both ends included but `before_ms`.
+
+    `public`: what everybody may find. Of `account_id` and `user_id` at most one is given.
+    """
+
+    public: bool = False
+    account_id: int | None = None
+    user_id: int | None = None
+    tag: str | None = None
+    content_type: str | None = None
+    visibility: Visibility | None = None
+    from_ms: int | None = None
+    before_ms: int | None = None
+    min_size: int | None = None
+    max_size: int | None = None
+    min_width: int | None = None
+    min_height: int | None = None
+    sort: Sort = Sort.CREATED
+    descending: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`end` is where the next page begins; None: nothing more comes."""
+
+    images: tuple[ImageRow, ...]
+    end: Place | None
+
+
+_CURRENT = (
+    "JOIN versions v ON v.seq = i.seq JOIN heads h ON h.bucket_id = v.bucket_id AND h.key = v.key AND h.seq = v.seq"
+)
+_ENABLED = "JOIN buckets b ON b.id = i.bucket_id JOIN accounts a ON a.id = b.account_id AND a.enabled = 1"
+
+
+async def page(reader: Reader, wanted: Wanted, after: Place | None, limit: int) -> Page:
+    """At most `limit` images behind `after`, current versions only."""
+    walk = _Walk(wanted)
+    if after is not None:
+        walk.beyond(after)
+    far = await reader.one(
+        f"SELECT {walk.place} FROM {walk.index} WHERE {walk.where} ORDER BY {walk.order} LIMIT 1 OFFSET ?",
+        (*walk.values, SCANNED - 1),
+    )
+    if far is not None:
+        walk.until((far[0], far[1]))
+    walk.filter()
+    rows = await reader.all(
+        f"SELECT {COLUMNS} FROM {walk.index}{walk.images} {_CURRENT} {_ENABLED if wanted.public else ''} "
+        f"WHERE {walk.where} ORDER BY {walk.order} LIMIT ?",
+        (*walk.values, limit + 1),
+    )
+    found = tuple(image(row) for row in rows[:limit])
+    if len(rows) > limit:
+        last = found[-1]
+        return Page(found, (last.created_ms if wanted.sort is Sort.CREATED else last.size, last.image_id))
+    return Page(found, None if far is None else (far[0], far[1]))
+
+
+class _Walk:
+    """An index and the conditions of a page: first those that the index knows, then the others.
+
+    What is walked is `images`, or `image_tags` where that has an index with the tag in the wanted order.
+    """
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        by_time = wanted.sort is Sort.CREATED
+        of_everybody = wanted.public and wanted.account_id is None and wanted.user_id is None
+        self._by_tag = wanted.tag is not None and (of_everybody or (wanted.account_id is not None and by_time))
+        self._w = w = "t" if self._by_tag else "i"
+        self.index = "image_tags t" if self._by_tag else "images i"
+        self.images = " JOIN images i ON i.image_id = t.image_id" if self._by_tag else ""
+        self._column = column = f"{w}.created_ms" if by_time else f"{w}.size"
+        self.place = f"{column}, {w}.image_id"
+        direction = "DESC" if wanted.descending else "ASC"
+        self.order = f"{column} {direction}, {w}.image_id {direction}"
+        self._conditions: list[str] = []
+        self.values: list[object] = []
+        self._add(f"{w}.account_id = ?", wanted.account_id)
+        self._add(f"{w}.user_id = ?", wanted.user_id)
+        if self._by_tag:
+            self._add("t.tag = ?", wanted.tag)
+        if of_everybody:
+            self._conditions.append(f"{w}.listed = 1")
+        for condition, value in self._times() if by_time else self._sizes():
+            self._add(condition, value)
+
+    @property
+    def where(self) -> str:
+        return " AND ".join(self._conditions)
+
+    def _add(self, condition: str, value: object) -> None:
+        if value is not None:
+            self._conditions.append(condition)
+            self.values.append(value)
+
+    def _times(self) -> tuple[tuple[str, int | None], ...]:
+        w, wanted = self._w, self._wanted
+        return (f"{w}.created_ms >= ?", wanted.from_ms), (f"{w}.created_ms < ?", wanted.before_ms)
+
+    def _sizes(self) -> tuple[tuple[str, int | None], ...]:
+        w, wanted = self._w, self._wanted
+        return (f"{w}.size >= ?", wanted.min_size), (f"{w}.size <= ?", wanted.max_size)
+
+    def beyond(self, place: Place) -> None:
+        """Begin behind it."""
+        self._bound("<" if self._wanted.descending else ">", place)
+
+    def until(self, place: Place) -> None:
+        """End with it."""
+        self._bound(">=" if self._wanted.descending else "<=", place)
+
+    def _bound(self, sign: str, place: Place) -> None:
+        self._conditions.append(f"({self.place}) {sign} (?, ?)")
+        self.values += place
+
+    def filter(self) -> None:
+        """The conditions that the index does not know."""
+        wanted = self._wanted
+        if wanted.public:
+            self._conditions.append("i.listed = 1")
+        if not self._by_tag:
+            self._add("EXISTS (SELECT 1 FROM image_tags t WHERE t.image_id = i.image_id AND t.tag = ?)", wanted.tag)
+        self._add("i.content_type = ?", wanted.content_type)
+        self._add("i.visibility = ?", None if wanted.visibility is None else wanted.visibility.value)
+        self._add("i.width >= ?", wanted.min_width)
+        self._add("i.height >= ?", wanted.min_height)
+        for condition, value in self._sizes() if wanted.sort is Sort.CREATED else self._times():
+            self._add(condition, value)
