@@ -44,6 +44,7 @@ from gateway.services.derivatives import Derivatives
 from gateway.services.limits import open_limits
 from gateway.services.presets import Presets
 from gateway.services.renditions import Renditions
+from gateway.services.statistics import Statistics
 from gateway.services.upload_slots import UploadSlots
 from gateway.services.variants import Variants
 from gateway.supervisor import WorkerContext
@@ -101,7 +102,12 @@ class Application:
         limits = open_limits(
             settings, RateWindowFile(settings.rate_limits_file), settings.redis_url, services.deployment
         )
-        self.parts = Parts(settings, services, self._images.derivatives, variants, render, limits, slots, self.jobs)
+        statistics = Statistics(
+            services.database, settings.rate_limit_uploads_hour if settings.rate_limits_enabled else 0
+        )
+        self.parts = Parts(
+            settings, services, self._images.derivatives, variants, render, limits, slots, self.jobs, statistics
+        )
         self._api = ApiEndpoint(services, settings, telemetry, self.parts)
         self._hosts = tuple("." + domain for domain in settings.domain)
         self._reserved: dict[str, Handler] = dict.fromkeys(RESERVED_PAGES, self._web.handle)

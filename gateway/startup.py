@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 from gateway.config import Address, Settings
 from gateway.supervisor import Roles, StartRefused, Supervisor, WorkerContext
@@ -26,7 +27,9 @@ def serve(settings: Settings, on_ready: Callable[[Address], None]) -> int:
         settings.address_file.write_text(settings.base_url(address) + "\n", encoding="utf-8")
         on_ready(address)
 
-    roles = Roles(prepare=_prepare, load=_load, work=_work, broker=_start_broker)
+    roles = Roles(
+        prepare=_prepare, load=_load, work=_work, broker=lambda settings: start_broker(settings, settings.render_socket)
+    )
     return Supervisor(settings, roles, ready).run()
 
 
@@ -48,14 +51,15 @@ def _work(context: WorkerContext) -> int:
     return work(context)
 
 
-def _start_broker(settings: Settings) -> subprocess.Popen[bytes]:
-    from gateway.render.launch import start_broker
+def start_broker(settings: Settings, socket: Path, *, decoders: int | None = None) -> subprocess.Popen[bytes]:
+    """Start a render broker that answers at `socket`; without `decoders`, with as many as the settings say."""
+    from gateway.render import launch
     from gateway.render.settings import BrokerSettings
 
-    return start_broker(
+    return launch.start_broker(
         BrokerSettings(
-            socket_path=str(settings.render_socket.absolute()),
-            decoders=settings.image_decoders,
+            socket_path=str(socket.absolute()),
+            decoders=decoders or settings.image_decoders,
             cache_bytes=settings.image_memory_cache_bytes,
             queue_jobs=settings.image_queue,
             queue_ms=round(settings.image_queue_time * 1000),

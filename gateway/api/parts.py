@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from gateway.config import Settings
 
 if TYPE_CHECKING:
+    from gateway.jobs.engine import Background
     from gateway.render.client import RenderClient
     from gateway.services import Services
     from gateway.services.derivatives import Derivatives
     from gateway.services.limits import Limits
+    from gateway.services.statistics import Statistics
     from gateway.services.upload_slots import UploadSlots
     from gateway.services.variants import Variants
 
@@ -27,6 +29,8 @@ class Parts:
     render: RenderClient
     limits: Limits
     slots: UploadSlots
+    background: Background
+    statistics: Statistics
 
     async def close(self) -> None:
         await self.variants.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from gateway.errors import NotFound, Unavailable
@@ -27,8 +27,10 @@ AWAY_SECONDS = 10.0
 """How long a job waits for a store or a broker that is away."""
 
 
-def kind(database: Database, directory: Directory, objects: Objects, renditions: Renditions) -> Kind:
-    """The kind `rendition`, carried out with these."""
+def kind(
+    database: Database, directory: Directory, objects: Objects, renditions: Renditions, wake: Callable[[], None]
+) -> Kind:
+    """The kind `rendition`, carried out with these. `wake` is called when a job was added to another kind."""
 
     async def work(claimed: Sequence[Job]) -> Effect | None:
         (job,) = claimed
@@ -44,8 +46,9 @@ def kind(database: Database, directory: Directory, objects: Objects, renditions:
             raise Postponed(str(error), AWAY_SECONDS) from None
         if version.seq != job.payload["seq"]:
             return None  # the version that took its place has a job of its own
-        if bucket.images.catalogue:
-            await database.write(partial(s3_images.note_image, bucket=bucket, version=version))
+        note_image = partial(s3_images.note_image, bucket=bucket, version=version)
+        if bucket.images.catalogue and await database.write(note_image):
+            wake()
         made: list[tuple[str, RenditionRow]] = []
         try:
             for text in bucket.images.renditions:

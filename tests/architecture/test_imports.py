@@ -35,7 +35,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"gateway.s3", "gateway.img", "gateway.web", "gateway.api"}),
     frozenset({"gateway.supervisor", "gateway.first_start", "gateway.reference", "gateway.waiting"}),
     frozenset({"gateway.app"}),
-    frozenset({"gateway.startup"}),
+    frozenset({"gateway.startup", "gateway.worker"}),
     frozenset({"gateway.cli"}),
     frozenset({"gateway.__main__"}),
 )
