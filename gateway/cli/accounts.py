@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gateway.cli.context import data_options, json_option, print_json, settings_of, with_services
 from gateway.cli.duration import utc
+from gateway.model import Duplicates
+from gateway.settings.fields import parse_size
 
 if TYPE_CHECKING:
     from gateway.model import Account
@@ -20,6 +23,23 @@ def accounts() -> None:
     """Accounts own buckets and keys."""
 
 
+def described(account: Account, usage: tuple[int, int, int]) -> dict[str, Any]:
+    """An account and what its buckets hold, for programs."""
+    return {
+        "account": account.name,
+        "canonical_id": account.canonical_id,
+        "enabled": account.enabled,
+        "root": account.is_root,
+        "quota_bytes": account.quota_bytes,
+        "quota_images": account.quota_images,
+        "duplicates": account.duplicates.value,
+        "buckets": usage[0],
+        "objects": usage[1],
+        "bytes": usage[2],
+        "created": utc(account.created_ms),
+    }
+
+
 @accounts.command("list")
 @json_option
 @data_options
@@ -27,31 +47,12 @@ def list_accounts(as_json: bool, data: Path | None, config_file: Path | None) ->
     """List the accounts, with what their buckets hold."""
 
     async def work(services: Services) -> list[tuple[Account, tuple[int, int, int]]]:
-        usage = await services.buckets.usage()
-        held: dict[int, tuple[int, int, int]] = {}
-        for bucket in await services.buckets.list():
-            count, objects, size = held.get(bucket.owner.id, (0, 0, 0))
-            more = usage.get(bucket.id, (0, 0))
-            held[bucket.owner.id] = (count + 1, objects + more[0], size + more[1])
+        held = await services.buckets.held_by_all()
         return [(account, held.get(account.id, (0, 0, 0))) for account in await services.accounts.list()]
 
     found = with_services(settings_of(config_file, data=data), work)
     if as_json:
-        print_json(
-            [
-                {
-                    "account": account.name,
-                    "canonical_id": account.canonical_id,
-                    "enabled": account.enabled,
-                    "root": account.is_root,
-                    "buckets": usage[0],
-                    "objects": usage[1],
-                    "bytes": usage[2],
-                    "created": utc(account.created_ms),
-                }
-                for account, usage in found
-            ]
-        )
+        print_json([described(account, usage) for account, usage in found])
         return
     from gateway.cli.table import print_table
 
@@ -83,9 +84,83 @@ def create(name: str, data: Path | None, config_file: Path | None) -> None:
 
 @accounts.command()
 @click.argument("name")
+@json_option
+@data_options
+def show(name: str, as_json: bool, data: Path | None, config_file: Path | None) -> None:
+    """Show an account, its quotas and what its buckets hold."""
+
+    async def work(services: Services) -> dict[str, Any]:
+        account = await services.accounts.get(name)
+        return described(account, (await services.buckets.held([account.id])).get(account.id, (0, 0, 0)))
+
+    _print(with_services(settings_of(config_file, data=data), work), as_json)
+
+
+def _print(values: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(values)
+        return
+    from gateway.cli.table import print_table
+
+    print_table(
+        ("SETTING", "VALUE"), [(name, "none" if value is None else str(value)) for name, value in values.items()]
+    )
+
+
+@accounts.command("set")
+@click.argument("name")
+@click.option("--quota", metavar="SIZE", help="Bytes of all versions in its buckets, such as 20GB; `none`: no limit.")
+@click.option("--quota-images", metavar="NUMBER", help="Images in its buckets; `none`: no limit.")
+@click.option(
+    "--duplicates",
+    type=click.Choice([one.value for one in Duplicates]),
+    help="What an upload of bytes that the account has already is answered with: a new image, that one, or a refusal.",
+)
+@json_option
+@data_options
+def set_account(
+    name: str,
+    quota: str | None,
+    quota_images: str | None,
+    duplicates: str | None,
+    as_json: bool,
+    data: Path | None,
+    config_file: Path | None,
+) -> None:
+    """Set quotas, and what becomes of duplicates. What is stored stays, even where it is more than a quota allows."""
+    values: dict[str, Any] = {}
+    if quota is not None:
+        values["quota_bytes"] = _quota(quota, "--quota")
+    if quota_images is not None:
+        values["quota_images"] = _quota(quota_images, "--quota-images")
+    if duplicates is not None:
+        values["duplicates"] = Duplicates(duplicates)
+    if not values:
+        raise click.UsageError("say what to set: see `pixgate accounts set --help`")
+
+    async def work(services: Services) -> dict[str, Any]:
+        account = await services.accounts.change(name, lambda before: replace(before, **values))
+        return described(account, (await services.buckets.held([account.id])).get(account.id, (0, 0, 0)))
+
+    _print(with_services(settings_of(config_file, data=data), work), as_json)
+
+
+def _quota(text: str, option: str) -> int | None:
+    if text == "none":
+        return None
+    try:
+        size = parse_size(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} {error}", param_hint=option) from None
+    assert isinstance(size, int)
+    return size
+
+
+@accounts.command()
+@click.argument("name")
 @data_options
 def disable(name: str, data: Path | None, config_file: Path | None) -> None:
-    """Switch an account off, with all its keys and links."""
+    """Switch an account off, with all its keys, tokens and links."""
     with_services(settings_of(config_file, data=data), lambda services: services.accounts.set_enabled(name, False))
     click.echo(f"{name} is off")
 

@@ -13,7 +13,9 @@ from gateway.cli.context import data_options, json_option, print_json, settings_
 from gateway.cli.duration import utc
 from gateway.errors import BucketExists, BucketNotFound, BucketOwnedByYou, InvalidBucketName
 from gateway.model import Encryption
+from gateway.services.audit import CLI, Action, Event
 from gateway.services.bucket_images import VIEW_SEPARATOR
+from gateway.services.clock import now_ms
 
 if TYPE_CHECKING:
     from gateway.model import Bucket, BucketImages
@@ -105,7 +107,7 @@ def create(name: str, account: str, data: Path | None, config_file: Path | None)
     async def work(services: Services) -> Bucket:
         owner = await services.accounts.get(account)
         try:
-            return await services.buckets.create(name, owner)
+            return await services.buckets.create(name, owner, actor=CLI)
         except InvalidBucketName:
             rule = "3 to 63 lower-case letters, digits, dots and hyphens, no IP address and no name that is reserved"
             raise InvalidBucketName(f"{name!r} is no bucket name: {rule}.") from None
@@ -242,6 +244,9 @@ def set_bucket(
             await services.buckets.set_encryption(bucket, wanted)
         if store is not None:
             await services.buckets.set_store(bucket, None if store == "default" else store)
+        said = {"images": images, "ladder": ladder, "encryption": encryption, "store": store} | image_values
+        changed = {option: value for option, value in said.items() if value is not None and value != ()}
+        services.audit.later(Event(Action.BUCKET_CHANGE, CLI, now_ms(), name, changed))
         await services.directory.refresh()
         bucket = await services.directory.bucket(name) or bucket
         return bucket, await _in_place_of_views(services, bucket, image_values["presets"])
@@ -268,6 +273,19 @@ def set_bucket(
         click.echo(
             f"presets {', '.join(sorted(bucket.images.presets)) or 'none'}; `pixgate buckets show {name}` has the rest"
         )
+
+
+@buckets.command()
+@click.argument("name")
+@data_options
+def delete(name: str, data: Path | None, config_file: Path | None) -> None:
+    """Delete an empty bucket; uploads in progress go with it."""
+
+    async def work(services: Services) -> None:
+        await services.buckets.delete(await _bucket(services, name), actor=CLI)
+
+    with_services(settings_of(config_file, data=data), work)
+    click.echo(f"{name} is deleted")
 
 
 async def _bucket(services: Services, name: str) -> Bucket:

@@ -75,3 +75,22 @@ class Duration(click.ParamType[int]):
             return parse_duration(str(value)) * 1000
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class Past(click.ParamType[int]):
+    """A moment that is over, in Unix seconds: a length of time ago, or a date."""
+
+    name = "7d|DATE"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        now = int(time.time())
+        try:
+            return now - parse_duration(str(value))
+        except ValueError:
+            pass
+        try:
+            return parse_moment(str(value), now)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)

@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
-from gateway.cli.context import data_options, json_option, print_json, settings_of, with_services
+from gateway.cli.context import Command, data_options, json_option, print_json, settings_of, with_services
 from gateway.cli.duration import Moment, utc
 from gateway.config import Settings
-from gateway.model import AccessKey, KeyKind
+from gateway.errors import GatewayError
+from gateway.model import AccessKey, KeyKind, KeyScope
 
 
 @click.group()
@@ -31,8 +32,58 @@ def described(key: AccessKey) -> dict[str, Any]:
         "expires": None if key.expires_ms is None else utc(key.expires_ms),
         "bucket": key.bucket,
         "prefix": key.prefix,
+        "scope": scope_described(key.scope),
         "description": key.description,
     }
+
+
+def scope_described(scope: KeyScope | None) -> dict[str, Any] | None:
+    """What a key is narrowed to, for programs; None for nothing."""
+    if scope is None:
+        return None
+    buckets = scope.buckets
+    return {
+        "buckets": None
+        if buckets is None
+        else {name: [one.decode() for one in some] for name, some in buckets.items()},
+        "read_only": scope.read_only,
+        "networks": list(scope.networks),
+    }
+
+
+def scope_options(command: Command) -> Command:
+    """What a key is narrowed to."""
+    for option in (
+        click.option(
+            "--network", "networks", multiple=True, metavar="NETWORK", help="Where it may be used from. Repeatable."
+        ),
+        click.option("--read-only", is_flag=True, help="May read and list, no more."),
+        click.option(
+            "--only",
+            "places",
+            multiple=True,
+            metavar="BUCKET[/PREFIX]",
+            help="What it may reach of the account's buckets: a bucket, or the keys in it that begin so. Repeatable.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def scope_of(places: tuple[str, ...], read_only: bool, networks: tuple[str, ...]) -> KeyScope | None:
+    """What the options say. Raises click.ClickException."""
+    from gateway.services.key_scopes import make_scope
+
+    buckets: dict[str, list[str]] | None = {} if places else None
+    for place in places:
+        bucket, _, prefix = place.partition("/")
+        if buckets is not None:
+            # A bucket without a prefix is all of it, whatever else is said of it.
+            buckets.setdefault(bucket, []).append(prefix)
+    try:
+        return make_scope(buckets, read_only=read_only, networks=networks)
+    except GatewayError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _show_new(key: AccessKey, as_json: bool) -> None:
@@ -55,6 +106,7 @@ def _show_new(key: AccessKey, as_json: bool) -> None:
 @click.option("--links", is_flag=True, help="A link key: signs links to images and opens nothing else.")
 @click.option("--bucket", help="Narrow a link key to a bucket.")
 @click.option("--prefix", help="Narrow a link key to keys that begin so (needs --bucket).")
+@scope_options
 @click.option("--description", default="", help="What it is for.")
 @click.option("--expires", type=Moment(), help="When it stops to work: 30d, 12h, or a date.")
 @json_option
@@ -65,6 +117,9 @@ def create(
     links: bool,
     bucket: str | None,
     prefix: str | None,
+    places: tuple[str, ...],
+    read_only: bool,
+    networks: tuple[str, ...],
     description: str,
     expires: int | None,
     as_json: bool,
@@ -72,6 +127,7 @@ def create(
     config_file: Path | None,
 ) -> None:
     """Make a key. Its secret is printed once and never again."""
+    scope = scope_of(places, read_only, networks)
     key = with_services(
         settings_of(config_file, data=data),
         lambda services: services.keys.create(
@@ -82,6 +138,7 @@ def create(
             prefix=prefix,
             description=description,
             expires_ms=None if expires is None else expires * 1000,
+            scope=scope,
         ),
         make=True,
     )
@@ -119,7 +176,64 @@ def list_keys(as_json: bool, data: Path | None, config_file: Path | None) -> Non
 def _kind(key: AccessKey) -> str:
     if key.kind is KeyKind.LINK:
         return "links" + (f" to {key.bucket}/{key.prefix or ''}" if key.bucket else "")
-    return "s3, admin" if key.admin else "s3"
+    return "s3, admin" if key.admin else "s3" if key.scope is None else "s3, narrowed"
+
+
+@keys.command()
+@click.argument("access_key")
+@json_option
+@data_options
+def show(access_key: str, as_json: bool, data: Path | None, config_file: Path | None) -> None:
+    """Show a key, without its secret."""
+    values = described(
+        with_services(settings_of(config_file, data=data), lambda services: services.keys.get(access_key))
+    )
+    if as_json:
+        print_json(values)
+        return
+    from gateway.cli.table import print_table
+
+    print_table(("", "VALUE"), [(name, "none" if value is None else str(value)) for name, value in values.items()])
+
+
+@keys.command()
+@click.argument("access_key")
+@scope_options
+@click.option("--all", "everything", is_flag=True, help="All that its account may, from everywhere.")
+@data_options
+def narrow(
+    access_key: str,
+    places: tuple[str, ...],
+    read_only: bool,
+    networks: tuple[str, ...],
+    everything: bool,
+    data: Path | None,
+    config_file: Path | None,
+) -> None:
+    """Say what a key may reach, in the place of what held before."""
+    scope = scope_of(places, read_only, networks)
+    if (scope is None) != everything:
+        raise click.UsageError("say what it is narrowed to, or --all")
+    with_services(settings_of(config_file, data=data), lambda services: services.keys.set_scope(access_key, scope))
+    click.echo(f"{access_key} may do all that its account may" if scope is None else f"{access_key} is narrowed")
+
+
+@keys.command()
+@click.argument("access_key")
+@click.option("--at", type=Moment(), help="When: 30d, 12h, or a date. Without it: now.")
+@click.option("--never", is_flag=True, help="It does not end by itself.")
+@data_options
+def expire(access_key: str, at: int | None, never: bool, data: Path | None, config_file: Path | None) -> None:
+    """Say when a key ends."""
+    from gateway.services.clock import now_ms
+
+    if never and at is not None:
+        raise click.UsageError("either --at or --never")
+    expires_ms = None if never else now_ms() if at is None else at * 1000
+    with_services(
+        settings_of(config_file, data=data), lambda services: services.keys.set_expiry(access_key, expires_ms)
+    )
+    click.echo(f"{access_key} " + ("does not end" if expires_ms is None else f"ends {utc(expires_ms)}"))
 
 
 @keys.command()
@@ -161,10 +275,7 @@ def rotate(access_key: str, end_old: bool, as_json: bool, data: Path | None, con
     """
 
     async def work(services: Any) -> AccessKey:
-        old = await services.keys.get(access_key)
-        new: AccessKey = await services.keys.rotate(access_key)
-        if end_old and any(key.access_key == old.access_key for key in await services.keys.list()):
-            await services.keys.set_enabled(access_key, False)
+        new: AccessKey = await services.keys.rotate(access_key, end_old=end_old)
         return new
 
     _show_new(with_services(settings_of(config_file, data=data), work), as_json)

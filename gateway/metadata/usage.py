@@ -98,14 +98,14 @@ async def by_bucket(reader: Reader) -> dict[int, tuple[int, int]]:
     return {int(bucket): (int(objects), int(size)) for bucket, objects, size in rows}
 
 
-async def by_account(reader: Reader, account_ids: Sequence[int]) -> dict[int, tuple[int, int, int]]:
-    """Buckets, current objects, and the bytes of all versions, of accounts by their ids."""
-    if not account_ids:
+async def by_account(reader: Reader, account_ids: Sequence[int] | None) -> dict[int, tuple[int, int, int]]:
+    """Buckets, current objects, and the bytes of all versions, of these accounts or (None) all, by their ids."""
+    if account_ids is not None and not account_ids:
         return {}
+    these = "" if account_ids is None else f"WHERE b.account_id IN ({', '.join('?' * len(account_ids))}) "
     rows = await reader.all(
         "SELECT b.account_id, count(DISTINCT b.id), coalesce(sum(u.objects), 0), coalesce(sum(u.bytes), 0) "
-        f"FROM buckets b LEFT JOIN ({SUMS}) u ON u.bucket_id = b.id "
-        f"WHERE b.account_id IN ({', '.join('?' * len(account_ids))}) GROUP BY b.account_id",
-        tuple(account_ids),
+        f"FROM buckets b LEFT JOIN ({SUMS}) u ON u.bucket_id = b.id {these}GROUP BY b.account_id",
+        tuple(account_ids or ()),
     )
     return {int(account): (int(buckets), int(objects), int(size)) for account, buckets, objects, size in rows}

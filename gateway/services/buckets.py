@@ -181,6 +181,10 @@ class Buckets:
         """The same of one bucket."""
         return await self._database.read(lambda reader: usage.of_bucket(reader, bucket.id))
 
+    async def held_by_all(self) -> dict[int, tuple[int, int, int]]:
+        """The same of all accounts that have buckets."""
+        return await self._database.read(lambda reader: usage.by_account(reader, None))
+
     async def held(self, account_ids: Sequence[int]) -> dict[int, tuple[int, int, int]]:
         """Buckets, current objects, and the bytes of all versions, of accounts by their ids."""
         return await self._database.read(lambda reader: usage.by_account(reader, account_ids))

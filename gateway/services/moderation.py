@@ -40,7 +40,7 @@ class Moderation:
 
         async def operation(tx: Transaction) -> None:
             if await images.change(tx, image_id, reported) is None:
-                raise ImageNotFound
+                raise ImageNotFound("There is no such image.")
             await note(tx, event)
 
         await self._database.write(operation)
@@ -59,7 +59,7 @@ class Moderation:
         async def operation(tx: Transaction) -> ImageRow:
             changed = await images.change(tx, image_id, lambda row: replace(row, moderation=state))
             if changed is None:
-                raise ImageNotFound
+                raise ImageNotFound("There is no such image.")
             await note(tx, event)
             return changed[1]
 
