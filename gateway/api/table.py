@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateway.api import openapi
+from gateway.api.admin import access_keys, accounts, audit, buckets, moderation, stores, users
 from gateway.api.errors import ApiError
 from gateway.api.operation import Operation
-from gateway.api.v1 import auth
+from gateway.api.v1 import auth, keys
 
-OPERATIONS: tuple[Operation, ...] = (*auth.OPERATIONS, *openapi.OPERATIONS)
+OPERATIONS: tuple[Operation, ...] = (
+    *auth.OPERATIONS,
+    *keys.OPERATIONS,
+    *accounts.OPERATIONS,
+    *users.OPERATIONS,
+    *access_keys.OPERATIONS,
+    *buckets.OPERATIONS,
+    *stores.OPERATIONS,
+    *moderation.OPERATIONS,
+    *audit.OPERATIONS,
+    *openapi.OPERATIONS,
+)
 
 
 def resolve(method: str, path: str) -> tuple[Operation, Mapping[str, str]]:
