@@ -31,8 +31,6 @@ _MAX_BACKOFF = 30.0
 _FAILED_STARTS = 3
 """After so many starts in a row that came to nothing, waiting jobs are told so."""
 
-QUIET_SECONDS = 2.0
-"""Where somebody asked for a rendition within this time, one decoder is left to those who ask next."""
 _COST_MARGIN = 4.0
 """How far what surrounds a drawing may pass its estimate."""
 
@@ -105,7 +103,7 @@ class DecoderPool:
         self._decoders: list[_Decoder] = []
         self._queue: deque[Job] = deque()
         self._later: deque[Job] = deque()
-        self._asked = -QUIET_SECONDS
+        self._asked = -settings.quiet_seconds
         """When somebody last asked for what is not for later, on the loop's clock."""
         self._waking: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
@@ -300,7 +298,7 @@ class DecoderPool:
     def _may_begin_later(self) -> bool:
         """Whether another job for later may take a decoder; where not yet, it is looked at again in time."""
         busy = sum(decoder.job is not None and decoder.job.later for decoder in self._decoders)
-        lasts = self._asked + QUIET_SECONDS - self._loop.time()
+        lasts = self._asked + self._settings.quiet_seconds - self._loop.time()
         if lasts <= 0 or busy < max(1, self.wanted - 1):
             return True
         if self._waking is None:

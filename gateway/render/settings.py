@@ -37,6 +37,8 @@ class BrokerSettings:
     """How long it is remembered that an image cannot be decoded, in seconds."""
     poison_seconds: float = 30.0
     """How long it is remembered that an image killed its decoder or took too long, in seconds."""
+    quiet_seconds: float = 2.0
+    """Where somebody asked for a rendition within this time, one decoder is left to those who ask next, in seconds."""
     fonts: str = ""
     """Folder of the fonts that text may be drawn in; empty: the distribution's."""
     nice: int = 10
