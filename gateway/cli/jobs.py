@@ -9,18 +9,19 @@ import click
 
 from gateway.cli.context import data_options, json_option, print_json, settings_of, with_services
 from gateway.cli.duration import utc
-from gateway.errors import InvalidValue
 
 if TYPE_CHECKING:
     from gateway.metadata.jobs import Job
     from gateway.services import Services
 
 LISTED = 1_000
+_SUBJECTS = ("name", "bucket", "image", "task")
+"""What a job is about, by the names in the payloads: the first that is there is shown."""
 
 
 @click.group()
 def jobs() -> None:
-    """Background work: renditions that are made at upload, and purges of the CDN.
+    """Background work: the processing of uploaded images, renditions that are made at upload, purges of the CDN.
 
     A job that fails is tried again, later each time. After its last attempt it has failed for good, and stays in the list
     for 30 days or until it is tried again or deleted.
@@ -52,13 +53,16 @@ def _state(job: Job) -> str:
 
 @jobs.command("list")
 @click.option("--failed", is_flag=True, help="Those that failed for good; without it those that wait or run.")
+@click.option("--scheduled", is_flag=True, help="What is done now and then instead, and when it is due.")
 @json_option
 @data_options
-def list_jobs(failed: bool, as_json: bool, data: Path | None, config_file: Path | None) -> None:
+def list_jobs(failed: bool, scheduled: bool, as_json: bool, data: Path | None, config_file: Path | None) -> None:
     """List jobs, the oldest first, and count those of each kind."""
     from gateway.metadata import jobs as rows
 
     async def work(services: Services) -> tuple[list[Job], dict[str, tuple[int, int]]]:
+        if scheduled:
+            return await services.database.read(rows.scheduled), {}
         found = await services.database.read(lambda reader: rows.page(reader, failed=failed, after=0, limit=LISTED + 1))
         return found, await services.database.read(rows.backlog)
 
@@ -70,13 +74,13 @@ def list_jobs(failed: bool, as_json: bool, data: Path | None, config_file: Path 
     from gateway.cli.table import print_table
 
     print_table(
-        ("ID", "KIND", "STATE", "BUCKET", "KEY", "ATTEMPTS", "CREATED", "DUE", "ERROR"),
+        ("ID", "KIND", "STATE", "OF", "KEY", "ATTEMPTS", "CREATED", "DUE", "ERROR"),
         [
             (
                 str(row["id"]),
                 row["kind"],
                 row["state"],
-                str(row["payload"].get("name", row["payload"].get("bucket", ""))),
+                next((str(row["payload"][name]) for name in _SUBJECTS if name in row["payload"]), ""),
                 row["key"] or "",
                 str(row["attempts"]),
                 row["created"],
@@ -111,22 +115,15 @@ def delete(job: int | None, every: bool, data: Path | None, config_file: Path | 
 
 
 def _change(job: int | None, data: Path | None, config_file: Path | None, *, every: bool, delete: bool) -> None:
-    from gateway.metadata import jobs as rows
-    from gateway.services.clock import now_ms
+    from gateway.services import jobs as service
+    from gateway.services.audit import CLI
 
     if (job is None) != every:
         raise click.UsageError("give the id of one job, or --all")
 
     async def work(services: Services) -> int:
-        if delete:
-            return await services.database.write(lambda tx: rows.delete_failed(tx, job))
-        return await services.database.write(lambda tx: rows.retry(tx, job, now_ms()))
+        change = service.delete if delete else service.retry
+        return await change(services.database, job, CLI)
 
-    async def checked(services: Services) -> int:
-        changed = await work(services)
-        if job is not None and not changed:
-            raise InvalidValue(f"There is no job {job} that failed for good.")
-        return changed
-
-    changed = with_services(settings_of(config_file, data=data), checked)
+    changed = with_services(settings_of(config_file, data=data), work)
     click.echo(f"{changed} {'deleted' if delete else 'to be tried again'}")

@@ -15,7 +15,9 @@ from gateway.metadata.bucket_images import CATALOGUE_ONLY, PURGES, RENDITIONS
 from gateway.metadata.port import Reader, Row, Transaction
 
 RENDITION = "rendition"
-"""Payload: `bucket` (its id), `key` (hexadecimal), `seq`: make the bucket's renditions of that version."""
+"""Payload: `bucket` (its id), `key` (hexadecimal), `seq`: make the bucket's renditions of that version.
+
+`renditions`, where it is there, are made instead of those that the bucket wants."""
 PURGE = "purge"
 """Payload: `bucket` (its id), `name`, `key` (hexadecimal): tell the CDN. Without a `key`: all of the bucket."""
 PROCESS = "process"
@@ -189,11 +191,19 @@ async def find(reader: Reader, identity: int) -> Job | None:
 
 
 async def page(reader: Reader, *, failed: bool, after: int, limit: int) -> list[Job]:
-    """Jobs by id behind `after`: those that failed for good, or those that wait or are worked at."""
+    """Jobs by id behind `after`: those that failed for good, or those that wait or are worked at. What is done now and
+    then is not among them."""
     rows = await reader.all(
-        f"SELECT {COLUMNS} FROM jobs WHERE run_at_ms IS {'' if failed else 'NOT '}NULL AND id > ? ORDER BY id LIMIT ?",
+        f"SELECT {COLUMNS} FROM jobs WHERE run_at_ms IS {'' if failed else 'NOT '}NULL AND name IS NULL AND id > ? "
+        "ORDER BY id LIMIT ?",
         (after, limit),
     )
+    return [job(row) for row in rows]
+
+
+async def scheduled(reader: Reader) -> list[Job]:
+    """What is done now and then, what is due first before the others."""
+    rows = await reader.all(f"SELECT {COLUMNS} FROM jobs WHERE name IS NOT NULL ORDER BY run_at_ms, id")
     return [job(row) for row in rows]
 
 
@@ -228,6 +238,8 @@ async def forget_failed(tx: Transaction, before_ms: int, kept: int) -> int:
 
 
 async def backlog(reader: Reader) -> dict[str, tuple[int, int]]:
-    """How many wait or are worked at, and how many failed for good, by kind."""
-    rows = await reader.all("SELECT kind, count(run_at_ms), count(*) - count(run_at_ms) FROM jobs GROUP BY kind")
+    """How many wait or are worked at, and how many failed for good, by kind; without what is done now and then."""
+    rows = await reader.all(
+        "SELECT kind, count(run_at_ms), count(*) - count(run_at_ms) FROM jobs WHERE name IS NULL GROUP BY kind"
+    )
     return {kind: (int(waiting), int(failed)) for kind, waiting, failed in rows}

@@ -67,7 +67,7 @@ class Statistics:
             jobs=await job_statistics.by_status(reader),
             last_hour=await job_statistics.times_since(reader, moment - HOUR_MS),
             last_day=await job_statistics.times_since(reader, moment - DAY_MS),
-            queues={kind: counts for kind, counts in sorted(backlog.items()) if kind != jobs.SCHEDULED},
+            queues=dict(sorted(backlog.items())),
             objects=objects,
             bytes=size,
             near_limit=near,
