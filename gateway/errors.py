@@ -4,7 +4,7 @@ GatewayError
 ├── NotFound: BucketNotFound, ObjectNotFound, VersionNotFound, UploadNotFound, AccountNotFound, KeyNotFound,
 │             UserNotFound, ImageNotFound, ShareNotFound, JobNotFound
 ├── Conflict: BucketExists, BucketOwnedByYou, BucketNotEmpty, AccountExists, EmailExists,
-│             ConditionalConflict
+│             ConditionalConflict, DuplicateImage
 ├── PreconditionFailed
 ├── IsDeleteMarker
 ├── Invalid: InvalidBucketName, InvalidKey, InvalidVersionId, InvalidPart, InvalidPartOrder, PartTooSmall,
@@ -108,6 +108,14 @@ class EmailExists(Conflict):
 
 class ConditionalConflict(Conflict):
     """A condition's subject changed while the request ran; the client may try again."""
+
+
+class DuplicateImage(Conflict):
+    """The account has an image of these bytes, and does not want a second."""
+
+    def __init__(self, image_id: str) -> None:
+        super().__init__("The account has an image of these bytes.")
+        self.image_id = image_id
 
 
 class PreconditionFailed(GatewayError):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway import errors as facts
+from gateway.api.form import MalformedForm
 from gateway.auth.errors import AuthenticationError
 from gateway.http.incoming import BodyEnded
 from gateway.http.ranges import RangeNotSatisfiable
@@ -123,6 +124,7 @@ FACTS: Mapping[type[Exception], Make] = {
     RangeNotSatisfiable: lambda error: ApiError(
         "RANGE_NOT_SATISFIABLE", headers=(("Content-Range", f"bytes */{error.size}"),)
     ),
+    MalformedForm: _as("VALIDATION_ERROR", own_text=True),
     facts.GatewayError: _as("INTERNAL_ERROR"),
     facts.NotFound: _as("NOT_FOUND", own_text=True),
     facts.ObjectNotFound: _as("IMAGE_NOT_FOUND"),
@@ -132,6 +134,7 @@ FACTS: Mapping[type[Exception], Make] = {
     facts.ShareNotFound: _as("NOT_FOUND"),
     facts.IsDeleteMarker: _as("IMAGE_NOT_FOUND"),
     facts.Conflict: _as("CONFLICT", own_text=True),
+    facts.DuplicateImage: lambda error: ApiError("DUPLICATE_IMAGE", details={"image_id": error.image_id}),
     facts.EmailExists: _as("EMAIL_EXISTS"),
     facts.PreconditionFailed: _as("PRECONDITION_FAILED"),
     facts.Invalid: _as("INVALID_REQUEST", own_text=True),

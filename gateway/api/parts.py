@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gateway.config import Settings
+from gateway.services.upload_places import UploadPlaces
+from gateway.services.uploading import Uploading
 
 if TYPE_CHECKING:
     from gateway.jobs.engine import Background
@@ -31,6 +33,12 @@ class Parts:
     slots: UploadSlots
     background: Background
     statistics: Statistics
+    uploading: Uploading = field(init=False)
+    places: UploadPlaces = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.uploading = Uploading(self.services, self.settings, self.limits)
+        self.places = UploadPlaces(self.services, self.settings)
 
     async def close(self) -> None:
         await self.variants.close()

@@ -6,13 +6,17 @@ from collections.abc import Mapping
 
 from gateway.api import openapi
 from gateway.api.admin import access_keys, accounts, audit, buckets, moderation, stores, users
+from gateway.api.admin import jobs as admin_jobs
 from gateway.api.errors import ApiError
 from gateway.api.operation import Operation
-from gateway.api.v1 import auth, keys
+from gateway.api.v1 import auth, health, jobs, keys, upload
 
 OPERATIONS: tuple[Operation, ...] = (
     *auth.OPERATIONS,
     *keys.OPERATIONS,
+    *upload.OPERATIONS,
+    *jobs.OPERATIONS,
+    *health.OPERATIONS,
     *accounts.OPERATIONS,
     *users.OPERATIONS,
     *access_keys.OPERATIONS,
@@ -20,6 +24,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *stores.OPERATIONS,
     *moderation.OPERATIONS,
     *audit.OPERATIONS,
+    *admin_jobs.OPERATIONS,
     *openapi.OPERATIONS,
 )
 

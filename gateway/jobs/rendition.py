@@ -46,20 +46,21 @@ def kind(
             raise Postponed(str(error), AWAY_SECONDS) from None
         if version.seq != job.payload["seq"]:
             return None  # the version that took its place has a job of its own
-        note_image = partial(s3_images.note_image, bucket=bucket, version=version)
-        if bucket.images.catalogue and await database.write(note_image):
-            wake()
+        if bucket.images.catalogue:
+            job_id = await database.write(partial(s3_images.note_image, bucket=bucket, version=version))
+            if job_id is not None:
+                wake()
         made: list[tuple[str, RenditionRow]] = []
         try:
-            for text in bucket.images.renditions:
+            for text in job.payload.get("renditions", bucket.images.renditions):
                 try:
                     recipe = await renditions.recipe(bucket, text)
                 except OptionError as error:
                     log.warning("bucket %s: rendition %s: %s", bucket.name, text, error)
                     continue
                 for accept in accept_headers(recipe.options):
-                    _, row = await renditions.make(recipe, version, accept)
-                    await renditions.make_unsigned(recipe, version, accept)
+                    _, row = await renditions.make(recipe, version, accept, later=True)
+                    await renditions.make_unsigned(recipe, version, accept, later=True)
                     if recipe.preset is not None and accept is None:
                         made.append((recipe.preset, row))
         except TransformError as error:

@@ -183,10 +183,60 @@ async def _insert_tags(tx: Transaction, row: ImageRow) -> None:
     )
 
 
-async def with_bytes(reader: Reader, account_id: int, sha256: bytes) -> ImageRow | None:
-    """The account's oldest image of these bytes that is the current version of its key."""
+async def with_bytes(reader: Reader, account_id: int, sha256: bytes, *, user_id: int | None = None) -> ImageRow | None:
+    """The account's oldest image of these bytes that is the current version of its key; of one user where that is given."""
     row = await reader.one(
-        f"SELECT {COLUMNS} {CURRENT} WHERE i.account_id = ? AND i.sha256 = ? ORDER BY i.created_ms, i.image_id LIMIT 1",
-        (account_id, sha256),
+        f"SELECT {COLUMNS} {CURRENT} WHERE i.account_id = ? AND i.sha256 = ? {'' if user_id is None else 'AND i.user_id = ?'} "
+        "ORDER BY i.created_ms, i.image_id LIMIT 1",
+        (account_id, sha256, *(() if user_id is None else (user_id,))),
     )
     return None if row is None else image(row)
+
+
+@dataclass(frozen=True, slots=True)
+class Similar:
+    """Which images look alike: `distance` is how many of the 64 bits of `phash` may differ. `but` is left out."""
+
+    account_id: int
+    user_id: int | None
+    phash: bytes
+    distance: int
+    limit: int
+    but: str
+
+
+_LOOKS = "SELECT i.image_id, i.phash FROM images i WHERE i.account_id = ? AND i.phash IS NOT NULL"
+_NEAR = (
+    "SELECT n.distance, n.image_id FROM (SELECT i.image_id, "
+    "bit_count((i.phash # ?::bigint)::bit(64)) AS distance FROM images i "
+    "WHERE i.account_id = ? AND i.phash IS NOT NULL) n WHERE n.distance <= ? ORDER BY n.distance, n.image_id LIMIT ?"
+)
+_CANDIDATES = 1_000
+"""Near images that are looked at one by one: the others are not told of."""
+
+
+async def similar(reader: Reader, wanted: Similar) -> list[tuple[int, ImageRow]]:
+    """Current images that look alike, the nearest first, with their distance."""
+    looks = int.from_bytes(wanted.phash, signed=True)
+    if reader.engine == "postgresql":
+        rows = await reader.all(_NEAR, (looks, wanted.account_id, wanted.distance, _CANDIDATES))
+        near = [(int(distance), str(image_id)) for distance, image_id in rows]
+    else:
+        # SQLite cannot count bits; numbers of any sign differ in the bits of their difference below 2^64.
+        mask, most = (1 << 64) - 1, wanted.distance
+        near = sorted(
+            (bits, image_id)
+            for image_id, other in await reader.all(_LOOKS, (wanted.account_id,))
+            if (bits := ((other ^ looks) & mask).bit_count()) <= most
+        )[:_CANDIDATES]
+    found: list[tuple[int, ImageRow]] = []
+    for distance, image_id in near:
+        if image_id == wanted.but:
+            continue
+        row = await reader.one(f"SELECT {COLUMNS} {CURRENT} WHERE i.image_id = ?", (image_id,))
+        if row is None or (wanted.user_id is not None and row[4] != wanted.user_id):
+            continue
+        found.append((distance, image(row)))
+        if len(found) == wanted.limit:
+            break
+    return found

@@ -7,13 +7,17 @@ from gateway.metadata.contents import NewContent
 from gateway.metadata.port import Transaction
 
 
+async def hold(tx: Transaction, account_id: int, mark: bytes) -> None:
+    await tx.lock("same_bytes", account_id, mark)
+
+
 async def share(tx: Transaction, account_id: int, encryption: str, mark: bytes, new: NewContent) -> int:
     """The id of a live content of these bytes: one that is there, or `new` inserted.
 
     Where there is one, the bytes of `new` are inserted too and left to the sweep: a request deletes none. Who comes with
     the same bytes at the same time waits for the other. `mark` tells the bytes; `encryption` names the class.
     """
-    await tx.lock("same_bytes", account_id, mark)
+    await hold(tx, account_id, mark)
     made = await contents.insert(tx, new)
     row = await tx.one(
         "SELECT content_id FROM same_bytes WHERE account_id = ? AND encryption = ? AND mark = ?",

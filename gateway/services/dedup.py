@@ -19,6 +19,13 @@ class Dedup:
     def __init__(self, master: MasterKey) -> None:
         self._secret = master.derive(PURPOSE)
 
+    async def hold(self, tx: Transaction, account_id: int, sha256: bytes) -> None:
+        """Have whoever comes with the same bytes at the same time wait for this transaction."""
+        await same_bytes.hold(tx, account_id, self._mark(account_id, sha256))
+
+    def _mark(self, account_id: int, sha256: bytes) -> bytes:
+        return hmac.digest(self._secret, b"%d " % account_id + sha256, "sha256")
+
     async def share(self, tx: Transaction, account_id: int, sha256: bytes, new: NewContent) -> NewContent | int:
         """What a new version of these bytes is to refer to: the id of a live content, which may be `new`.
 
@@ -26,7 +33,7 @@ class Dedup:
         """
         if new.encryption is Encryption.SSE_C:
             return new
-        mark = hmac.digest(self._secret, b"%d " % account_id + sha256, "sha256")
+        mark = self._mark(account_id, sha256)
         encryption = "" if new.encryption is None else new.encryption.value
         # Other stores keep other bytes: a bucket whose bytes belong into one must not refer to those of another.
         store = "" if new.blob is None else new.blob.store

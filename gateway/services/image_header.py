@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Collection
 
 from gateway.blobs.port import Bytes
@@ -21,7 +22,7 @@ Fetch = Callable[[int, int], Awaitable[bytes]]
 """Gives `length` bytes from `offset` of what is stored, fewer at the end."""
 
 
-class _Beyond(Exception):  # noqa: N818 -- no error: the header goes on behind what is there
+class _Beyond(Exception):
     def __init__(self, offset: int, length: int) -> None:
         super().__init__()
         self.offset = offset
@@ -53,11 +54,9 @@ class HeaderWatch:
             self._sniff()
         if len(self._kept) >= self._try_at:
             self._try_at = 2 * len(self._kept)
-            try:
-                # Its size is not known yet: whatever lies behind what is there is looked at later.
+            # Its size is not known yet: whatever lies behind what is there is looked at later.
+            with contextlib.suppress(_Beyond):
                 self._read(self._kept, size=1 << 62)
-            except _Beyond:
-                pass
 
     async def finish(self, size: int, fetch: Fetch | None = None) -> Header:
         """The header, now that the image is whole, `size` bytes. `fetch` is asked for what was not kept."""

@@ -14,8 +14,10 @@ SHAPE = re.compile(r"I[A-Z2-7]{26}")
 
 def new_image_id(first: bytes) -> str | None:
     """A random 128-bit id where the first bytes (512 are enough) are an image's; None where they are not."""
-    if sniff(first) is None:
-        return None
+    return None if sniff(first) is None else random_image_id()
+
+
+def random_image_id() -> str:
     return "I" + base64.b32encode(secrets.token_bytes(16)).decode().rstrip("=")
 
 

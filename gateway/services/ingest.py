@@ -137,9 +137,9 @@ async def ingest(
     return await _ingest_large(store, executor, digests, body, key)
 
 
-def takes_any_length(store: Store, key: BlobKey | None) -> bool:
+def takes_any_length(store: Store, *, sealed: bool) -> bool:
     """Whether a blob can be begun in `store` whose length is not known yet: a service, and a seal, want to know it."""
-    return store.kind == "folder" and key is None
+    return store.kind == "folder" and not sealed
 
 
 async def ingest_unmeasured(

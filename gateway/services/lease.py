@@ -81,6 +81,10 @@ class Lease:
         finally:
             del self._writes[ticket]
 
+    def abandon(self, size: int) -> None:
+        """Count bytes that were taken and that no row will name."""
+        self._abandoned += size
+
     def _lose(self, lease: int) -> None:
         """Write no more under a lease that the sweep may have had already: another is taken at once."""
         if self._id == lease:

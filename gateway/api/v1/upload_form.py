@@ -1,0 +1,184 @@
+"""The form of an upload: its fields, which may stand before its files or behind them, and the files as they stream."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from gateway.api.errors import ApiError
+from gateway.api.form import FormReader, PartHead, boundary_of
+from gateway.errors import ObjectTooLarge, Sha256Mismatch
+from gateway.model import Bucket, Visibility
+from gateway.services.filenames import safe_filename
+from gateway.services.uploading import Wanted
+from transforms.errors import OptionError
+from transforms.options import parse_compact
+
+if TYPE_CHECKING:
+    import hashlib
+
+    from gateway.api.call import Call
+
+MAX_METADATA = 16 * 1024
+"""Bytes of the JSON."""
+MAX_FIELD = 4 * 1024
+MAX_RENDITIONS = 20
+FORM_ROOM = 128 * 1024
+"""Bytes that a form may have around its files."""
+UNNAMED = "image"
+
+_LIMITS = {"metadata": MAX_METADATA, "bucket": 256, "visibility": 32, "renditions": MAX_FIELD}
+
+
+def invalid(name: str, message: str) -> ApiError:
+    """What is wrong with a field."""
+    return ApiError("VALIDATION_ERROR", details=[{"loc": ["body", name], "msg": message, "type": "value_error"}])
+
+
+@dataclass(slots=True)
+class UploadForm:
+    """The form of a call. Raises MalformedForm, and ObjectTooLarge beyond `limit` bytes of the whole body."""
+
+    call: Call
+    limit: int
+    file_names: frozenset[str]
+    fields: dict[str, str] = field(default_factory=dict)
+    _reader: FormReader = field(init=False)
+    _expected: bytes | None = field(init=False)
+    _hash: hashlib._Hash | None = field(init=False)
+    _received: int = 0
+
+    def __post_init__(self) -> None:
+        self._reader = FormReader(self._read, boundary_of(self.call.headers.get("content-type", "")))
+        self._expected = self.call.body_sha256
+        self._hash = None if self._expected is None else sha256()
+
+    async def _read(self) -> bytes:
+        data = await self.call.incoming.read()
+        self._received += len(data)
+        if self._received > self.limit:
+            raise ObjectTooLarge("The form is larger than is taken here.")
+        if self._hash is not None:
+            self._hash.update(data)
+        return data
+
+    async def next_file(self) -> PartHead | None:
+        """The next file, the fields before it read; None where there is none any more: then the whole form was as signed.
+
+        Raises Sha256Mismatch.
+        """
+        while (head := await self._reader.next()) is not None:
+            if head.name in self.file_names:
+                if head.filename is None:
+                    raise invalid(head.name, "This must be a file, with a filename.")
+                return head
+            limit = _LIMITS.get(head.name)
+            if limit is None:
+                continue
+            if head.name in self.fields:
+                raise invalid(head.name, "This field is there twice.")
+            self.fields[head.name] = await self._reader.text(limit)
+        await self._reader.finish()
+        if self._hash is not None and self._hash.digest() != self._expected:
+            raise Sha256Mismatch("The body is not the one that was signed.")
+        return None
+
+    async def read(self) -> bytes | memoryview:
+        """The next bytes of the file."""
+        return await self._reader.read()
+
+    def trailer(self, _name: str) -> str | None:
+        return None
+
+    @property
+    def bucket(self) -> str | None:
+        """The bucket that is named so far."""
+        return self.fields.get("bucket") or None
+
+    def check(self) -> None:
+        """Raises ApiError for fields that mean nothing: worth knowing before a file is taken, too."""
+        self.metadata()
+        self.renditions()
+        self.visibility(None)
+
+    def wanted(self, head: PartHead, default: Visibility) -> Wanted:
+        return Wanted(filename_of(head), self.visibility(None) or default, self.metadata(), self.renditions())
+
+    def visibility(self, default: Visibility | None) -> Visibility | None:
+        given = self.fields.get("visibility")
+        if not given:
+            return default
+        try:
+            return Visibility(given)
+        except ValueError:
+            raise invalid("visibility", f"One of {', '.join(Visibility)} is wanted.") from None
+
+    def metadata(self) -> Mapping[str, object] | None:
+        given = self.fields.get("metadata")
+        return None if not given else parse_metadata(given)
+
+    def renditions(self) -> tuple[str, ...]:
+        given = self.fields.get("renditions")
+        return () if not given else parse_renditions(given)
+
+
+def filename_of(head: PartHead) -> str:
+    return safe_filename(head.filename, UNNAMED)
+
+
+def parse_metadata(text: str) -> Mapping[str, object]:
+    """A JSON object that can be stored and sent again. Raises ApiError."""
+    try:
+        found = json.loads(text, parse_constant=_refuse)
+        again = json.dumps(found, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise invalid("metadata", "This must be a JSON object.") from None
+    if not isinstance(found, dict):
+        raise invalid("metadata", "This must be a JSON object.")
+    check_metadata(found, len(again))
+    return found
+
+
+def check_metadata(found: Mapping[str, object], size: int) -> None:
+    """Raises ApiError."""
+    if size > MAX_METADATA:
+        raise invalid("metadata", f"The metadata may have {MAX_METADATA} bytes.")
+    if "\\u0000" in json.dumps(found):
+        raise invalid("metadata", "The metadata hold a character that no text has: U+0000.")
+
+
+def _refuse(name: str) -> object:
+    raise ValueError(name)
+
+
+def parse_renditions(text: str) -> tuple[str, ...]:
+    """Compact options, or `p:<preset>`: a JSON list, or separated by blanks. Raises ApiError."""
+    items: Sequence[object] = text.split()
+    if text.lstrip().startswith("["):
+        try:
+            items = json.loads(text)
+        except (ValueError, RecursionError):
+            raise invalid("renditions", "This must be a list.") from None
+    if len(items) > MAX_RENDITIONS:
+        raise invalid("renditions", f"At most {MAX_RENDITIONS} are made at once.")
+    found = []
+    for item in items:
+        if not isinstance(item, str):
+            raise invalid("renditions", "Each must be options such as `w_300,f_webp`, or `p:<preset>`.")
+        if not item.startswith("p:"):
+            try:
+                parse_compact(item)
+            except OptionError as error:
+                raise invalid("renditions", str(error)) from None
+        found.append(item)
+    return tuple(found)
+
+
+def default_visibility(bucket: Bucket, *, answered_at_once: bool) -> Visibility:
+    """What an image is where nothing is said: public where the answer is the image, else as its bucket is."""
+    if answered_at_once:
+        return Visibility.PUBLIC
+    return Visibility.UNLISTED if bucket.images_public else Visibility.PRIVATE
