@@ -9,6 +9,7 @@ import click
 
 from gateway.cli.context import data_options, json_option, print_json, settings_of, with_services
 from gateway.cli.duration import utc
+from gateway.services.jobs import state
 
 if TYPE_CHECKING:
     from gateway.metadata.jobs import Job
@@ -35,7 +36,7 @@ def described(job: Job) -> dict[str, Any]:
     return {
         "id": job.id,
         "kind": job.kind,
-        "state": _state(job),
+        "state": state(job),
         "key": None if key is None else bytes.fromhex(key).decode("utf-8", "backslashreplace"),
         "payload": payload,
         "attempts": job.attempts,
@@ -43,12 +44,6 @@ def described(job: Job) -> dict[str, Any]:
         "due": None if job.run_at_ms is None else utc(job.run_at_ms),
         "error": job.error,
     }
-
-
-def _state(job: Job) -> str:
-    if job.run_at_ms is None:
-        return "failed"
-    return "waiting" if job.claim is None else "running"
 
 
 @jobs.command("list")

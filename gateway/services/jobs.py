@@ -18,6 +18,13 @@ async def page(database: Database, *, failed: bool, after: int = 0, limit: int =
     return await database.read(lambda reader: jobs.page(reader, failed=failed, after=after, limit=limit))
 
 
+def state(job: Job) -> str:
+    """waiting, running, or failed: for good."""
+    if job.run_at_ms is None:
+        return "failed"
+    return "waiting" if job.claim is None else "running"
+
+
 async def retry(database: Database, identity: int | None, actor: Actor) -> int:
     """Try one that failed for good again, or all of them, from the first attempt; how many. Raises JobNotFound."""
     if identity is not None:
