@@ -131,10 +131,10 @@ class Prewarm:
         for left in reversed(range(BUSY_TRIES)):
             try:
                 if recipe.preset is not None and accept is None:
-                    await self._renditions.shown(recipe, version)
+                    await self._renditions.shown(recipe, version, later=True)
                 else:
-                    await self._renditions.make(recipe, version, accept)
-                await self._renditions.make_unsigned(recipe, version, accept)
+                    await self._renditions.make(recipe, version, accept, later=True)
+                await self._renditions.make_unsigned(recipe, version, accept, later=True)
                 return
             except RenderBusy as error:
                 if not left:

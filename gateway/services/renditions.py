@@ -129,30 +129,40 @@ class Renditions:
         return row if row is not None and row.seq == version.seq and row.recipe == recipe.tag else None
 
     async def make(
-        self, recipe: Recipe, version: ObjectVersion, accept: str | None = None
+        self, recipe: Recipe, version: ObjectVersion, accept: str | None = None, *, later: bool = False
     ) -> tuple[Rendition, RenditionRow]:
-        """Render it, or take it from a cache; and its row, not yet noted. Raises as `Derivatives.render` does."""
+        """Render it, or take it from a cache; and its row, not yet noted. `later`: nobody waits for it.
+
+        Raises as `Derivatives.render` does.
+        """
         derivative = self.plan(recipe, version, accept)
-        rendition = self._derivatives.cached(derivative) or await self._derivatives.render(derivative)
+        rendition = self._derivatives.cached(derivative) or await self._derivatives.render(derivative, later=later)
         etag = hashlib.md5(rendition.data, usedforsecurity=False).hexdigest()
         row = RenditionRow(
             version.seq, recipe.tag, derivative.key, rendition.media_type, len(rendition.data), etag, now_ms()
         )
         return rendition, row
 
-    async def make_unsigned(self, recipe: Recipe, version: ObjectVersion, accept: str | None = None) -> None:
-        """What links without a signature show, where that is another picture. Raises as `Derivatives.render` does."""
+    async def make_unsigned(
+        self, recipe: Recipe, version: ObjectVersion, accept: str | None = None, *, later: bool = False
+    ) -> None:
+        """What links without a signature show, where that is another picture. `later`: nobody waits for it.
+
+        Raises as `Derivatives.render` does.
+        """
         if recipe.unsigned is not None:
             derivative = self.plan(replace(recipe, options=recipe.unsigned), version, accept)
             if self._derivatives.cached(derivative) is None:
-                await self._derivatives.render(derivative)
+                await self._derivatives.render(derivative, later=later)
 
-    async def shown(self, recipe: Recipe, version: ObjectVersion) -> tuple[Rendition, RenditionRow]:
+    async def shown(
+        self, recipe: Recipe, version: ObjectVersion, *, later: bool = False
+    ) -> tuple[Rendition, RenditionRow]:
         """The rendition by a preset and its row, noted where it was not. Raises as `Derivatives.render` does."""
         assert recipe.preset is not None
         preset = recipe.preset
         noted = await self.made(recipe, version)
-        rendition, row = await self.make(recipe, version)
+        rendition, row = await self.make(recipe, version, later=later)
         if noted is not None and (noted.derivative_key, noted.etag) == (row.derivative_key, row.etag):
             return rendition, noted
         await self._database.write(lambda tx: renditions.put(tx, version.bucket_id, preset, version.key, row))
