@@ -134,7 +134,7 @@ class Server:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, *self._arguments],
-                env=clean_environment(**secrets, **environment_of(self.data), **self._environment),
+                env=clean_environment(**(secrets | environment_of(self.data) | self._environment)),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,

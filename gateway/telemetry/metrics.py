@@ -27,7 +27,7 @@ STATUSES = (
 )
 OTHER = "other"
 UNKNOWN = "Unknown"
-DOORS = ("s3", "img", "web")
+DOORS = ("s3", "img", "api", "web")
 RENDER_RESULTS = ("ok", "refused", "busy", "timeout", "crashed", "failed")
 CACHE_TIERS = ("worker", "broker", "redis", "store", "variants")
 
