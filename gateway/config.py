@@ -40,6 +40,7 @@ from gateway.settings.auth import AuthSettings, auth_contradictions
 from gateway.settings.fields import PARSES_SIZE, Size, secret, split_commas
 from gateway.settings.jobs import JobSettings
 from gateway.settings.limits import ANY_ORIGIN, LimitSettings
+from gateway.settings.reading import ReadingSettings
 from gateway.settings.uploads import UploadSettings
 from gateway.store_settings import FolderStore, S3Store, StoreSettings, parse_store
 from transforms.errors import OptionError
@@ -622,7 +623,9 @@ class ServerSettings(BaseModel):
     )
 
 
-class Settings(AdminSettings, LimitSettings, JobSettings, UploadSettings, AuthSettings, ServerSettings):
+class Settings(
+    AdminSettings, LimitSettings, JobSettings, ReadingSettings, UploadSettings, AuthSettings, ServerSettings
+):
     """Everything that can be set, in the order of the last group to the first. Sizes in bytes, times in seconds."""
 
     @property

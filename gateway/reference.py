@@ -114,6 +114,7 @@ def _groups() -> Iterator[tuple[str, list[str]]]:
             name
             in {
                 *LimitSettings.model_fields,
+                "verify_at_once",
                 "max_connections",
                 "max_in_flight_bytes",
                 "header_timeout",

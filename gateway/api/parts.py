@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gateway.config import Settings
+from gateway.services.catalogue import Catalogue
+from gateway.services.direct_links import PURPOSE as DIRECT_LINKS
+from gateway.services.direct_links import DirectLinks
+from gateway.services.originals import Originals
+from gateway.services.shares import Shares
 from gateway.services.upload_places import UploadPlaces
 from gateway.services.uploading import Uploading
 
@@ -35,10 +41,26 @@ class Parts:
     statistics: Statistics
     uploading: Uploading = field(init=False)
     places: UploadPlaces = field(init=False)
+    catalogue: Catalogue = field(init=False)
+    shares: Shares = field(init=False)
+    direct_links: DirectLinks = field(init=False)
+    verifying: asyncio.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:
         self.uploading = Uploading(self.services, self.settings, self.limits)
         self.places = UploadPlaces(self.services, self.settings)
+        services = self.services
+        self.catalogue = Catalogue(
+            services.database,
+            services.directory,
+            Originals(services.objects, services.stores),
+            entries=self.settings.image_rows_cached,
+        )
+        self.shares = Shares(services.database)
+        self.direct_links = DirectLinks(
+            services.master.derive(DIRECT_LINKS), services.database, services.directory, services.sessions
+        )
+        self.verifying = asyncio.Semaphore(self.settings.verify_at_once)
 
     async def close(self) -> None:
         await self.variants.close()

@@ -10,14 +10,15 @@ _UNESCAPED = "!#$&+-.^_`|~"
 """What RFC 8187, section 3.2.1, leaves unescaped besides letters and digits."""
 
 
-def attachment(name: str) -> str:
+def attachment(name: str, kind: str = "attachment") -> str:
     """The value for saving under `name`, in which what no file system takes has become an underscore.
 
-    Clients that know only the old form get the name in ASCII, with underscores for the rest.
+    `kind` is `inline` for what is shown, and saved under that name if at all. Clients that know only the old form get the
+    name in ASCII, with underscores for the rest.
     """
     safe = _UNSAFE.sub("_", name).strip(" .") or "download"
     plain = "".join(character if character.isascii() else "_" for character in safe)
-    value = f'attachment; filename="{plain}"'
+    value = f'{kind}; filename="{plain}"'
     if plain == safe and "%" not in safe:
         return value
     encoded = quote(safe.encode("utf-8", "replace"), safe=_UNESCAPED)

@@ -10,8 +10,9 @@ from aiohttp.web import BaseRequest
 from gateway.errors import PreconditionFailed
 from gateway.http.conditions import Verdict, evaluate, parse_etags
 from gateway.http.disposition import attachment, with_extension
+from gateway.http.pieces import PiecesReply
 from gateway.http.ranges import content_range, parse_range
-from gateway.http.reply import Reply, drain, write
+from gateway.http.reply import Reply
 from gateway.img.delivery import DRAWING, SANDBOX, Header
 from gateway.model import Content, ObjectVersion, ReadConditions
 from gateway.services.derivatives import Derivatives
@@ -22,9 +23,6 @@ _HIT = ("X-Cache", "HIT")
 _FROM_MEMORY = (_HIT, ("Server-Timing", 'cache;desc="worker"'))
 """From the worker's own memory, which takes no time worth telling (W3C Server Timing, section 3)."""
 ACCEPT_RANGES = ("Accept-Ranges", "bytes")
-
-PIECE = 128 * 1024
-"""Bytes that are handed to a connection at once."""
 
 
 class Responder:
@@ -80,32 +78,14 @@ class Responder:
         if download is not None:
             named.append(("Content-Disposition", attachment(with_extension(download, rendition.media_type))))
         if instead is not None:
-            return RenditionReply(instead, named, rendition.data)
+            return PiecesReply(instead, named, rendition.data)
         named.append(ACCEPT_RANGES)
         part = wanted_range(request, etag, len(rendition.data))
         if part is None:
-            return RenditionReply(200, named, rendition.data)
+            return PiecesReply(200, named, rendition.data)
         start, length = part
         named.append(("Content-Range", content_range(start, length, len(rendition.data))))
-        return RenditionReply(206, named, rendition.data[start : start + length])
-
-
-class RenditionReply(Reply):
-    """Sends a large body in pieces that share its memory, so that a slow reader holds one picture and no copy of it."""
-
-    async def send(self, request: BaseRequest) -> int:
-        body = self.body
-        if len(body) <= PIECE or request._method == "HEAD":
-            return await super().send(request)
-        self.begin(request)
-        whole = memoryview(body)
-        for start in range(0, len(body), PIECE):
-            piece = whole[start : start + PIECE]
-            write(request, piece)
-            self.sent += len(piece)
-            await drain(request)
-        self.finished(len(body))
-        return len(body)
+        return PiecesReply(206, named, rendition.data[start : start + length])
 
 
 def not_modified(request: BaseRequest, etag: str) -> bool:

@@ -55,7 +55,12 @@ class Image(BaseModel):
     status: JobStatus = Field(description="How far its processing is.")
     job_id: str | None
     upload_ip: str | None = Field(description="For its owner and administrators; null for all others.")
-    size_url: str | None = Field(default=None, description="The address of the size that was asked for.")
+
+
+class SizedImage(Image):
+    """An image, with the address of the size that was asked for."""
+
+    size_url: str
 
 
 async def resource(call: Call, row: ImageRow, *, delete_token: str | None = None) -> Image:

@@ -24,7 +24,7 @@ class Reported(BaseModel):
 
 
 async def report_image(call: Call) -> StreamResponse:
-    known = await call.services.catalogue.find(call.places["image_id"])
+    known = await call.parts.catalogue.find(call.places["image_id"])
     if not may_see(call.principal, known.facts):
         raise ImageNotFound
     image_id = known.row.image_id

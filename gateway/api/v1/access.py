@@ -1,0 +1,41 @@
+"""Images as somebody may have them: looked up, and refused where they are not for him."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.api.errors import ApiError
+from gateway.policy.images import may_change, may_see, may_see_all
+from gateway.services.catalogue import Known
+
+if TYPE_CHECKING:
+    from gateway.api.call import Call
+
+
+async def seen(call: Call, image_id: str | None = None, *, to_read: bool = False) -> Known:
+    """The image of the path (or that id), which the asker may see. Raises ImageNotFound, ApiError UNAUTHORIZED, FORBIDDEN."""
+    known = await call.parts.catalogue.find(image_id or call.places["image_id"], to_read=to_read)
+    if not may_see(call.principal, known.facts):
+        raise refused(call)
+    return known
+
+
+async def changeable(call: Call) -> Known:
+    """The same where he may change it."""
+    known = await call.parts.catalogue.find(call.places["image_id"])
+    if not may_change(call.principal, known.facts):
+        raise refused(call)
+    return known
+
+
+async def owned(call: Call) -> Known:
+    """The same where he is told all of it."""
+    known = await call.parts.catalogue.find(call.places["image_id"])
+    if not may_see_all(call.principal, known.facts):
+        raise refused(call)
+    return known
+
+
+def refused(call: Call) -> ApiError:
+    """For nobody: that he is to sign in; for somebody: that it is not his."""
+    return ApiError("UNAUTHORIZED" if call.principal.anonymous else "FORBIDDEN")
