@@ -45,10 +45,10 @@ def blocks(guide: str, language: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server as the guides have it set."""
+def chitram(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server as the guide for who comes from Chitram has it set."""
     environment = {**ENVIRONMENT, "PIXGATE_ANONYMOUS_UPLOADS": "true", "PIXGATE_PROFILE": "chitram"}
-    with running(Server(tmp_path_factory.mktemp("guides") / "data", environment=environment)) as found:
+    with running(Server(tmp_path_factory.mktemp("guides") / "data", workers=1, environment=environment)) as found:
         yield found
 
 
@@ -74,7 +74,8 @@ def run(command: list[str], folder: Path) -> None:
 
 
 @pytest.mark.parametrize("guide", ["apps", "coming-from-chitram", "coming-from-image-api"])
-def test_the_session_of_a_guide(server: Server, folder: Path, guide: str) -> None:
+def test_the_session_of_a_guide(request: pytest.FixtureRequest, folder: Path, guide: str) -> None:
+    server: Server = request.getfixturevalue("chitram" if guide == "coming-from-chitram" else "api_server")
     script = blocks(guide, "sh")
     expected = re.findall(r"^# (\d{3})\b", script, re.M)
     assert len(expected) == len(re.findall(r"\bcurl\b", script)), "each curl has a status above it"
@@ -84,8 +85,8 @@ def test_the_session_of_a_guide(server: Server, folder: Path, guide: str) -> Non
     assert got == expected
 
 
-def test_the_python_of_the_guide_for_apps(server: Server, folder: Path) -> None:
-    (folder / "session.py").write_text(blocks("apps", "python").replace(EXAMPLE_URL, server.url))
+def test_the_python_of_the_guide_for_apps(api_server: Server, folder: Path) -> None:
+    (folder / "session.py").write_text(blocks("apps", "python").replace(EXAMPLE_URL, api_server.url))
     run([sys.executable, "-W", "error::UserWarning", "session.py"], folder)
 
 
