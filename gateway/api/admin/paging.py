@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -28,9 +27,13 @@ class PageQuery(BaseModel):
         if self.cursor is None:
             return ""
         try:
-            return base64.urlsafe_b64decode(self.cursor.encode("ascii") + b"==").decode()
-        except (ValueError, binascii.Error):
-            raise ApiError("INVALID_REQUEST", "The cursor is none that was given out here.") from None
+            padded = self.cursor + "=" * (-len(self.cursor) % 4)
+            text = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+        except ValueError:
+            text = ""
+        if not text or "\0" in text:
+            raise ApiError("INVALID_REQUEST", "The cursor is none that was given out here.")
+        return text
 
     def after_number(self) -> int | None:
         """The same where entries are counted. Raises ApiError INVALID_REQUEST."""

@@ -1,0 +1,143 @@
+"""Quotas on the S3 door: what does not fit is refused by name, whoever writes and however, and room that is made counts."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.functional.api.client import Api
+from tests.services import ROOT
+
+ADMIN = "/api/admin/v1"
+MIB = 1024 * 1024
+
+
+class Limited:
+    """An account with a bucket and a quota."""
+
+    def __init__(self, api: Api) -> None:
+        self.account = f"quota-{secrets.token_hex(4)}"
+        self.keys = api.server.keys(self.account)
+        self.s3 = api.server.client(self.keys)
+        self.bucket = f"{self.account}-bucket"
+        self.s3.create_bucket(Bucket=self.bucket)
+        self.admin = api.with_keys(ROOT)
+        self.root = api.server.client(ROOT)
+
+    def limit(self, **quotas: int | None) -> None:
+        assert self.admin.patch(f"{ADMIN}/accounts/{self.account}", json=quotas).status == 200
+
+    def held(self) -> int:
+        return int(self.admin.get(f"{ADMIN}/accounts/{self.account}").json["bytes"])
+
+    def put(self, key: str, size: int, client: Any = None) -> Any:
+        return (client or self.s3).put_object(Bucket=self.bucket, Key=key, Body=b"x" * size)
+
+
+@pytest.fixture(scope="module")
+def limited(api: Api) -> Iterator[Limited]:
+    made = Limited(api)
+    yield made
+    made.limit(quota_bytes=None)
+
+
+@pytest.fixture(autouse=True)
+def _empty(limited: Limited) -> Iterator[None]:
+    yield
+    limited.limit(quota_bytes=None)
+    for upload in limited.s3.list_multipart_uploads(Bucket=limited.bucket).get("Uploads", ()):
+        limited.s3.abort_multipart_upload(Bucket=limited.bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+    for one in limited.s3.list_objects_v2(Bucket=limited.bucket).get("Contents", ()):
+        limited.s3.delete_object(Bucket=limited.bucket, Key=one["Key"])
+
+
+def exceeded(call: Callable[[], Any]) -> None:
+    with pytest.raises(ClientError) as error:
+        call()
+    assert error.value.response["Error"]["Code"] == "QuotaExceeded"
+    assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+
+
+@pytest.mark.parametrize("size", [1000, 300_000], ids=["packed", "a file of its own"])
+def test_a_put_beyond_the_quota_is_refused(limited: Limited, size: int) -> None:
+    limited.limit(quota_bytes=2 * size)
+    limited.put("a", size)
+    limited.put("b", size)
+    exceeded(lambda: limited.put("c", 1))
+    limited.put("c", 0)
+    limited.put("a", size)  # in the place of as much
+    exceeded(lambda: limited.put("a", size + 1))
+    limited.s3.delete_object(Bucket=limited.bucket, Key="b")
+    limited.put("c", size)
+    assert limited.held() == 2 * size
+
+
+def test_who_owns_the_bucket_pays_whoever_writes(limited: Limited) -> None:
+    limited.limit(quota_bytes=10)
+    exceeded(lambda: limited.put("k", 11, limited.root))
+    limited.put("k", 10, limited.root)
+
+
+def test_copies_count(limited: Limited) -> None:
+    limited.put("a", 1000)
+    limited.limit(quota_bytes=1999)
+    copy = {"Bucket": limited.bucket, "Key": "b", "CopySource": f"{limited.bucket}/a"}
+    exceeded(lambda: limited.s3.copy_object(**copy))
+    exceeded(lambda: limited.s3.copy_object(**copy, ServerSideEncryption="AES256"))  # which writes the bytes anew
+    limited.limit(quota_bytes=2000)
+    limited.s3.copy_object(**copy)
+
+
+def test_encrypted_objects_count_their_bytes(limited: Limited) -> None:
+    limited.limit(quota_bytes=1000)
+    put = {"Bucket": limited.bucket, "ServerSideEncryption": "AES256"}
+    limited.s3.put_object(**put, Key="a", Body=b"x" * 1000)
+    exceeded(lambda: limited.s3.put_object(**put, Key="b", Body=b"x"))
+
+
+def test_parts_count_before_they_are_an_object(limited: Limited) -> None:
+    limited.limit(quota_bytes=6 * MIB)
+    s3, where = limited.s3, {"Bucket": limited.bucket, "Key": "parts"}
+    upload = {**where, "UploadId": s3.create_multipart_upload(**where)["UploadId"]}
+    first = s3.upload_part(**upload, PartNumber=1, Body=b"x" * (5 * MIB))
+    exceeded(lambda: s3.upload_part(**upload, PartNumber=2, Body=b"x" * (2 * MIB)))
+    exceeded(lambda: limited.put("k", 2 * MIB))
+    second = s3.upload_part(**upload, PartNumber=2, Body=b"x" * MIB)
+    parts = [{"PartNumber": n, "ETag": part["ETag"]} for n, part in enumerate((first, second), 1)]
+    limited.limit(quota_bytes=6 * MIB - 1)
+    complete = {**upload, "MultipartUpload": {"Parts": parts}}
+    exceeded(lambda: s3.complete_multipart_upload(**complete))
+    limited.limit(quota_bytes=6 * MIB)
+    s3.complete_multipart_upload(**complete)
+    assert limited.held() == 6 * MIB
+    exceeded(lambda: limited.put("k", 1))
+
+
+def test_writers_at_once_do_not_pass_it_together(limited: Limited) -> None:
+    limited.limit(quota_bytes=5000)
+
+    def put(number: int) -> str:
+        try:
+            limited.put(f"k{number}", 1000)
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return "stored"
+
+    with ThreadPoolExecutor(8) as pool:
+        done = sorted(pool.map(put, range(24)))
+    assert done == ["QuotaExceeded"] * 19 + ["stored"] * 5
+    assert limited.held() == 5000
+
+
+def test_what_is_there_stays_where_a_quota_is_set_below_it(limited: Limited) -> None:
+    limited.put("a", 1000)
+    limited.limit(quota_bytes=10)
+    assert limited.s3.get_object(Bucket=limited.bucket, Key="a")["Body"].read() == b"x" * 1000
+    exceeded(lambda: limited.put("b", 1))
+    limited.s3.delete_object(Bucket=limited.bucket, Key="a")
+    limited.put("b", 10)
