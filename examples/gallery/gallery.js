@@ -71,7 +71,7 @@ async function share(image, item) {
   });
   const place = find(".link", item);
   place.hidden = false;
-  find("input", place).value = absolute(link.url);
+  find("input", place).value = absolute(link.image_url);
   find("input", place).select();
   say("Whoever has the link sees the picture for an hour.");
 }
