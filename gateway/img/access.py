@@ -1,5 +1,8 @@
 """Who may have an image: a link that holds, a reader by S3's rules, or anyone within the ladder of an open bucket.
 
+An image that apps know has a visibility of its own, which counts instead of its bucket's: then anyone within the ladder
+and by the names of variants, where it is public or unlisted; else its owner, and whoever has a shared link to it.
+
 To somebody without rights everything looks the same: a bucket or an image that does not exist, one that is private, and
 a link whose key is unknown, switched off, expired, another's, or bound to some other place. Nor does he learn which
 presets there are. Whoever has a key is told that an image id leads nowhere, be it that no image has it or that his key
@@ -13,18 +16,21 @@ from dataclasses import dataclass, replace
 
 from gateway.auth.authenticate import Authenticator
 from gateway.auth.bearer import Who
-from gateway.errors import BucketNotFound, ObjectNotFound
+from gateway.errors import BucketNotFound, ObjectNotFound, ShareNotFound
 from gateway.img.asker import NOBODY, Asker, Circumstances
 from gateway.img.errors import ImageError, access_denied
 from gateway.img.target import IMAGE, ImageById, Target
+from gateway.metadata.images import Standing
 from gateway.model import Bucket, ObjectVersion
 from gateway.policy.decide import decide
-from gateway.policy.ladder import bounded, by_preset_alone, ladder_of, on_ladder
-from gateway.policy.principal import Principal
+from gateway.policy.images import ImageFacts, may_see, owns
+from gateway.policy.ladder import bounded, by_preset_alone, by_variant_alone, ladder_of, on_ladder
+from gateway.policy.principal import ANONYMOUS, Principal
 from gateway.policy.scope import reaches
 from gateway.services.directory import Directory
 from gateway.services.objects import Objects
 from gateway.services.presets import Presets
+from gateway.services.shares import Shares
 from gateway.services.watermarks import covers
 from signing.canonical import HeaderItems
 from transforms.options import ImageRequest
@@ -71,12 +77,14 @@ class Access:
         presets: Presets | None = None,
         only_presets: bool = False,
         who: Who | None = None,
+        shares: Shares | None = None,
     ) -> None:
         self._directory = directory
         self._objects = objects
         self._authenticator = Authenticator(directory.access_key, region=region, hosts=hosts, who=who)
         self._presets = presets or Presets({})
         self._only_presets = only_presets
+        self._shares = shares
 
     async def identify(
         self,
@@ -113,10 +121,10 @@ class Access:
         ObjectNotFound for an image id.
         """
         address = target.address
-        version = None
+        version, standing = None, None
         if isinstance(address, ImageById):
             try:
-                bucket, version = await self._objects.get_by_image_id(address.image_id)
+                bucket, version, standing = await self._objects.image(address.image_id)
             except ObjectNotFound:
                 if asker.principal.anonymous:
                     raise access_denied() from None
@@ -131,19 +139,50 @@ class Access:
                 raise BucketNotFound
             bucket, key = found, address.key
         request = target.fixed
-        if reads(asker.principal, bucket, key):
+        reader = reads(asker.principal, bucket, key)
+        if bucket.known_images and version is None and (asker.by_link or not reader):
+            # Only here a key costs a second look-up: most buckets have no such images, and their owners need not ask.
+            version, standing = await self._standing_of_key(bucket, key)
+        if reader and not (asker.by_link and standing is not None and standing.hidden):
             request = request or target.request(self._presets.find(bucket))
             if asker.by_link:
                 self._check_link(bucket, target, request)
             return Permit(bucket, key, version, request, public=asker.by_link, reader=not asker.by_link)
-        if not (bucket.images_public and bucket.owner.enabled):
-            if version is not None and not asker.principal.anonymous:
+        facts = None if standing is None else _facts(bucket, key, standing)
+        if facts is not None and not asker.by_link and (asker.principal.moderator or owns(asker.principal, facts)):
+            request = request or target.request(self._presets.find(bucket))
+            return Permit(bucket, key, version, request, public=False, reader=True)
+        everybody = bucket.images_public and bucket.owner.enabled if facts is None else may_see(ANONYMOUS, facts)
+        if not (everybody or await self._is_shared(target, bucket, version, standing)):
+            if isinstance(address, ImageById) and not asker.principal.anonymous:
                 raise ObjectNotFound
             raise access_denied()
         request = request or target.request(self._presets.find(bucket))
         if target.verb == IMAGE:
-            request = self._on_ladder(bucket, target, request)
-        return Permit(bucket, key, version, request, public=True, reader=False)
+            request = self._on_ladder(bucket, target, request, variants=standing is not None or not everybody)
+        return Permit(bucket, key, version, request, public=everybody, reader=False)
+
+    async def _standing_of_key(self, bucket: Bucket, key: bytes) -> tuple[ObjectVersion | None, Standing | None]:
+        """The current version of a key, if there is one, and what its row says."""
+        try:
+            version = await self._objects.get(bucket, key)
+        except ObjectNotFound:
+            return None, None
+        return version, await self._objects.standing(version)
+
+    async def _is_shared(
+        self, target: Target, bucket: Bucket, version: ObjectVersion | None, standing: Standing | None
+    ) -> bool:
+        """Whether the URL holds a shared link to this image that works."""
+        if target.share is None or self._shares is None or version is None or not bucket.owner.enabled:
+            return False
+        if standing is not None and standing.hidden:
+            return False
+        try:
+            share = await self._shares.find(target.share)
+        except ShareNotFound:
+            return False
+        return share.image_id == version.image_id
 
     async def located(self, target: Target) -> tuple[Bucket, bytes] | None:
         """Bucket and key that a URL names, whoever asks; None where no such bucket or image id exists."""
@@ -173,11 +212,13 @@ class Access:
         if target.verb == IMAGE and self.only_presets(bucket) and not by_preset_alone(request, target.named):
             raise ImageError("PresetNeeded")
 
-    def _on_ladder(self, bucket: Bucket, target: Target, request: ImageRequest) -> ImageRequest:
-        """What is shown for a request without a signature."""
+    def _on_ladder(self, bucket: Bucket, target: Target, request: ImageRequest, *, variants: bool) -> ImageRequest:
+        """What is shown for a request without a signature; `variants`: each of them, whatever the ladder is."""
         images = bucket.images
         if self.only_presets(bucket) and not by_preset_alone(request, target.named):
             raise ImageError("PresetNeeded")
+        if variants and by_variant_alone(request, target.named):
+            return request
         options = bounded(request.options, images.max_width)
         if options is None or not on_ladder(request, target.named, bucket.ladder, images.max_width):
             widths = ", ".join(map(str, ladder_of(bucket.ladder, images.max_width)))
@@ -205,6 +246,10 @@ def reads(principal: Principal, bucket: Bucket, key: bytes) -> bool:
     if principal.user is not None:
         return decide(principal, PERMISSION, bucket, key)
     return covers(principal.access_key, bucket, key) and decide(principal, PERMISSION, bucket, key)
+
+
+def _facts(bucket: Bucket, key: bytes, standing: Standing) -> ImageFacts:
+    return ImageFacts(bucket, key, standing.account_id, standing.user_id, standing.visibility, standing.hidden)
 
 
 def _is_narrowed(principal: Principal) -> bool:

@@ -46,6 +46,7 @@ from gateway.services import Services
 from gateway.services.content_tag import rendition_tag
 from gateway.services.derivatives import Derivatives
 from gateway.services.presets import Presets
+from gateway.services.shares import Shares
 from gateway.services.watermarks import Watermark
 from gateway.telemetry.request import RequestRecord
 from signing.canonical import Query
@@ -134,6 +135,7 @@ class ImageEndpoint:
             hosts=settings.hosts,
             presets=self._presets,
             only_presets=settings.image_only_presets,
+            shares=Shares(services.database),
             who=services.sessions.who,
         )
         self._explainer = Explainer(settings, services.directory, self._access, self._presets)

@@ -36,6 +36,8 @@ EXTENSIONS = frozenset({*OUTPUT_FORMATS, *PASSED_FORMATS, "jpg", "tif"})
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SIGV4 = frozenset({"X-Amz-Algorithm", "X-Amz-Signature", "X-Amz-Credential"})
 _CACHED_LENGTH = 512
+SHARE = "share"
+"""The parameter with the token of a shared link. It says nothing about pixels, and is no option."""
 _NO_QUERY = Query(b"")
 _PRESET = frozenset({"p", "preset"})
 _NOWHERE = "The path is /img/<image id> or /img/<bucket>/<key>."
@@ -86,6 +88,8 @@ class Target:
     raw_path: bytes = b""
     query: Query = _NO_QUERY
     verb: str = IMAGE
+    share: str | None = None
+    """The token of a shared link, not looked up."""
 
     def preset_text(self, find: Callable[[str], str | None]) -> str | None:
         """The compact form of the preset that is named; None where none is, or none is found."""
@@ -126,6 +130,7 @@ def make_target(
     raw_path: bytes = b"",
     query: Query = _NO_QUERY,
     verb: str = IMAGE,
+    share: str | None = None,
 ) -> Target:
     """A target whose options are well-formed. Raises OptionError."""
     given = tuple(pairs)
@@ -150,6 +155,7 @@ def make_target(
         raw_path=raw_path,
         query=query,
         verb=verb,
+        share=share,
     )
 
 
@@ -188,6 +194,9 @@ def _parse(target: str, signed_header: bool) -> Target:
         pairs = given + [(name, value) for name, value in query.pairs if not _of_an_sdk(name)]
     else:
         pairs = given + query.pairs
+    shares = [value for name, value in pairs if name == SHARE] if claims is None else []
+    if len(shares) == 1:
+        pairs = [pair for pair in pairs if pair[0] != SHARE]
     if extension is not None:
         pairs.append(("f", extension))
     return make_target(
@@ -198,6 +207,7 @@ def _parse(target: str, signed_header: bool) -> Target:
         raw_path=raw_path,
         query=query,
         verb=verb,
+        share=shares[0] if len(shares) == 1 else None,
     )
 
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.errors import ObjectNotFound
 from gateway.metadata import meta, versions
 from gateway.metadata.port import Reader, Row, Transaction
 from gateway.model import ImageRow, JobStatus, ObjectVersion, Visibility
@@ -26,6 +27,11 @@ CURRENT = (
 """Rows whose version is the current one of its key."""
 FOUND = (
     f"SELECT {versions.COLUMNS}, i.revision, {COLUMNS} {versions.WITH_CONTENT} "
+    "LEFT JOIN images i ON i.image_id = v.image_id WHERE v.image_id = ?"
+)
+STANDING = "i.account_id, i.user_id, i.visibility, i.moderation"
+BY_IMAGE = (
+    f"SELECT {versions.COLUMNS}, {STANDING} {versions.WITH_CONTENT} "
     "LEFT JOIN images i ON i.image_id = v.image_id WHERE v.image_id = ?"
 )
 STILL = "SELECT v.seq, i.revision FROM versions v LEFT JOIN images i ON i.image_id = v.image_id WHERE v.image_id = ?"
@@ -120,6 +126,35 @@ class Found:
     version: ObjectVersion
     row: ImageRow | None
     revision: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a row says of who may see its image."""
+
+    account_id: int
+    user_id: int | None
+    visibility: Visibility
+    hidden: bool
+
+
+def _standing(row: Row) -> Standing | None:
+    account_id, user_id, visibility, moderation = row
+    return None if visibility is None else Standing(account_id, user_id, Visibility(visibility), moderation == "hidden")
+
+
+async def standing(reader: Reader, image_id: str) -> Standing | None:
+    """None for what has no row."""
+    row = await reader.one(f"SELECT {STANDING} FROM images i WHERE i.image_id = ?", (image_id,))
+    return None if row is None else _standing(row)
+
+
+async def by_image(reader: Reader, image_id: str) -> tuple[ObjectVersion, Standing | None]:
+    """`versions.by_image`, and in the same look-up who may see it. Raises ObjectNotFound."""
+    row = await reader.one(BY_IMAGE, (image_id,))
+    if row is None or row[8] is None:
+        raise ObjectNotFound
+    return versions.version(row[:_VERSION], is_latest=False), _standing(row[_VERSION:])
 
 
 async def find(reader: Reader, image_id: str) -> Found | None:

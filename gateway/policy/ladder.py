@@ -66,6 +66,11 @@ def by_preset_alone(request: ImageRequest, named: AbstractSet[str]) -> bool:
     return named <= _DELIVERY and (request.delivery.p is not None or request.delivery.raw)
 
 
+def by_variant_alone(request: ImageRequest, named: AbstractSet[str]) -> bool:
+    """Whether the name of a variant says all about the pixels."""
+    return request.options.variant is not None and named - _HANDING_OUT == {"variant"}
+
+
 def bounded(options: Options, most: int | None) -> Options | None:
     """Options whose result is at most `most` pixels across and down, whatever the picture; None where they cannot be.
 

@@ -10,8 +10,9 @@ from functools import partial
 
 from gateway.blobs.encryption.keys import salted
 from gateway.errors import GatewayError, InvalidKey, ObjectNotFound, ObjectTooLarge
-from gateway.metadata import contents, leases, versions
+from gateway.metadata import contents, images, leases, versions
 from gateway.metadata.contents import NewContent
+from gateway.metadata.images import Standing
 from gateway.metadata.port import Database, Row, Transaction
 from gateway.metadata.versions import NewVersion
 from gateway.model import (
@@ -153,6 +154,18 @@ class Objects:
             # A commit between the two lines only makes what is remembered newer than the version it is kept under.
             found = self._current[place] = await versions.current(self._database, bucket.id, key)
         return found
+
+    async def image(self, image_id: str) -> tuple[Bucket, ObjectVersion, Standing | None]:
+        """The version that an image id names, its bucket, and what its row says of who may see it. Raises ObjectNotFound."""
+        found, standing = await images.by_image(self._database, image_id)
+        bucket = await self._directory.bucket_by_id(found.bucket_id)
+        if bucket is None:
+            raise ObjectNotFound
+        return bucket, found, standing
+
+    async def standing(self, version: ObjectVersion) -> Standing | None:
+        """What the row of a version says of who may see it; None for what has none."""
+        return None if version.image_id is None else await images.standing(self._database, version.image_id)
 
     async def get_by_image_id(self, image_id: str) -> tuple[Bucket, ObjectVersion]:
         """The version that an image id names, and its bucket. Raises ObjectNotFound."""
