@@ -62,14 +62,16 @@ def image_settings(images: BucketImages) -> dict[str, Any]:
 
 
 @buckets.command("list")
+@click.option("--account", help="Only those of this account.")
 @json_option
 @data_options
-def list_buckets(as_json: bool, data: Path | None, config_file: Path | None) -> None:
+def list_buckets(account: str | None, as_json: bool, data: Path | None, config_file: Path | None) -> None:
     """List all buckets, with their objects and the bytes of all versions of these."""
 
     async def work(services: Services) -> list[tuple[Bucket, tuple[int, int]]]:
+        owner = None if account is None else await services.accounts.get(account)
         usage = await services.buckets.usage()
-        return [(bucket, usage.get(bucket.id, (0, 0))) for bucket in await services.buckets.list()]
+        return [(bucket, usage.get(bucket.id, (0, 0))) for bucket in await services.buckets.list(owner)]
 
     found = with_services(settings_of(config_file, data=data), work)
     if as_json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from gateway.cli.duration import Moment, utc
 from gateway.config import Settings
 from gateway.errors import GatewayError
 from gateway.model import AccessKey, KeyKind, KeyScope
+
+if TYPE_CHECKING:
+    from gateway.services import Services
 
 
 @click.group()
@@ -146,11 +149,18 @@ def create(
 
 
 @keys.command("list")
+@click.option("--account", help="Only those of this account.")
 @json_option
 @data_options
-def list_keys(as_json: bool, data: Path | None, config_file: Path | None) -> None:
+def list_keys(account: str | None, as_json: bool, data: Path | None, config_file: Path | None) -> None:
     """List the keys, without secrets."""
-    found = with_services(settings_of(config_file, data=data), lambda services: services.keys.list())
+
+    async def work(services: Services) -> tuple[AccessKey, ...]:
+        if account is None:
+            return await services.keys.list()
+        return await services.keys.of_account(await services.accounts.get(account))
+
+    found = with_services(settings_of(config_file, data=data), work)
     if as_json:
         print_json([described(key) for key in found])
         return

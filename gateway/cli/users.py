@@ -99,6 +99,23 @@ def create(
     click.echo(f"{made.email} is made, #{made.id} of account {made.account.name}")
 
 
+@users.command()
+@user_argument
+@json_option
+@data_options
+def show(user: str, as_json: bool, data: Path | None, config_file: Path | None) -> None:
+    """Show a user."""
+    found = with_services(settings_of(config_file, data=data), lambda services: services.users.find(user))
+    if as_json:
+        print_json(_document(found))
+        return
+    from gateway.cli.table import print_table
+
+    print_table(
+        ("", "VALUE"), [(name, "none" if value is None else str(value)) for name, value in _document(found).items()]
+    )
+
+
 @users.command("set-role")
 @user_argument
 @click.argument("role", type=click.Choice(ROLES))
