@@ -150,7 +150,7 @@ FIELDS: dict[str, object] = {
     "visibility": {"type": "string", "enum": ["public", "unlisted", "private"]},
     "renditions": {
         "type": "string",
-        "description": "Renditions to be made at once: options such as `w_300,f_webp`, or `p:<preset>`, separated by blanks.",
+        "description": "Renditions to be made at once: options such as `w:300,f:webp`, or `p:<preset>`, separated by blanks.",
     },
 }
 """The fields of an upload's form, as JSON schema."""

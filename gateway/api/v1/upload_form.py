@@ -167,7 +167,7 @@ def parse_renditions(text: str) -> tuple[str, ...]:
     found = []
     for item in items:
         if not isinstance(item, str):
-            raise invalid("renditions", "Each must be options such as `w_300,f_webp`, or `p:<preset>`.")
+            raise invalid("renditions", "Each must be options such as `w:300,f:webp`, or `p:<preset>`.")
         if not item.startswith("p:"):
             try:
                 parse_compact(item)

@@ -1,0 +1,70 @@
+"""What its owner changes of an image, and its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gateway.errors import ImageNotFound, ObjectNotFound
+from gateway.metadata import images, jobs, versions
+from gateway.metadata.port import Database, Transaction
+from gateway.model import Bucket, ImageRow, ObjectVersion
+from gateway.services.audit import Event, note
+from gateway.services.s3_images import note_image
+
+
+async def change(
+    database: Database,
+    bucket: Bucket,
+    version: ObjectVersion,
+    made: Callable[[ImageRow], ImageRow],
+    event: Event,
+) -> ImageRow:
+    """Change what is known of an image; gives what is known then. Of what came by S3 a row is made first.
+
+    Raises ImageNotFound where it is gone meanwhile.
+    """
+    image_id = version.image_id
+    assert image_id is not None
+
+    async def operation(tx: Transaction) -> ImageRow:
+        await versions.hold(tx, bucket.id, (version.key,))
+        await _still_there(tx, image_id)
+        await note_image(tx, bucket, version)
+        pair = await images.change(tx, image_id, made)
+        if pair is None:
+            raise ImageNotFound
+        before, after = pair
+        if bucket.images.purge and before.visibility is not after.visibility:
+            # Whoever keeps pictures in front of us asks again who may see them.
+            payload = {"bucket": bucket.id, "name": bucket.name, "key": version.key.hex()}
+            await jobs.add(tx, jobs.PURGE, payload, event.at_ms)
+        await note(tx, event)
+        return after
+
+    return await database.write(operation)
+
+
+async def delete(database: Database, version: ObjectVersion, event: Event) -> None:
+    """Delete an image: its version, for good, and all that is known of it. Raises ImageNotFound where it is gone.
+
+    Its bytes are left to the sweep, as of every deletion; another image that shares them keeps them.
+    """
+    image_id = version.image_id
+    assert image_id is not None
+
+    async def operation(tx: Transaction) -> None:
+        await versions.hold(tx, version.bucket_id, (version.key,))
+        # Of a bucket without versions, another object may have this key by now.
+        found = await _still_there(tx, image_id)
+        await versions.delete(tx, found.bucket_id, found.key, found.version_id, None, event.at_ms)
+        await images.delete(tx, image_id)
+        await note(tx, event)
+
+    await database.write(operation)
+
+
+async def _still_there(tx: Transaction, image_id: str) -> ObjectVersion:
+    try:
+        return await versions.by_image(tx, image_id)
+    except ObjectNotFound:
+        raise ImageNotFound from None
