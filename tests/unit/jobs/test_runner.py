@@ -217,3 +217,65 @@ async def test_a_purger_tells_each_url_at_most_once_more(database: SqliteDatabas
     with pytest.raises(PurgeRefused) as raised:
         await Purger((f"{url}/?token=geheimnis",), "xkey", None, CacheTags(b"k"), again_seconds=0).send([change])
     assert "geheimnis" not in str(raised.value)
+
+
+async def test_a_job_that_takes_too_long_is_given_up_and_comes_again(database: SqliteDatabase) -> None:
+    ended: list[str] = []
+
+    async def work(claimed: Sequence[Job]) -> Effect | None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("cancelled")
+        return None
+
+    await add(database, {"n": 1})
+    assert await JobRunner(database, []).run_once(Kind("k", work, seconds=0.05)) == 1
+    (job,) = await rows(database)
+    assert (job.attempts, job.claim, job.error) == (1, None, "TookTooLong: it took more than 0.05 s")
+    assert ended == ["cancelled"]
+
+
+async def test_several_are_worked_at_and_none_waits_for_a_poll(
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.jobs.runner.POLL_SECONDS", 3600.0)
+    together = 0
+    most = 0
+    go = asyncio.Event()
+
+    async def work(claimed: Sequence[Job]) -> Effect | None:
+        nonlocal together, most
+        together += 1
+        most = max(most, together)
+        await go.wait()
+        together -= 1
+        return None
+
+    runner = JobRunner(database, [Kind("k", work, parallel=3)])
+    runner.start()
+    try:
+        await asyncio.sleep(0.05)
+        await add(database, *({"n": number} for number in range(5)))
+        runner.wake()
+
+        async def busy() -> bool:
+            return together == 3
+
+        await wait_for(busy)
+        go.set()
+
+        async def over() -> bool:
+            return await rows(database) == []
+
+        await wait_for(over)
+        assert most == 3
+    finally:
+        await runner.close()
+
+
+def test_the_first_delay_of_a_kind_is_its_own() -> None:
+    for number, wanted in ((1, 60), (2, 120), (3, 240)):
+        assert 0.75 * wanted <= delay_seconds(number, 60.0, 3600.0) <= 1.25 * wanted
+    assert delay_seconds(400, 60.0, 3600.0) <= 1.25 * 3600
+    assert delay_seconds(1, 7200.0, 3600.0) >= 0.75 * 7200
