@@ -183,6 +183,8 @@ class WebEndpoint:
             return self._html("start.html", health=found, recipes=recipes(self._base_url, self._settings.region))
         if rest.startswith("static/"):
             return self._file(request, self._assets.get(rest.removeprefix("static/")))
+        if rest == "reset-password":
+            return self._html("reset_password.html")
         if rest == "api":
             return web.Response(status=308, headers={**PAGE_HEADERS, "Location": "/ui/api/"})
         if rest == "api/":
