@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from bench import production
+from bench import jobs, production, uploads
 from bench.figure import Line, median, rates
 from bench.fill import fill
 from bench.production import Counts
@@ -121,7 +121,7 @@ def worker_memory(endpoint: Endpoint) -> float:
 
 
 EMBEDDED = ("small", "large", "list", "nobytes", "img", "memory")
-GROUPS = (*EMBEDDED, "production", *(f"production.{case}" for case in production.CASES))
+GROUPS = (*EMBEDDED, "jobs", "uploads", "production", *(f"production.{case}" for case in production.CASES))
 
 
 def embedded(folder: Path, options: argparse.Namespace, groups: set[str], show: Callable[[list[Line]], None]) -> None:
@@ -154,6 +154,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--requests", type=int, default=8_000, help="requests a round")
+    parser.add_argument("--uploads", type=int, default=300, help="uploads a round")
+    parser.add_argument("--jobs", type=int, default=24, help="jobs a round")
     parser.add_argument("--keys", type=int, default=1_000_000, help="keys a bucket for the listings")
     parser.add_argument(
         "--only", default="", help=f"names of groups, comma-separated: {','.join(GROUPS)} (by default all)"
@@ -162,7 +164,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where the data goes (default: a temporary folder)")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    groups = set(options.only.split(",")) if options.only else {*EMBEDDED, "production"}
+    groups = set(options.only.split(",")) if options.only else {*EMBEDDED, "jobs", "uploads", "production"}
     if unknown := groups.difference(GROUPS):
         parser.error(f"no such group: {', '.join(sorted(unknown))}")
     lines: list[Line] = []
@@ -175,6 +177,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="pixgate-bench-") as folder:
         if groups & set(EMBEDDED):
             embedded(Path(folder), options, groups, show)
+        if "jobs" in groups:
+            for line in jobs.measure(Path(folder), options.rounds, options.jobs):
+                show([line])
+        if "uploads" in groups:
+            for line in uploads.measure(Path(folder), options.rounds, options.uploads):
+                show([line])
         cases = [case for case in production.CASES if groups & {"production", f"production.{case}"}]
         if cases:
             counts = Counts(options.rounds, options.requests // 2, options.adopted)

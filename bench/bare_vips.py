@@ -2,6 +2,8 @@
 
 thumbnail   `thumbnail_buffer` and a saver, as a program of a few lines would call them
 pipeline    our pipeline, without HTTP, broker, sockets and files
+variants    the sizes that apps ask for by name, decoded once, each from the next larger one, with the encoders' efforts that
+            we chose; `variants-by-default` with libvips' own
 """
 
 from __future__ import annotations
@@ -62,7 +64,7 @@ class Processes:
         self._pool = pool
 
     def run(self, mode: str, works: Sequence[Work]) -> Outcome:
-        """All of `works`, spread over the processes; `mode` is `thumbnail` or `pipeline`."""
+        """All of `works`, spread over the processes; `mode` is one of those above."""
         started = time.perf_counter()
         results = self._pool.starmap(_do, [(mode, work) for work in works], chunksize=1)
         seconds = time.perf_counter() - started
@@ -88,7 +90,13 @@ def _begin(sources: dict[str, bytes]) -> None:
 
 def _do(mode: str, work: Work) -> tuple[bytes, int]:
     data = _sources[work.source]
-    made = _thumbnail(data, work) if mode == "thumbnail" else _pipeline(data, work)
+    match mode:
+        case "thumbnail":
+            made = _thumbnail(data, work)
+        case "pipeline":
+            made = _pipeline(data, work)
+        case _:
+            made = _variants(data, work.quality, tuned=mode == "variants")
     return made, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
@@ -107,3 +115,22 @@ def _pipeline(data: bytes, work: Work) -> bytes:
     from transforms.pipeline import render
 
     return render(data, parse_compact(work.options)).data
+
+
+def _variants(data: bytes, quality: int, *, tuned: bool) -> bytes:
+    """All pictures, one after the other."""
+    import pyvips
+
+    from transforms.effort import effort
+
+    made = b""
+    image = pyvips.Image.thumbnail_buffer(data, 1200, height=1200, size="down").copy_memory()
+    for side, webp, jpeg in ((1200, True, False), (600, True, True), (300, False, True), (150, True, True)):
+        if side < 1200:
+            image = image.thumbnail_image(side, height=side, size="down").copy_memory()
+        if webp:
+            tries = {"effort": effort("webp", image.width * image.height)} if tuned else {}
+            made += image.webpsave_buffer(Q=quality, keep="none", **tries)
+        if jpeg:
+            made += image.jpegsave_buffer(Q=quality, keep="none")
+    return made

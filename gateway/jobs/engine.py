@@ -71,7 +71,8 @@ class Background:
             self._engine = _dispatcher(settings, services)
         else:
             self.name = "in-process"
-            parallel = math.ceil(settings.image_decoders / settings.workers)
+            # One more: while the outcome of one is written, its decoder is at another.
+            parallel = 1 + math.ceil(settings.image_decoders / settings.workers)
             self._engine = JobRunner(
                 services.database, kinds_of(settings, services, renditions, variants, parallel=parallel)
             )
