@@ -9,7 +9,7 @@ from gateway.api.admin import access_keys, accounts, audit, buckets, moderation,
 from gateway.api.admin import jobs as admin_jobs
 from gateway.api.errors import ApiError
 from gateway.api.operation import Operation
-from gateway.api.v1 import auth, batch, changes, files, gallery, health, images, jobs, keys, shares, upload
+from gateway.api.v1 import auth, batch, changes, files, gallery, health, images, jobs, keys, reports, shares, upload
 
 OPERATIONS: tuple[Operation, ...] = (
     *auth.OPERATIONS,
@@ -21,6 +21,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *images.OPERATIONS,
     *files.OPERATIONS,
     *shares.OPERATIONS,
+    *reports.OPERATIONS,
     *jobs.OPERATIONS,
     *health.OPERATIONS,
     *accounts.OPERATIONS,

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.api.answer import answer
 from gateway.api.call import Call
 from gateway.api.operation import Access, Body, Operation
-from gateway.errors import ImageNotFound
-from gateway.policy.images import may_see
+from gateway.api.v1.access import seen
+from gateway.api.v1.image_resource import BASE
 
 
 class Report(BaseModel):
@@ -24,10 +24,7 @@ class Reported(BaseModel):
 
 
 async def report_image(call: Call) -> StreamResponse:
-    known = await call.parts.catalogue.find(call.places["image_id"])
-    if not may_see(call.principal, known.facts):
-        raise ImageNotFound
-    image_id = known.row.image_id
+    image_id = (await seen(call)).row.image_id
     await call.services.moderation.report(image_id, call.body_as(Report).reason, call.actor)
     return answer(202, Reported(id=image_id))
 
@@ -36,13 +33,13 @@ OPERATIONS = (
     Operation(
         "ReportImage",
         "POST",
-        "/api/v1/images/{image_id}/report",
+        BASE + "/{image_id}/report",
         report_image,
         Access.SIGNED_IN,
         "Images",
         "Report an image to the moderators",
         {202: Reported},
-        errors=("IMAGE_NOT_FOUND",),
+        errors=("IMAGE_NOT_FOUND", "FORBIDDEN"),
         body_kind=Body.JSON,
         body=Report,
         description="It stays visible until a moderator hides it. Of one person only the first report counts.",

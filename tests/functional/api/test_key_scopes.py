@@ -230,6 +230,27 @@ def test_a_key_for_buckets_opens_nothing_else_of_the_json_door(world: World, pre
     assert api.get("users/me/keys").code == "FORBIDDEN"
     assert api.post("users/me/keys", json={}).code == "FORBIDDEN"
     assert api.get(f"{ADMIN}/accounts").code == "FORBIDDEN"
+    assert api.get("users/me/images").code == "FORBIDDEN"
+    photo = {"bucket": world.bucket}
+    assert api.upload(PHOTO, **photo).status == 403
+    assert api.upload(PHOTO).status == 403
+
+
+def test_images_of_the_json_door_are_bound_by_their_keys(world: World, prefixed: Keys) -> None:
+    narrowed, own = world.api.with_keys(prefixed), world.api.with_keys(world.keys)
+    inside = world.ids[world.bucket, INSIDE]
+    assert narrowed.get(f"images/{inside}/file").body == PHOTO
+    assert narrowed.get(f"images/{inside}").status == 200
+    for where in ((world.bucket, OUTSIDE), (world.other, INSIDE)):
+        outside = world.ids[where]
+        assert own.get(f"images/{outside}/file").body == PHOTO
+        for path in ("", "/file", "/thumbnail", "/all", "/direct", "/verify", "/duplicates"):
+            assert narrowed.get(f"images/{outside}{path}").status == 403, path
+        assert narrowed.patch(f"images/{outside}", json={"visibility": "public"}).status == 403
+        assert narrowed.delete(f"images/{outside}").status == 403
+        batch = narrowed.get("images/batch", query={"image_ids": f"{inside},{outside}"}).json
+        assert [one["id"] for one in batch["images"]] == [inside]
+        assert [one["code"] for one in batch["failed"]] == ["FORBIDDEN"]
 
 
 def test_a_scope_holds_from_the_next_request_on(world: World) -> None:
