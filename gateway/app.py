@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import uvloop
 from aiohttp import web
 
+from gateway.api.answer import JSON_HEADERS
 from gateway.api.endpoint import OTHER_OPERATIONS as OTHER_API_OPERATIONS
 from gateway.api.endpoint import ApiEndpoint
 from gateway.api.errors import CODES as API_CODES
+from gateway.api.errors import ApiError
 from gateway.api.parts import Parts
 from gateway.api.table import OPERATIONS as API_OPERATIONS
 from gateway.backends import pinned_variants, rendition_cache
@@ -129,7 +131,7 @@ class Application:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         weight = BODY_WEIGHT if request.can_read_body else REQUEST_WEIGHT
         if not self._window.take(weight):
-            return refuse(self._telemetry, S3Error("SlowDown", headers=(("Retry-After", "1"),)))
+            return refuse(self._telemetry, overloaded(request.raw_path))
         try:
             answer = await (await self._door(request))(request)
         finally:
@@ -200,17 +202,28 @@ def _renditions(settings: Settings, services: Services, derivatives: Derivatives
     )
 
 
-def refusal(error: S3Error, record: RequestRecord) -> web.StreamResponse:
+def overloaded(raw_path: str) -> S3Error | ApiError:
+    """Why nothing more is taken at the moment, in the words of the door that the path is for."""
+    if raw_path.startswith("/api/"):
+        return ApiError("SERVICE_UNAVAILABLE", retry_after=1)
+    return S3Error("SlowDown", headers=(("Retry-After", "1"),))
+
+
+def refusal(error: S3Error | ApiError, record: RequestRecord) -> web.StreamResponse:
     """What is said before a door is found, in the words of the door that most clients came for."""
     record.status = error.status
     record.error_code = error.code
-    document = error_document(error, bucket=None, resource="", request_id=record.request_id, host_id="")
-    headers = [("x-amz-request-id", record.request_id), ("Content-Type", "application/xml"), *error.headers]
+    if isinstance(error, ApiError):
+        document = error.document()
+        headers = [("X-Request-Id", record.request_id), *JSON_HEADERS, *error.headers]
+    else:
+        document = error_document(error, bucket=None, resource="", request_id=record.request_id, host_id="")
+        headers = [("x-amz-request-id", record.request_id), ("Content-Type", "application/xml"), *error.headers]
     record.bytes_out = len(document)
     return LastReply(error.status, headers, document, close=True)
 
 
-def refuse(telemetry: Telemetry, error: S3Error) -> web.StreamResponse:
+def refuse(telemetry: Telemetry, error: S3Error | ApiError) -> web.StreamResponse:
     """Answer, count and log what never reached a door."""
     record = RequestRecord()
     telemetry.begin()

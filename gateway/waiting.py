@@ -7,6 +7,7 @@ import logging
 
 from aiohttp import web
 
+from gateway.api.errors import ApiError
 from gateway.errors import GatewayError, for_operator
 from gateway.http.reply import LastReply, Reply
 from gateway.s3.error_document import error_document
@@ -16,7 +17,9 @@ from gateway.telemetry import RequestRecord, Telemetry
 LOG = logging.getLogger("pixgate.waiting")
 
 RETRY_AFTER = 2
-JSON_DOORS = frozenset({"img", "api", "ui", "health", "metrics"})
+NOT_READY = "The server is not ready yet."
+API_NAMES = frozenset({"api", "openapi.json"})
+JSON_DOORS = API_NAMES | {"img", "ui", "health", "metrics"}
 PROBES = {"livez": (200, b"alive\n"), "readyz": (503, b"not ready\n")}
 DATA = ("Content-Type", "application/json")
 TEXT = ("Content-Type", "text/plain; charset=utf-8")
@@ -53,10 +56,12 @@ class Waiting:
             headers.append(TEXT)
         elif name in JSON_DOORS:
             # Anyone may ask: what is away is for the log and for those who look inside later.
-            document: dict[str, object] = {"status": "unhealthy"}
-            if name != "health":
-                document = {"error": {"code": "ServiceUnavailable", "message": "The server is not ready yet."}}
-            body = json.dumps(document).encode()
+            body = b'{"status": "unhealthy"}'
+            if name in API_NAMES:
+                refusal = ApiError("SERVICE_UNAVAILABLE", NOT_READY)
+                record.error_code, body = refusal.code, refusal.document()
+            elif name != "health":
+                body = json.dumps({"error": {"code": "ServiceUnavailable", "message": NOT_READY}}).encode()
             headers.append(DATA)
         else:
             error = S3Error("ServiceUnavailable")

@@ -94,7 +94,7 @@ def test_passwords_are_limited_by_address_and_by_mail_address(start_server: Star
 
 
 def test_passwords_are_refused_where_they_cannot_be_counted(start_server: StartServer) -> None:
-    server = start_server(workers=1, environment=ON)
+    server = start_server(workers=1, environment={**ON, "PIXGATE_REDIS_URL": ""})
     api = Api(server)
     user = api.register()
     for path in server.data.glob("run/limits.sqlite*"):
