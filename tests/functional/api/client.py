@@ -148,10 +148,12 @@ class Api:
     def delete(self, path: str, **how: Any) -> Answer:
         return self.ask("DELETE", path, **how)
 
-    def upload(self, file: File | bytes, *, headers: Mapping[str, str] | None = None, **fields: str) -> Answer:
+    def upload(
+        self, file: File | bytes, *, headers: Mapping[str, str] | None = None, timeout: float = 60, **fields: str
+    ) -> Answer:
         """Upload an image in one form, the fields before the file."""
         file = file if isinstance(file, File) else File(file)
-        return self.post("images/upload", form=[*fields.items(), ("file", file)], headers=headers)
+        return self.post("images/upload", form=[*fields.items(), ("file", file)], headers=headers, timeout=timeout)
 
     def ask(
         self,
