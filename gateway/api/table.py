@@ -9,12 +9,27 @@ from gateway.api.admin import access_keys, accounts, audit, buckets, moderation,
 from gateway.api.admin import jobs as admin_jobs
 from gateway.api.errors import ApiError
 from gateway.api.operation import Operation
-from gateway.api.v1 import auth, batch, changes, files, gallery, health, images, jobs, keys, reports, shares, upload
+from gateway.api.v1 import (
+    auth,
+    batch,
+    batch_upload,
+    changes,
+    files,
+    gallery,
+    health,
+    images,
+    jobs,
+    keys,
+    reports,
+    shares,
+    upload,
+)
 
 OPERATIONS: tuple[Operation, ...] = (
     *auth.OPERATIONS,
     *keys.OPERATIONS,
     *upload.OPERATIONS,
+    *batch_upload.OPERATIONS,
     *changes.OPERATIONS,
     *gallery.OPERATIONS,
     *batch.OPERATIONS,

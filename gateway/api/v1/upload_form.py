@@ -94,6 +94,11 @@ class UploadForm:
         return None
 
     @property
+    def spent(self) -> bool:
+        """Whether the whole body was larger than it may be."""
+        return self._received > self.limit
+
+    @property
     def bucket(self) -> str | None:
         """The bucket that is named so far."""
         return self.fields.get("bucket") or None

@@ -497,3 +497,34 @@ def _burst(api: Api, count: int, *, at_once: int) -> None:
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(fetched, range(count)))
     assert found == bodies
+
+
+# Several in one form
+
+
+def test_a_batch_takes_each_file_by_itself(me: Api) -> None:
+    files = [JPEG, b"no image", images.png((30, 20)), JPEG + bytes(10_000_000)]
+    form = [("visibility", "unlisted"), *(("files", File(data, f"{n}.jpg")) for n, data in enumerate(files))]
+    answer = me.post("images/batch/upload", form=[*form, ("metadata", '{"trip": 1}')])
+    assert answer.status == 200, answer.body
+    made, failed = answer.json["images"], answer.json["failed"]
+    assert [(image["filename"], image["visibility"], image["metadata"]) for image in made] == [
+        ("0.jpg", "unlisted", {"trip": 1}),
+        ("2.jpg", "unlisted", {"trip": 1}),
+    ]
+    assert [(one["index"], one["filename"], one["code"]) for one in failed] == [
+        (1, "1.jpg", "INVALID_FILE_FORMAT"),
+        (3, "3.jpg", "FILE_TOO_LARGE"),
+    ]
+    assert [me.get(f"images/{image['id']}/file").body for image in made] == [files[0], files[2]]
+
+
+def test_a_batch_that_is_broken_leaves_nothing(api: Api) -> None:
+    dora = api.as_user(api.register())
+    body, content_type = multipart([("files", File(JPEG)), ("files", File(JPEG))])
+    answer = dora.post("images/batch/upload", body=body[:-10], headers={"Content-Type": content_type})
+    assert (answer.status, answer.code) == (422, "VALIDATION_ERROR")
+    assert dora.post("images/batch/upload", form=[("files", File(JPEG)), ("metadata", "x")]).status == 422
+    assert dora.post("images/batch/upload", form=[("files", File(JPEG))] * 21).status == 422
+    assert dora.post("images/batch/upload", form=[("metadata", "{}")]).status == 422
+    assert mine(dora) == []
