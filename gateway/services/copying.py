@@ -111,7 +111,7 @@ class Copying:
             # The source's content cannot be swept while this row is seen: only the sweep removes it, in a transaction.
             if not await contents.exists(tx, content.id):
                 raise ObjectNotFound
-            return await quotas.put(tx, bucket.owner, new, conditions)
+            return await quotas.put(tx, bucket, new, conditions)
 
         written = await self._database.write(operation, heavy=not isinstance(what, int))
         return CopyResult(content.etag, new.modified_ms, checksum, written.version_id, new.image_id, content.encryption)
@@ -161,7 +161,7 @@ class Copying:
                     await leases.check(tx, taken.blob)
                     settled = await keyring.settle(tx, new)
                     made = NewVersion(bucket.id, key, settled, kept, tags, image_id, now)
-                    return await quotas.put(tx, bucket.owner, made, conditions)
+                    return await quotas.put(tx, bucket, made, conditions)
 
                 written = await self._database.write(operation, durable=taken.durable)
         finally:

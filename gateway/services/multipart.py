@@ -202,7 +202,7 @@ class Multipart:
             await leases.check(tx, taken.blob)
             await quotas.hold(tx, bucket.owner)
             await uploads.put_part(tx, upload.id, number, await self._stores.keyring.settle(tx, new), now)
-            await quotas.verify(tx, bucket.owner)
+            await quotas.verify(tx, bucket)
 
         await self._database.write(operation, durable=taken.durable)
         return new, taken, now
@@ -263,7 +263,7 @@ class Multipart:
                 customer_key=upload.customer_key,
             )
             await uploads.put_part(tx, upload.id, number, new, now)
-            await quotas.verify(tx, bucket.owner)
+            await quotas.verify(tx, bucket)
 
         await self._database.write(operation, heavy=content.segment_count > 100)
         return Part(number, length, etag, checksum, now)
@@ -422,7 +422,7 @@ class Multipart:
             )
             result = PutResult(etag, written.version_id, checksum, total, image_id, current.encryption)
             await uploads.finish(tx, current.id, completion, _to_json(result), now)
-            await quotas.verify(tx, bucket.owner)
+            await quotas.verify(tx, bucket, image_id)
             return result
 
         return await self._database.write(operation, heavy=len(parts) > 10)

@@ -254,7 +254,7 @@ class Objects:
                 await leases.check(tx, taken.blob)
                 settled = await self._stores.keyring.settle(tx, content)
                 return await quotas.put(
-                    tx, bucket.owner, new if settled is content else replace(new, content=settled), conditions
+                    tx, bucket, new if settled is content else replace(new, content=settled), conditions
                 )
 
             if (content.blob is None or content.blob.sealed_key is None) and not bucket.owner.limited:

@@ -40,17 +40,20 @@ async def hold(tx: Transaction, owner: Account) -> None:
         await quotas.hold(tx, owner.id)
 
 
-async def verify(tx: Transaction, owner: Account) -> None:
-    """Refuse what was written if it is too much: so what it freed has made room. Raises QuotaExceeded."""
-    if owner.limited:
-        await _compare(tx, owner, 0, 0)
+async def verify(tx: Transaction, bucket: Bucket, image_id: str | None = None) -> None:
+    """Refuse what was written if it is too much: so what it freed has made room. Raises QuotaExceeded.
+
+    `image_id` is that of an image which apps will know of where the bucket is catalogued: its row is made a moment later.
+    """
+    if bucket.owner.limited:
+        await _compare(tx, bucket.owner, 0, 1 if image_id is not None and bucket.images.catalogue else 0)
 
 
-async def put(tx: Transaction, owner: Account, new: NewVersion, conditions: WriteConditions) -> Written:
+async def put(tx: Transaction, bucket: Bucket, new: NewVersion, conditions: WriteConditions) -> Written:
     """`versions.put` within the quota of the bucket's owner. Raises QuotaExceeded besides."""
-    await hold(tx, owner)
+    await hold(tx, bucket.owner)
     written = await versions.put(tx, new, conditions)
-    await verify(tx, owner)
+    await verify(tx, bucket, new.image_id)
     return written
 
 

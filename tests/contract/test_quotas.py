@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from gateway.errors import QuotaExceeded
-from gateway.metadata import accounts, contents, quotas, uploads, usage, versions
+from gateway.metadata import accounts, buckets, contents, quotas, uploads, usage, versions
 from gateway.metadata.buckets import BY_ID, bucket
 from gateway.metadata.port import Database, Transaction
 from gateway.model import Account, ChecksumAlgorithm, ChecksumType, Duplicates, MultipartUpload, Versioning
 from gateway.services import quotas as service
-from tests.contract.image_rows import put_image
+from tests.contract.image_rows import new_id, put_image
 from tests.contract.metadata_rows import blob, new_bucket, plain
 
 OBJECT_BYTES = 4
@@ -36,9 +38,15 @@ async def _name(database: Database, bucket_id: int) -> str:
     return str(row[0])
 
 
-async def put(database: Database, owner: Account, bucket_id: int, key: bytes, lease: int) -> None:
+async def put(
+    database: Database, owner: Account, bucket_id: int, key: bytes, lease: int, *, image_id: str | None = None
+) -> None:
     new, conditions = plain(bucket_id, key, lease)
-    await database.write(lambda tx: service.put(tx, owner, new, conditions))
+    row = await database.one(BY_ID, (bucket_id,))
+    assert row is not None
+    assert bucket(row).owner == owner
+    new = replace(new, image_id=image_id)
+    await database.write(lambda tx: service.put(tx, bucket(row), new, conditions))
 
 
 async def test_an_account_is_read_with_its_quotas(database: Database) -> None:
@@ -122,6 +130,20 @@ async def test_what_is_about_to_be_added_is_checked_before(database: Database) -
     key = first.image_id.encode()
     await database.write(lambda tx: versions.delete(tx, bucket_id, key, None, None, 1))
     await upload(0)
+
+
+async def test_images_that_s3_clients_write_count_where_apps_know_them(database: Database) -> None:
+    bucket_id, lease = await new_bucket(database)
+    owner = await limit(database, bucket_id, None, 1)
+    await put(database, owner, bucket_id, b"unknown", lease, image_id=new_id())
+    await put(database, owner, bucket_id, b"unknown too", lease, image_id=new_id())
+    change = partial(buckets.change_images, change=lambda before: replace(before, catalogue=True), now_ms=1)
+    await database.write(lambda tx: change(tx, bucket_id))
+    known = await put_image(database, bucket_id, lease)
+    with pytest.raises(QuotaExceeded):
+        await put(database, owner, bucket_id, b"k", lease, image_id=new_id())
+    await put(database, owner, bucket_id, b"k", lease)  # no image
+    await put(database, owner, bucket_id, known.image_id.encode(), lease, image_id=new_id())  # in its place
 
 
 async def test_parts_of_uploads_count_until_they_are_an_object(database: Database) -> None:
