@@ -43,19 +43,23 @@ def rgba(image: pyvips.Image) -> bytes:
     return _bytes(image if image.hasalpha() else image.bandjoin(255))
 
 
-def perceptual_hash(image: pyvips.Image) -> str:
-    """pHash, in hexadecimal digits."""
-    return phash.phash(_greys(image, phash.SIDE, phash.SIDE))
+def in_greys(image: pyvips.Image) -> pyvips.Image:
+    """The picture on white, without colours, in memory."""
+    return opaque(image).colourspace("b-w").copy_memory()
 
 
-def difference_hash(image: pyvips.Image) -> str:
-    """dHash, in hexadecimal digits."""
-    return dhash.dhash(_greys(image, dhash.WIDTH, dhash.HEIGHT))
+def perceptual_hash(greys: pyvips.Image) -> str:
+    """pHash of a picture `in_greys`, in hexadecimal digits."""
+    return phash.phash(_forced(greys, phash.SIDE, phash.SIDE))
 
 
-def _greys(image: pyvips.Image, width: int, height: int) -> bytes:
-    greys = opaque(image).colourspace("b-w").thumbnail_image(width, height=height, size="force")
-    return _bytes(greys.extract_band(0))
+def difference_hash(greys: pyvips.Image) -> str:
+    """dHash of a picture `in_greys`, in hexadecimal digits."""
+    return dhash.dhash(_forced(greys, dhash.WIDTH, dhash.HEIGHT))
+
+
+def _forced(greys: pyvips.Image, width: int, height: int) -> bytes:
+    return _bytes(greys.thumbnail_image(width, height=height, size="force").extract_band(0))
 
 
 def _bytes(image: pyvips.Image) -> bytes:

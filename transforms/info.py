@@ -62,7 +62,7 @@ def describe(data: bytes, box: Options, limits: Limits = DEFAULT_LIMITS) -> Rend
         "palette": [{"color": f"#{entry.colour}", "share": entry.share} for entry in colours],
         "blurhash": blurhash(appearance.rgb(small), small.width, small.height),
         "thumbhash": base64.b64encode(thumbhash(appearance.rgba(small), small.width, small.height)).decode(),
-        "phash": appearance.perceptual_hash(image),
+        "phash": appearance.perceptual_hash(appearance.in_greys(image)),
         "lqip": _lqip(appearance.within(image, _LQIP_SIDE)),
         "exif": read_exif(bytes(block)),
     }

@@ -20,12 +20,12 @@ class Share:
     share: float
 
 
-def palette(pixels: bytes, count: int = 6) -> list[Share]:
+def palette(pixels: bytes, count: int = 6, *, bits: int = _BITS) -> list[Share]:
     """The main colours of 8-bit sRGB pixels with alpha (4 bytes each), the largest part first.
 
-    At most `count`; none where nothing is opaque.
+    At most `count`; none where nothing is opaque. `bits` of each channel tell colours apart at first: fewer are quicker.
     """
-    bins = _bins(pixels)
+    bins = _bins(pixels, 8 - bits)
     total = sum(weight for _, weight in bins)
     centres = _begun(bins, count)
     groups: list[list[tuple[Colour, int]]] = []
@@ -42,10 +42,9 @@ def palette(pixels: bytes, count: int = 6) -> list[Share]:
     ]
 
 
-def _bins(pixels: bytes) -> list[tuple[Colour, int]]:
+def _bins(pixels: bytes, drop: int) -> list[tuple[Colour, int]]:
     """The mean colour and the number of the pixels of each cell of a coarse grid of colours; the fullest first."""
     sums: dict[tuple[int, int, int], list[int]] = {}
-    drop = 8 - _BITS
     for red, green, blue, alpha in zip(pixels[0::4], pixels[1::4], pixels[2::4], pixels[3::4], strict=True):
         if alpha >= _OPAQUE:
             cell = (red >> drop, green >> drop, blue >> drop)

@@ -32,6 +32,9 @@ from transforms.steps.settle import settle
 from transforms.variants import CHAIN, MADE_AT_ONCE, VARIANTS
 from transforms.work import Request, Work
 
+_COLOUR_BITS = 4
+"""Enough for the one colour that is asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class VariantSet:
@@ -99,11 +102,12 @@ def _encoded(name: str, image: pyvips.Image, work: Work) -> Encoded:
 
 
 def _seen(image: pyvips.Image) -> dict[str, str | None]:
-    small = appearance.hashed(image)
-    colours = palette(appearance.rgba(small))
+    small = appearance.hashed(image).copy_memory()
+    greys = appearance.in_greys(image)
+    colours = palette(appearance.rgba(small), bits=_COLOUR_BITS)
     return {
         "dominant_color": f"#{colours[0].colour}" if colours else None,
         "blurhash": blurhash(appearance.rgb(small), small.width, small.height),
-        "phash": appearance.perceptual_hash(image),
-        "dhash": appearance.difference_hash(image),
+        "phash": appearance.perceptual_hash(greys),
+        "dhash": appearance.difference_hash(greys),
     }
