@@ -1,0 +1,196 @@
+"""Who sees an image of which visibility through which door: the whole matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pytest
+
+from tests.functional.api.client import Answer, Api
+from tests.functional.api.pictures import processed, uploaded
+from tests.images import jpeg
+from tests.services import ROOT, pixgate
+
+PICTURE = jpeg((200, 133), seed=3)
+VISIBILITIES = ("public", "unlisted", "private")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """An image of each visibility, whose uploader is one of an app's users; by visibility: id, bucket and key."""
+
+    ids: Mapping[str, str]
+    places: Mapping[str, tuple[str, str]]
+    shares: Mapping[str, str]
+
+
+@pytest.fixture(scope="module")
+def uploader(api: Api) -> Api:
+    return api.app_user()
+
+
+@pytest.fixture(scope="module")
+def subject(api: Api, uploader: Api) -> Subject:
+    ids = {name: str(uploaded(uploader, visibility=name)["id"]) for name in VISIBILITIES}
+    for image_id in ids.values():
+        processed(uploader, image_id)
+    client = api.server.client(api.server.keys("app"))
+    keys = {
+        entry["Key"].partition("/")[0]: (bucket["Name"], entry["Key"])
+        for bucket in client.list_buckets()["Buckets"]
+        for entry in client.list_objects_v2(Bucket=bucket["Name"]).get("Contents", [])
+    }
+    shares = {
+        name: str(uploader.post(f"images/{image_id}/share", json={}).json["token"]) for name, image_id in ids.items()
+    }
+    return Subject(ids, {name: keys[image_id] for name, image_id in ids.items()}, shares)
+
+
+@pytest.fixture(scope="module")
+def people(api: Api, uploader: Api) -> Mapping[str, Api]:
+    moderator = api.register()
+    pixgate("users", "set-role", moderator.email, "moderator", data=api.server.data)
+    return {
+        "nobody": api,
+        "the uploader": uploader,
+        "another of the app's users": api.app_user(),
+        "the app's key": api.with_keys(api.server.keys("app")),
+        "another account": api.as_user(api.register()),
+        "another account's key": api.with_keys(api.server.keys("somebody-else")),
+        "root": api.with_keys(ROOT),
+        "a moderator": api.as_user(moderator),
+    }
+
+
+SEES_PRIVATE = {"the uploader", "the app's key", "root", "a moderator"}
+
+
+def in_batch(api: Api, image_id: str) -> Answer:
+    """What the batch says of the image, as a status."""
+    answer = api.get("images/batch", query={"image_ids": image_id})
+    assert answer.status == 200
+    statuses = {"UNAUTHORIZED": 401, "FORBIDDEN": 403}
+    failed = answer.json["failed"]
+    return Answer(statuses[failed[0]["code"]] if failed else 200, answer.headers, answer.body)
+
+
+API_DOORS: Mapping[str, Callable[[Api, str], Answer]] = {
+    "metadata": lambda api, image_id: api.get(f"images/{image_id}"),
+    "file": lambda api, image_id: api.get(f"images/{image_id}/file"),
+    "thumbnail": lambda api, image_id: api.get(f"images/{image_id}/thumbnail"),
+    "all": lambda api, image_id: api.get(f"images/{image_id}/all"),
+    "direct": lambda api, image_id: api.get(f"images/{image_id}/direct?size=medium"),
+    "batch": in_batch,
+}
+IMG_DOORS = {
+    "a variant": "variant=medium",
+    "variant original": "variant=original",
+    "the ladder": "w=300&f=webp",
+}
+
+
+@pytest.mark.parametrize("visibility", VISIBILITIES)
+@pytest.mark.parametrize("door", API_DOORS)
+def test_the_api(people: Mapping[str, Api], subject: Subject, visibility: str, door: str) -> None:
+    for name, who in people.items():
+        status = API_DOORS[door](who, subject.ids[visibility]).status
+        if visibility != "private" or name in SEES_PRIVATE:
+            assert status == 200, name
+        else:
+            assert status == (401 if name == "nobody" else 403), name
+
+
+@pytest.mark.parametrize("visibility", VISIBILITIES)
+@pytest.mark.parametrize("door", IMG_DOORS)
+@pytest.mark.parametrize("by_key", [False, True], ids=["by id", "by key"])
+def test_the_transform_door(
+    people: Mapping[str, Api], subject: Subject, visibility: str, door: str, by_key: bool
+) -> None:
+    bucket, key = subject.places[visibility]
+    address = f"/img/{bucket}/{key}" if by_key else f"/img/{subject.ids[visibility]}"
+    for name, who in people.items():
+        answer = who.get(f"{address}?{IMG_DOORS[door]}")
+        if visibility != "private" or name in SEES_PRIVATE:
+            assert answer.status == 200, name
+            own = name in SEES_PRIVATE
+            assert answer.headers["cache-control"].startswith("private" if own else "public"), name
+        elif name == "nobody" or by_key:
+            assert answer.status == 403, name
+        else:
+            assert answer.status == 404, f"{name}: whose an id is, nobody learns"
+
+
+@pytest.mark.parametrize("visibility", VISIBILITIES)
+def test_what_strangers_may_not_have_of_any_image(people: Mapping[str, Api], subject: Subject, visibility: str) -> None:
+    """Renditions that are not countable, and the stored bytes."""
+    address = f"/img/{subject.ids[visibility]}"
+    for query in ("w=301", "raw=1", "variant=medium&blur=3", ""):
+        assert people["nobody"].get(f"{address}?{query}").status in (400, 403), query
+        assert people["another account"].get(f"{address}?{query}").status in (400, 403, 404), query
+    assert people["the uploader"].get(f"{address}?w=301").status == 200
+
+
+@pytest.mark.parametrize("visibility", VISIBILITIES)
+def test_a_shared_link_opens_its_image_whatever_its_visibility(
+    people: Mapping[str, Api], subject: Subject, visibility: str
+) -> None:
+    token = subject.shares[visibility]
+    for name, who in people.items():
+        if who.keys is None:
+            assert who.get(f"shares/{token}").status == 200, name
+            assert who.get(f"shares/{token}/image?size=medium").status == 200, name
+        elif name != "nobody":
+            # Credentials are not even looked at.
+            assert who.get(f"shares/{token}").status == 200, name
+    nobody = people["nobody"]
+    assert nobody.get(f"/img/{subject.ids[visibility]}?variant=large&share={token}").status == 200
+    others = [name for name in VISIBILITIES if name != visibility]
+    if "private" in others:
+        assert nobody.get(f"/img/{subject.ids['private']}?variant=large&share={token}").status == 403
+
+
+def test_a_change_of_visibility_is_seen_at_once(api: Api, uploader: Api) -> None:
+    image_id = uploaded(uploader, visibility="private")["id"]
+    for visibility, status in (("public", 200), ("private", 403), ("unlisted", 200), ("private", 403)) * 2:
+        assert uploader.patch(f"images/{image_id}", json={"visibility": visibility}).status == 200
+        for _ in range(3):
+            assert api.get(f"/img/{image_id}?variant=thumbnail").status == status
+            assert api.get(f"images/{image_id}").status == (200 if status == 200 else 401)
+
+
+def test_the_row_of_an_image_counts_more_than_its_open_bucket(api: Api) -> None:
+    """A private image in a bucket whose images everybody may see, among objects that apps know nothing of."""
+    owner = api.with_keys(ROOT)
+    client = api.server.client()
+    client.create_bucket(Bucket="open-house")
+    pixgate("buckets", "set", "open-house", "--images", "public", data=api.server.data)
+    private = owner.upload(PICTURE, bucket="open-house", visibility="private")
+    assert private.status == 202, private.body
+    image_id = private.json["image_id"]
+    key = next(
+        entry["Key"]
+        for entry in client.list_objects_v2(Bucket="open-house")["Contents"]
+        if entry["Key"].startswith(image_id)
+    )
+    client.put_object(Bucket="open-house", Key="plain.jpg", Body=PICTURE)
+    assert api.get("/img/open-house/plain.jpg?w=300").status == 200
+    for address in (f"/img/open-house/{key}", f"/img/{image_id}"):
+        assert api.get(f"{address}?w=300").status == 403
+        assert owner.get(f"{address}?w=300").status == 200
+    assert api.get("/img/open-house/nothing.jpg?w=300").status == 404
+    # What is put over it is another image, and the bucket's rule holds again.
+    client.put_object(Bucket="open-house", Key=key, Body=PICTURE)
+    assert api.get(f"/img/open-house/{key}?w=300").status == 200
+
+
+def test_what_a_moderator_hides_is_hidden_from_links_too(api: Api, uploader: Api) -> None:
+    image_id = uploaded(uploader, visibility="public")["id"]
+    processed(uploader, image_id)
+    token = uploader.post(f"images/{image_id}/share", json={}).json["token"]
+    addresses = (f"/img/{image_id}?variant=medium", f"images/{image_id}", f"shares/{token}", f"shares/{token}/image")
+    assert [api.get(address).status for address in addresses] == [200] * 4
+    pixgate("moderation", "hide", image_id, data=api.server.data)
+    assert [api.get(address).status for address in addresses] == [403, 401, 404, 404]
+    assert api.get(f"/img/{image_id}?variant=medium&share={token}").status == 403
+    assert uploader.get(f"images/{image_id}").status == 200
