@@ -88,7 +88,7 @@ def wait_for(look: Callable[[], T], good: Callable[[T], bool], seconds: float = 
     deadline = time.monotonic() + seconds
     while not good(seen := look()):
         assert time.monotonic() < deadline, f"still {seen!r}"
-        time.sleep(0.1)
+        time.sleep(0.25)
     return seen
 
 

@@ -10,7 +10,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -24,7 +26,7 @@ from tests.servers.ports import free_port
 from tests.servers.redis import Redis
 from tests.services import Server
 
-ROUNDS = 3
+ROUNDS = 2
 MANY_ROUNDS = 50
 PICTURE = images.jpeg((1600, 1200))
 
@@ -78,8 +80,8 @@ def check(found: list[Outcome]) -> None:
             assert "image.processed" not in one.events, one
 
 
-def test_workers_do_what_servers_hand_out(
-    start_server: StartServer, redis_url: str, start_worker: Callable[..., JobWorker]
+def test_workers_do_what_servers_hand_out_and_flower_looks_on(
+    start_server: StartServer, redis_url: str, start_worker: Callable[..., JobWorker], tmp_path: Path
 ) -> None:
     settings = environment(redis_url)
     server = start_server(workers=1, environment=settings)
@@ -90,44 +92,49 @@ def test_workers_do_what_servers_hand_out(
     time.sleep(1)
     assert [(kind, attempts) for _, kind, attempts, *_ in backlog(server.data)] == [("rendition", 0)]
     worker = start_worker(server.data, settings, concurrency=2)
-    check(wait_for(lambda: outcomes(server.data), lambda found: ended(found, 1)))
-    for number in range(4):
-        gallery.put(f"{number}.jpg", PICTURE)
-    found = wait_for(lambda: outcomes(server.data), lambda found: ended(found, 5))
-    check(found)
-    assert all(one.attempts == 1 for one in found)
-    assert wait_for(lambda: backlog(server.data), lambda rows: not rows) == []
-    # What is done now and then is done by the worker, too.
-    log = worker.log
-    assert "image" not in log.read_text() or "error" not in log.read_text(), worker.tail()
+    with _flower(redis_url, tmp_path) as ask:
+        check(wait_for(lambda: outcomes(server.data), lambda found: ended(found, 1)))
+        for number in range(4):
+            gallery.put(f"{number}.jpg", PICTURE)
+        found = wait_for(lambda: outcomes(server.data), lambda found: ended(found, 5))
+        check(found)
+        assert all(one.attempts == 1 for one in found)
+        assert wait_for(lambda: backlog(server.data), lambda rows: not rows) == []
+        seen = wait_for(ask, lambda workers: any(one.get("registered") for one in workers.values()))
+    ((name, about),) = seen.items()
+    assert name.startswith("pixgate-")
+    assert "pixgate.process" in " ".join(map(str, cast("list[object]", about["registered"])))
+    # Its processes are killed, and the decoders, and replaced.
+    for process in worker.pool():
+        process.kill()
+    gallery.put("last.jpg", PICTURE)
+
+    def look() -> list[Outcome]:
+        let_claims_end(server.data)
+        return outcomes(server.data)
+
+    check(wait_for(look, lambda found: ended(found, 6)))
     worker.stop()
 
 
-def test_flower_sees_workers(
-    start_server: StartServer, redis_url: str, start_worker: Callable[..., JobWorker], tmp_path: Path
-) -> None:
-    settings = environment(redis_url)
-    server = start_server(workers=1, environment=settings)
-    start_worker(server.data, settings)
+@contextmanager
+def _flower(redis_url: str, folder: Path) -> Iterator[Callable[[], dict[str, dict[str, object]]]]:
+    """Flower over that Redis; gives what asks it for workers."""
     port = free_port()
-    command = [sys.executable, "-m", "celery", f"--broker={redis_url}", "flower"]
-    with (tmp_path / "flower.log").open("wb") as log:
+    command = [sys.executable, "-m", "celery", f"--broker={redis_url}", "flower", "--inspect_timeout=2000"]
+    with (folder / "flower.log").open("wb") as log:
         flower = subprocess.Popen(
-            [*command, "--address=127.0.0.1", f"--port={port}", "--inspect_timeout=2000"],
-            env={"PATH": "", "FLOWER_UNAUTHENTICATED_API": "true", "HOME": str(tmp_path)},
-            cwd=tmp_path,
+            [*command, "--address=127.0.0.1", f"--port={port}"],
+            env={"PATH": "", "FLOWER_UNAUTHENTICATED_API": "true", "HOME": str(folder)},
+            cwd=folder,
             stdout=log,
             stderr=subprocess.STDOUT,
         )
     try:
-        seen = wait_for(lambda: _ask_flower(port), lambda workers: bool(workers))
+        yield lambda: _ask_flower(port)
     finally:
         flower.terminate()
         flower.wait(30)
-    (name,) = seen
-    assert name.startswith("pixgate-")
-    registered = " ".join(str(one) for one in seen[name].get("registered", []))
-    assert not seen[name].get("registered") or "pixgate.process" in registered
 
 
 def _ask_flower(port: int) -> dict[str, dict[str, object]]:
@@ -233,25 +240,3 @@ def test_a_node_that_is_killed_at_its_own_jobs_costs_a_repeat(start_server: Star
 @pytest.mark.timeout(3600)
 def test_a_node_that_is_killed_fifty_times_at_its_own_jobs_costs_repeats(start_server: StartServer) -> None:
     _nodes_are_killed(start_server(workers=1, environment={"PIXGATE_JOB_RETRY_SECONDS": "1"}), MANY_ROUNDS)
-
-
-def test_one_process_of_the_pool_that_is_killed_is_replaced(
-    start_server: StartServer, redis_url: str, start_worker: Callable[..., JobWorker]
-) -> None:
-    settings = environment(redis_url)
-    server = start_server(workers=1, environment=settings)
-    gallery = catalogued(server)
-    worker = start_worker(server.data, settings)
-    gallery.put("first.jpg", PICTURE)
-    check(wait_for(lambda: outcomes(server.data), lambda found: ended(found, 1)))
-    # Decoders and the pool's process: whatever there is below the first process's children.
-    for process in worker.pool():
-        process.kill()
-    gallery.put("second.jpg", PICTURE)
-
-    def look() -> list[Outcome]:
-        let_claims_end(server.data)
-        return outcomes(server.data)
-
-    check(wait_for(look, lambda found: ended(found, 2)))
-    worker.stop()
