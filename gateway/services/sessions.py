@@ -15,7 +15,7 @@ from gateway.model import Role, User
 from gateway.services.accounts import new_canonical_id
 from gateway.services.clock import now_ms
 from gateway.services.issuers import Issuers
-from gateway.services.tokens import Claims, Signer, digest, peek
+from gateway.services.tokens import Claims, Signer, claims_digest, digest, peek
 from gateway.settings.auth import OWN_ISSUER, AuthSettings
 
 SHARED_ISSUER = "shared:"
@@ -104,11 +104,11 @@ class Sessions:
         user = found.row.user
         if not (user.enabled and user.account.enabled):
             raise TokenRefused("The session has ended.")
-        return SignedIn(self.confined(user), claims.session, digest(token), claims.expires)
+        return SignedIn(self.confined(user), claims.session, claims_digest(token), claims.expires)
 
     async def _guest(self, token: str, claims: Claims, issuer: str, account: str, now: float) -> SignedIn:
         """The user of an app or a foreign issuer, who may be new."""
-        token_hash = digest(token)
+        token_hash = claims_digest(token)
         found = await rows.of_token(self._database, token_hash, issuer, claims.subject)
         if found is None:
             # Nobody could log it out, or switch off its user, before there was one.

@@ -131,6 +131,11 @@ def digest(token: str) -> bytes:
     return sha256(token.encode()).digest()
 
 
+def claims_digest(token: str) -> bytes:
+    """What is kept of a signed token: of what is signed. The signature can be written in several ways that all hold."""
+    return digest(token.rpartition(".")[0])
+
+
 class Signer:
     """Makes the tokens of this deployment and checks those that the same key signed: its own, and those of apps."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MAX_METADATA = 16 * 1024
 """Bytes of the JSON."""
+MAX_METADATA_DEPTH = 32
 MAX_FIELD = 4 * 1024
 MAX_RENDITIONS = 20
 FORM_ROOM = 128 * 1024
@@ -149,10 +150,24 @@ def parse_metadata(text: str) -> Mapping[str, object]:
 
 def check_metadata(found: Mapping[str, object], size: int) -> None:
     """Raises ApiError."""
+    if _deeper(found, MAX_METADATA_DEPTH):
+        raise invalid("metadata", f"The metadata may be nested {MAX_METADATA_DEPTH} deep.")
     if size > MAX_METADATA:
         raise invalid("metadata", f"The metadata may have {MAX_METADATA} bytes.")
     if "\\u0000" in json.dumps(found):
         raise invalid("metadata", "The metadata hold a character that no text has: U+0000.")
+
+
+def _deeper(value: object, levels: int) -> bool:
+    """Whether something is nested more than so many levels deep. What writes JSON has limits of its own."""
+    inner: Iterable[object] = ()
+    if isinstance(value, Mapping):
+        inner = value.values()
+    elif isinstance(value, list):
+        inner = value
+    else:
+        return False
+    return levels == 0 or any(_deeper(one, levels - 1) for one in inner)
 
 
 def _refuse(name: str) -> object:

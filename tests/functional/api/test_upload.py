@@ -258,9 +258,10 @@ def test_a_malformed_form_is_refused(me: Api, content_type: str, body: bytes) ->
         '{"a": "\\ud800"}',
         '{"a": "\\u0000"}',
         "[" * 16_000,
+        '{"a": ' + "[" * 32 + "]" * 32 + "}",
         json.dumps({"a": "x" * 16_400}),
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_metadata_that_are_no_object_are_refused(me: Api, metadata: str) -> None:
     for form in ([("metadata", metadata), ("file", File(JPEG))], [("file", File(JPEG)), ("metadata", metadata)]):
@@ -272,6 +273,8 @@ def test_metadata_of_sixteen_kibibytes_are_taken(me: Api) -> None:
     text = json.dumps({"a": "x" * (16 * 1024 - 9)})
     assert len(text) == 16 * 1024
     assert me.upload(JPEG, metadata=text).status == 201
+    assert me.upload(JPEG, metadata='{"a": ' + "[" * 31 + "]" * 31 + "}").status == 201
+    assert me.get("users/me/images").status == 200
 
 
 @pytest.mark.parametrize(

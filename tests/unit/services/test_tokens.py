@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from gateway.errors import InvalidValue, TokenRefused
-from gateway.services.tokens import Claims, Signer, derived_secret, peek
+from gateway.services.tokens import Claims, Signer, claims_digest, derived_secret, peek
 from gateway.settings.auth import AuthSettings
 
 NOW = 1_700_000_000.0
@@ -196,3 +196,9 @@ def test_without_a_secret_one_is_derived_that_nobody_can_guess() -> None:
         other = Signer(AuthSettings(jwt_algorithm=algorithm), derived_secret(lambda _: b"x" * 32))
         with pytest.raises(TokenRefused):
             read(subject.make("ann", "s", NOW), other)
+
+
+def test_a_token_is_remembered_by_what_is_signed_however_its_signature_is_written() -> None:
+    token = signer().make("ann", "s", NOW)
+    assert claims_digest(token) == claims_digest(token + "=")
+    assert claims_digest(token) != claims_digest(signer().make("ann", "s", NOW + 1))
