@@ -12,6 +12,7 @@ from gateway.api.answer import answer
 from gateway.api.call import Call
 from gateway.api.errors import ApiError
 from gateway.api.operation import Access, Body, Operation
+from gateway.api.v1.auth_schemas import Email, NewPassword
 from gateway.model import Role, User
 
 
@@ -42,8 +43,8 @@ class UserQuery(PageQuery):
 class NewUser(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    email: str = Field(max_length=254)
-    password: str = Field(min_length=8, max_length=1000)
+    email: Email
+    password: NewPassword
     name: str | None = Field(default=None, max_length=100)
     role: Role = Role.USER
     account: str | None = Field(
@@ -58,7 +59,7 @@ class UserChange(BaseModel):
 
     role: Role | None = None
     enabled: bool | None = Field(default=None, description="Off, every token of theirs ends for good.")
-    password: str | None = Field(default=None, min_length=8, max_length=1000, description="Every session ends.")
+    password: NewPassword | None = Field(default=None, repr=False, description="Every session ends.")
 
 
 async def list_users(call: Call) -> StreamResponse:

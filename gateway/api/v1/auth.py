@@ -24,6 +24,7 @@ from gateway.api.v1.auth_schemas import (
     tokens,
 )
 from gateway.services.mail import Mail, reset_mail
+from gateway.services.passwords import email_key
 from gateway.services.sessions import Grant
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 async def register(call: Call) -> StreamResponse:
     given = call.body_as(Registration)
-    await call.parts.limits.passwords(call.address, given.email)
+    await call.parts.limits.passwords(call.address, email_key(given.email))
     grant = await call.services.users.register(given.email, given.password, call.actor, name=given.name)
     return answer(201, signed_in(grant))
 
@@ -50,7 +51,7 @@ async def token(call: Call) -> StreamResponse:
 
 
 async def _login(call: Call, email: str, password: str) -> Grant:
-    await call.parts.limits.passwords(call.address, email)
+    await call.parts.limits.passwords(call.address, email_key(email))
     return await call.services.users.login(email, password, call.actor)
 
 
@@ -78,14 +79,14 @@ async def change_password(call: Call) -> StreamResponse:
     given, user = call.body_as(PasswordChange), call.principal.user
     if user is None:
         raise ApiError("FORBIDDEN", "An access key is no user: this needs a token.")
-    await call.parts.limits.passwords(call.address, user.email)
+    await call.parts.limits.passwords(call.address, email_key(user.email or user.subject))
     grant = await call.services.users.change_password(user, given.current_password, given.new_password, call.actor)
     return answer(200, signed_in(grant))
 
 
 async def forgot_password(call: Call) -> StreamResponse:
     email, actor, services = call.body_as(Forgotten).email, call.actor, call.services
-    await call.parts.limits.mails(call.address, email)
+    await call.parts.limits.mails(call.address, email_key(email))
 
     async def write() -> Mail | None:
         found = await services.users.forgot(email, actor)

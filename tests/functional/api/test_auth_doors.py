@@ -20,7 +20,9 @@ from jwt.algorithms import RSAAlgorithm
 from tests.functional.api.client import SECRET, Api
 from tests.functional.conftest import StartServer
 from tests.images import jpeg
-from tests.services import pixgate
+from tests.services import ROOT
+
+ADMIN = "/api/admin/v1"
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +35,14 @@ def new_bucket(api: Api) -> str:
     name = f"b-{secrets.token_hex(6)}"
     assert api.put(f"/{name}").status == 200
     return name
+
+
+def switch_user(api: Api, someone: dict[str, Any], enabled: bool) -> None:
+    """Switch somebody on or off, as an administrator; `someone` is what `auth/me` told."""
+    root = api.with_keys(ROOT)
+    page = root.get(f"{ADMIN}/users", query={"account": someone["account"], "limit": "1000"}).json
+    number = next(one["number"] for one in page["items"] if one["id"] == someone["id"])
+    assert root.patch(f"{ADMIN}/users/{number}", json={"enabled": enabled}).status == 200
 
 
 def test_a_users_token_opens_s3_as_their_account(api: Api) -> None:
@@ -146,13 +156,14 @@ def test_nobody_becomes_a_registered_user_with_the_shared_secret(api: Api) -> No
 def test_an_apps_token_can_be_logged_out_and_its_user_switched_off(api: Api) -> None:
     subject = f"user-{secrets.token_hex(4)}"
     first, second = api.app_user(subject, jti="1"), api.app_user(subject, jti="2")
+    someone = second.get("auth/me").json
     assert first.post("auth/logout").status == 204
     assert first.get("auth/me").status == 401
     assert second.get("auth/me").status == 200
-    pixgate("users", "disable", subject, data=api.server.data)
+    switch_user(api, someone, False)
     assert second.get("auth/me").status == 401
     assert api.app_user(subject).get("auth/me").status == 401
-    pixgate("users", "enable", subject, data=api.server.data)
+    switch_user(api, someone, True)
     assert second.get("auth/me").status == 401
     assert api.app_user(subject, iat=None).get("auth/me").status == 401
     assert api.app_user(subject, iat=int(time.time()) + 2).get("auth/me").status == 200
@@ -185,10 +196,11 @@ def test_disabling_an_account_stops_tokens_and_keys_of_it_on_every_door(api: Api
     account = ann.get("auth/me").json["account"]
     keys = api.with_keys(api.server.keys(account))
     assert keys.get(f"/{bucket}").status == 200
-    pixgate("accounts", "disable", account, data=api.server.data)
+    root = api.with_keys(ROOT)
+    assert root.patch(f"{ADMIN}/accounts/{account}", json={"enabled": False}).status == 200
     for one, path in ((ann, "auth/me"), (ann, f"/{bucket}"), (keys, f"/{bucket}"), (ann, f"/img/{bucket}/k?w=16")):
         assert one.get(path).status in (401, 403), path
-    pixgate("accounts", "enable", account, data=api.server.data)
+    assert root.patch(f"{ADMIN}/accounts/{account}", json={"enabled": True}).status == 200
     assert ann.get(f"/{bucket}").status == 200
 
 
@@ -196,10 +208,11 @@ def test_switching_somebody_off_stops_the_keys_of_an_account_that_is_theirs(api:
     user = api.register()
     ann = api.as_user(user)
     bucket = new_bucket(ann)
-    keys = api.with_keys(api.server.keys(ann.get("auth/me").json["account"]))
-    pixgate("users", "disable", user.email, data=api.server.data)
+    me = ann.get("auth/me").json
+    keys = api.with_keys(api.server.keys(me["account"]))
+    switch_user(api, me, False)
     assert keys.get(f"/{bucket}").status == 403
-    pixgate("users", "enable", user.email, data=api.server.data)
+    switch_user(api, me, True)
     assert keys.get(f"/{bucket}").status == 200
 
 
