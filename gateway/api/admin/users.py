@@ -44,7 +44,7 @@ class NewUser(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     email: Email
-    password: NewPassword
+    password: NewPassword = Field(repr=False)
     name: str | None = Field(default=None, max_length=100)
     role: Role = Role.USER
     account: str | None = Field(

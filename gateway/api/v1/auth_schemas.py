@@ -28,7 +28,6 @@ Email = Annotated[str, Field(max_length=MAX_EMAIL, examples=["ann@example.com"])
 NewPassword = Annotated[
     str,
     Field(
-        repr=False,
         min_length=MIN_CHARACTERS,
         description=f"{MIN_CHARACTERS} characters at least, {MAX_BYTES} bytes in UTF-8 at most.",
         json_schema_extra={"format": "password"},
@@ -37,28 +36,28 @@ NewPassword = Annotated[
 ]
 Password = Annotated[
     str,
-    Field(repr=False, min_length=1, json_schema_extra={"format": "password"}),
+    Field(min_length=1, json_schema_extra={"format": "password"}),
     _checked(check_length),
 ]
-Token = Annotated[str, Field(repr=False, min_length=1, max_length=512)]
+Token = Annotated[str, Field(min_length=1, max_length=512)]
 
 
 class Registration(BaseModel):
     email: Email
-    password: NewPassword
+    password: NewPassword = Field(repr=False)
     name: str | None = Field(default=None, max_length=100, description="What to call you.")
 
 
 class Login(BaseModel):
     email: str = Field(max_length=MAX_EMAIL)
-    password: Password
+    password: Password = Field(repr=False)
 
 
 class TokenForm(BaseModel):
     """The password form of OAuth 2.0 (RFC 6749, section 4.3.2). `scope` and client are not looked at."""
 
     username: str = Field(max_length=MAX_EMAIL, description="The address.")
-    password: Password
+    password: Password = Field(repr=False)
     grant_type: Literal["password", ""] = "password"
     scope: str = ""
     client_id: str | None = None
@@ -66,12 +65,12 @@ class TokenForm(BaseModel):
 
 
 class Renewal(BaseModel):
-    refresh_token: Token
+    refresh_token: Token = Field(repr=False)
 
 
 class PasswordChange(BaseModel):
-    current_password: Password
-    new_password: NewPassword
+    current_password: Password = Field(repr=False)
+    new_password: NewPassword = Field(repr=False)
 
 
 class Forgotten(BaseModel):
@@ -79,8 +78,8 @@ class Forgotten(BaseModel):
 
 
 class PasswordReset(BaseModel):
-    token: Token
-    new_password: NewPassword
+    token: Token = Field(repr=False)
+    new_password: NewPassword = Field(repr=False)
 
 
 class UserAnswer(BaseModel):
