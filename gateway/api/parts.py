@@ -11,6 +11,7 @@ from gateway.services.catalogue import Catalogue
 from gateway.services.direct_links import PURPOSE as DIRECT_LINKS
 from gateway.services.direct_links import DirectLinks
 from gateway.services.originals import Originals
+from gateway.services.resumable import Resumable
 from gateway.services.shares import Shares
 from gateway.services.upload_places import UploadPlaces
 from gateway.services.uploading import Uploading
@@ -41,6 +42,7 @@ class Parts:
     statistics: Statistics
     uploading: Uploading = field(init=False)
     places: UploadPlaces = field(init=False)
+    resumable: Resumable = field(init=False)
     catalogue: Catalogue = field(init=False)
     shares: Shares = field(init=False)
     direct_links: DirectLinks = field(init=False)
@@ -49,6 +51,9 @@ class Parts:
     def __post_init__(self) -> None:
         self.uploading = Uploading(self.services, self.settings, self.limits)
         self.places = UploadPlaces(self.services, self.settings)
+        self.resumable = Resumable(
+            self.services, self.settings, self.limits, self.uploading, region=self.settings.region
+        )
         services = self.services
         self.catalogue = Catalogue(
             services.database,

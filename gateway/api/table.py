@@ -21,6 +21,7 @@ from gateway.api.v1 import (
     jobs,
     keys,
     reports,
+    resumable,
     shares,
     upload,
 )
@@ -30,6 +31,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *keys.OPERATIONS,
     *upload.OPERATIONS,
     *batch_upload.OPERATIONS,
+    *resumable.OPERATIONS,
     *changes.OPERATIONS,
     *gallery.OPERATIONS,
     *batch.OPERATIONS,

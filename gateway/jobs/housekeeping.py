@@ -9,7 +9,7 @@ from gateway.config import Settings
 from gateway.jobs.schedule import DAY, HOUR, MINUTE, Scheduled
 from gateway.metadata import image_jobs, jobs, renditions, sessions, upload_windows
 from gateway.metadata.port import Database, Transaction
-from gateway.services import Services
+from gateway.services import Services, resumable
 from gateway.services.clock import now_ms
 from gateway.services.variants import Variants
 
@@ -27,6 +27,11 @@ def tasks(settings: Settings, services: Services, variants: Variants) -> list[Sc
         Scheduled("stale renditions", 10 * MINUTE, partial(forget_stale_renditions, database)),
         Scheduled("images of gone versions", HOUR, partial(forget_gone_images, database)),
         Scheduled("upload counts", HOUR, partial(forget_upload_windows, database)),
+        Scheduled(
+            "abandoned uploads",
+            10 * MINUTE,
+            partial(resumable.forget_abandoned, database, settings.upload_resume_time * 1000),
+        ),
         Scheduled("sessions", HOUR, partial(forget_sessions, database)),
         Scheduled("variants", MINUTE, variants.sweep),
         Scheduled("unnoted variants", DAY, variants.sweep_unnoted),

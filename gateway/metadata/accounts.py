@@ -36,6 +36,11 @@ async def by_name(reader: Reader, name: str) -> Account | None:
     return None if row is None else account(row)
 
 
+async def by_id(reader: Reader, account_id: int) -> Account | None:
+    row = await reader.one(f"SELECT {COLUMNS} FROM accounts a WHERE a.id = ?", (account_id,))
+    return None if row is None else account(row)
+
+
 async def root(reader: Reader) -> Account | None:
     row = await reader.one(f"SELECT {COLUMNS} FROM accounts a WHERE a.is_root = 1")
     return None if row is None else account(row)

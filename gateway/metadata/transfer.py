@@ -110,7 +110,7 @@ TABLES = (
         "uploads",
         "id",
         "upload_id bucket_id key* headers tags checksum_algorithm checksum_type checksum_asked initiator created_ms "
-        "completed_ms completion* result encryption customer_key*",
+        "completed_ms completion* result encryption customer_key* app",
         identity=True,
     ),
     _table("parts", "upload number", "content_id modified_ms"),

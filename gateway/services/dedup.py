@@ -26,7 +26,9 @@ class Dedup:
     def _mark(self, account_id: int, sha256: bytes) -> bytes:
         return hmac.digest(self._secret, b"%d " % account_id + sha256, "sha256")
 
-    async def share(self, tx: Transaction, account_id: int, sha256: bytes, new: NewContent) -> NewContent | int:
+    async def share(
+        self, tx: Transaction, account_id: int, sha256: bytes, new: NewContent, store: str
+    ) -> NewContent | int:
         """What a new version of these bytes is to refer to: the id of a live content, which may be `new`.
 
         What only a customer's key opens is never shared.
@@ -35,6 +37,5 @@ class Dedup:
             return new
         mark = self._mark(account_id, sha256)
         encryption = "" if new.encryption is None else new.encryption.value
-        # Other stores keep other bytes: a bucket whose bytes belong into one must not refer to those of another.
-        store = "" if new.blob is None else new.blob.store
+        # A bucket whose bytes belong into one store must not refer to those of another.
         return await same_bytes.share(tx, account_id, f"{encryption}@{store}", mark, new)

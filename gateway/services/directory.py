@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from gateway.errors import InvalidValue
-from gateway.metadata import buckets, keys
+from gateway.metadata import accounts, buckets, keys
 from gateway.metadata.port import Database
 from gateway.model import AccessKey, Account, Bucket, KeyKind
 from gateway.services.secrets import MasterKey
@@ -23,6 +23,15 @@ V = TypeVar("V")
 
 CACHED = 20_000
 """Entries a cache at most: unknown names are cached too, so that they cannot be used to grow it."""
+
+
+UPLOAD_KEY = "PU"
+
+
+def is_upload_key(access_key: str) -> bool:
+    """Whether an id is one that `Directory.upload_key` gives."""
+    digits = access_key.removeprefix(UPLOAD_KEY)
+    return len(access_key) == 20 and len(digits) == 18 and digits.isascii() and digits.isdigit()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +126,21 @@ class Directory:
             # With root credentials in the settings, the pair that was made at the first start is not valid.
             if root is None or not sealed.generated_root:
                 found = self._opened(sealed)
+        elif is_upload_key(access_key):
+            account = await accounts.by_id(self._database, int(access_key[len(UPLOAD_KEY) :]))
+            found = None if account is None else self.upload_key(account)
         _remember(known, access_key, found)
         return found
+
+    def upload_key(self, account: Account) -> AccessKey:
+        """The key that signs the addresses of an account's resumable uploads.
+
+        It has no row: its secret is derived from the master key and never leaves the server, so that it signs nothing
+        else. It is as good as the account.
+        """
+        name = f"{UPLOAD_KEY}{account.id:018d}"
+        secret = hmac.digest(self._master.derive(b"upload addresses"), name.encode(), "sha256").hex()
+        return AccessKey(name, secret, account, KeyKind.S3, False, True, account.created_ms)
 
     def _opened(self, sealed: keys.SealedKey) -> AccessKey | None:
         try:

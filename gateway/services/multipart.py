@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -331,8 +331,11 @@ class Multipart:
         checksum_type: ChecksumType | None = None,
         size: int | None = None,
         customer_key: bytes | None = None,
+        as_image: AsImage | None = None,
     ) -> PutResult:
         """Make an object of the named parts. Asking again with the same parts gives the same answer for 24 hours.
+
+        `as_image` makes it an image that apps know, in the same transaction.
 
         `checksum_value` is base64 and `size` in bytes, of the whole object, where the client gives them. Of an SSE-C
         upload no checksum is stored: `customer_key` is needed to hold the bytes against `checksum_value`. Raises
@@ -368,6 +371,8 @@ class Multipart:
         elif checksum_value is not None:
             read = await self._read_checksum(upload, parts, customer_key)
         image_id = None if first is None else new_image_id(first)
+        if as_image is not None:
+            image_id = as_image.image_id
         now = now_ms()
 
         async def operation(tx: Transaction) -> PutResult:
@@ -398,28 +403,27 @@ class Multipart:
                 raise InvalidPart(
                     f"The parts consist of more than {MAX_SEGMENTS} runs of bytes; copy them with fewer, larger parts."
                 )
-            written = await versions.put(
-                tx,
-                NewVersion(
-                    bucket.id,
-                    key,
-                    NewContent(
-                        new_content_uid(),
-                        total,
-                        etag,
-                        checksum,
-                        references=references,
-                        parts=_part_table(chosen, checksum),
-                        encryption=current.encryption,
-                        customer_key=current.customer_key,
-                    ),
-                    current.headers,
-                    current.tags,
-                    image_id,
-                    now,
-                ),
-                conditions,
+            content: NewContent | int = NewContent(
+                new_content_uid(),
+                total,
+                etag,
+                checksum,
+                references=references,
+                parts=_part_table(chosen, checksum),
+                encryption=current.encryption,
+                customer_key=current.customer_key,
             )
+            headers = current.headers
+            if as_image is not None:
+                assert isinstance(content, NewContent)
+                if as_image.content_ids != tuple(part.content_id for part in chosen):
+                    raise InvalidPart(NOT_FOUND)
+                content = await as_image.share(tx, content)
+                headers = as_image.headers
+            new = NewVersion(bucket.id, key, content, headers, current.tags, image_id, now, noted=as_image is not None)
+            written = await versions.put(tx, new, conditions)
+            if as_image is not None:
+                await as_image.note(tx, written.seq)
             result = PutResult(etag, written.version_id, checksum, total, image_id, current.encryption)
             await uploads.finish(tx, current.id, completion, _to_json(result), now)
             await quotas.verify(tx, bucket, image_id)
@@ -460,6 +464,20 @@ class Multipart:
 
         segments = await self._database.read(find)
         return await self._stores.read(segments) if segments else None
+
+
+@dataclass(frozen=True, slots=True)
+class AsImage:
+    """What makes a completed upload an image that apps know. `content_ids` are those of the parts that were looked at.
+
+    `share` gives what the version is to refer to instead of the new content; `note` is told the version's row.
+    """
+
+    image_id: str
+    headers: Headers
+    content_ids: tuple[int, ...]
+    share: Callable[[Transaction, NewContent], Awaitable[NewContent | int]]
+    note: Callable[[Transaction, int], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,9 @@ class Spool:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise DiskFull("There is no space left to take uploads.") from error
-            raise StoreUnavailable("Uploads cannot be taken: the folder for temporary files does not answer.") from error
+            raise StoreUnavailable(
+                "Uploads cannot be taken: the folder for temporary files does not answer."
+            ) from error
 
     def trailer(self, _name: str) -> str | None:
         return None

@@ -71,22 +71,26 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Looked:
+    """What bytes turned out to be. `size` in bytes."""
+
+    size: int
+    sha256: bytes
+    header: Header
+
+    @property
+    def media_type(self) -> str:
+        return self.header.format.media_type
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
     """Bytes of an image that lie in the store of `bucket` and that no row names yet."""
 
     bucket: Bucket
     content: NewContent
     durable: Durable | None
-    sha256: bytes
-    header: Header
-
-    @property
-    def size(self) -> int:
-        return self.content.size
-
-    @property
-    def media_type(self) -> str:
-        return self.header.format.media_type
+    looked: Looked
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,9 @@ class Plan:
     delete_token: str | None = field(repr=False)
 
 
-class _AlreadyThere(Exception):
+class AlreadyThere(Exception):
+    """The account has an image of these bytes, and wants that instead of another."""
+
     def __init__(self, row: ImageRow) -> None:
         super().__init__()
         self.row = row
@@ -154,7 +160,7 @@ class Uploading:
                 taken = await self._ingest(bucket, measured, known)
                 content = new_content(taken, sealing)
                 header = await watched.header.finish(taken.size, partial(self._stored, content))
-                yield Taken(bucket, content, taken.durable, _sha256(taken), header)
+                yield Taken(bucket, content, taken.durable, Looked(taken.size, _sha256(taken), header))
         finally:
             if spool is not None:
                 spool.close()
@@ -176,10 +182,10 @@ class Uploading:
         placing = self._stores.placing
         if placing(taken.bucket) is placing(bucket) and taken.bucket.encryption == bucket.encryption:
             return replace(taken, bucket=bucket)
-        self._services.lease.abandon(taken.size)
+        self._services.lease.abandon(taken.looked.size)
         body = StoredBody(self._stores, [_segment(taken.content)])
         try:
-            again = await self._ingest(bucket, body, taken.size)
+            again = await self._ingest(bucket, body, taken.looked.size)
         finally:
             body.close()
         return replace(
@@ -192,20 +198,21 @@ class Uploading:
         Raises RateLimited, QuotaExceeded, DuplicateImage, BucketNotFound, Unavailable facts.
         """
         taken = await self._in_place(taken, bucket)
-        plan = self.plan(uploader, taken, wanted, image_id)
+        looked = taken.looked
+        plan = self.plan(uploader, bucket, looked, wanted, image_id)
 
         async def operation(tx: Transaction) -> tuple[ImageRow, Allowance]:
             allowance = await self._limits.count_upload(tx, uploader.who, plan.row.created_ms)
             await leases.check(tx, taken.content.blob)
-            await quotas.check(tx, bucket.owner, taken.size, 1)
-            await self.refuse_duplicates(tx, uploader, bucket, taken.sha256)
+            await quotas.check(tx, bucket.owner, looked.size, 1)
+            await self.refuse_duplicates(tx, uploader, bucket, looked.sha256)
             settled = await self._stores.keyring.settle(tx, taken.content)
-            content = await self._dedup.share(tx, bucket.owner.id, taken.sha256, settled)
+            content = await self.share(tx, bucket, looked.sha256, settled)
             new = NewVersion(
                 bucket.id,
                 plan.key,
                 content,
-                (("content-type", taken.media_type),),
+                (("content-type", looked.media_type),),
                 (),
                 image_id,
                 plan.row.created_ms,
@@ -216,32 +223,32 @@ class Uploading:
 
         try:
             row, allowance = await self._database.write(operation, durable=taken.durable)
-        except _AlreadyThere as there:
+        except AlreadyThere as there:
             hour = await self._limits.hour(self._database, uploader.who, plan.row.created_ms)
             # The bytes that came are not wanted, and go the way of those of an upload that failed.
-            self._services.lease.abandon(taken.size)
+            self._services.lease.abandon(looked.size)
             return Uploaded(there.row, hour, existing=True)
         self._services.wake_jobs()
         return Uploaded(row, allowance, delete_token=plan.delete_token)
 
-    def plan(self, uploader: Uploader, taken: Taken, wanted: Wanted, image_id: str) -> Plan:
+    def plan(self, uploader: Uploader, bucket: Bucket, looked: Looked, wanted: Wanted, image_id: str) -> Plan:
         """What is to be written of an image, but for what only the transaction can know."""
         now = now_ms()
         user = uploader.principal.user
         token = secrets.token_urlsafe(DELETE_TOKEN_BYTES) if uploader.principal.anonymous else None
         expiry = self._settings.delete_token_expiry * 1000
-        header = taken.header
+        header = looked.header
         turned = header.orientation >= 5
         row = ImageRow(
             image_id=image_id,
             seq=0,
-            bucket_id=taken.bucket.id,
-            account_id=taken.bucket.owner.id,
+            bucket_id=bucket.id,
+            account_id=bucket.owner.id,
             user_id=None if user is None else user.id,
             filename=wanted.filename,
-            content_type=taken.media_type,
-            size=taken.size,
-            sha256=taken.sha256,
+            content_type=looked.media_type,
+            size=looked.size,
+            sha256=looked.sha256,
             width=header.height if turned else header.width,
             height=header.width if turned else header.height,
             visibility=wanted.visibility,
@@ -259,9 +266,13 @@ class Uploading:
             created_ms=now,
             updated_ms=now,
         )
-        detail: dict[str, object] = {"bucket": taken.bucket.name, "bytes": taken.size}
+        detail: dict[str, object] = {"bucket": bucket.name, "bytes": looked.size}
         event = Event(Action.UPLOAD, uploader.actor, now, image_id, detail)
         return Plan(row, image_key(image_id, wanted.filename), event, wanted.renditions, token)
+
+    async def share(self, tx: Transaction, bucket: Bucket, sha256: bytes, new: NewContent) -> NewContent | int:
+        """What a version in this bucket is to refer to: the same bytes where they are there, else `new`."""
+        return await self._dedup.share(tx, bucket.owner.id, sha256, new, self._stores.placing(bucket).name)
 
     async def refuse_duplicates(self, tx: Transaction, uploader: Uploader, bucket: Bucket, sha256: bytes) -> None:
         """Raises DuplicateImage, or what `commit` makes the existing image of, as the bucket's account wants it.
@@ -280,7 +291,7 @@ class Uploading:
             return
         if policy is Duplicates.REFUSE:
             raise DuplicateImage(row.image_id)
-        raise _AlreadyThere(row)
+        raise AlreadyThere(row)
 
     async def make_known(self, tx: Transaction, plan: Plan, seq: int) -> ImageRow:
         """Write what is known of an image whose version was written in the same transaction; gives its row."""

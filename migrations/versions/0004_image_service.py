@@ -136,6 +136,8 @@ IMAGES = (
         revoked_ms INTEGER
     ) WITHOUT ROWID""",
     "CREATE INDEX shares_image ON shares (image_id)",
+    # Of a multipart upload that an app began for an image: what it is to become, as JSON.
+    "ALTER TABLE uploads ADD COLUMN app TEXT",
     # Equal bytes of one account and one encryption class share their content: `mark` is an HMAC of their SHA-256.
     """CREATE TABLE same_bytes (
         account_id INTEGER NOT NULL,
