@@ -94,7 +94,7 @@ def test_an_address_is_good_for_its_part_alone(ann: Api, api_server: Server) -> 
     assert send(api_server, first.replace("partNumber=1", "partNumber=2"), piece(1)) == 403
     assert send(api_server, first.partition("?")[0], piece(1)) == 403
     assert send(api_server, first, b"", "GET") in (400, 403)
-    assert send(api_server, first, b"", "DELETE") == 403
+    assert send(api_server, first, b"", "DELETE") in (400, 403)
     assert ann.get(upload["status_url"]).json["parts"][0]["number"] == 1
 
 
