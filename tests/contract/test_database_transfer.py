@@ -171,6 +171,9 @@ async def fill(database: Database) -> None:
             "INSERT INTO shares (id, hash, image_id, user_id, created_ms, expires_ms) VALUES ('s', ?, ?, 1, 2, 3)",
             (b"\x00\xff" * 16, "I" * 27),
         )
+        await tx.run(
+            "INSERT INTO same_bytes (account_id, encryption, mark, content_id) VALUES (1, '@', ?, 1)", (b"\x00\xff",)
+        )
         user = await users.insert(
             tx, users.NewUser(owner, "", "sub", "Ünn@example.org", "ünn@example.org", None, "$2b$", Role.MODERATOR, 5)
         )
