@@ -209,6 +209,7 @@ RECORDS = (
     "CREATE INDEX audit_time ON audit (at_ms)",
     "CREATE INDEX audit_account ON audit (account_id, id)",
     "CREATE INDEX audit_action ON audit (action, id)",
+    "CREATE INDEX audit_user ON audit (user_id, id) WHERE user_id IS NOT NULL",
     "CREATE INDEX audit_target ON audit (target, id) WHERE target IS NOT NULL",
     "CREATE UNIQUE INDEX audit_once ON audit (once) WHERE once IS NOT NULL",
 )

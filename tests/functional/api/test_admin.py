@@ -18,6 +18,7 @@ from gateway.api.operation import Access
 from gateway.api.table import OPERATIONS
 from signing.image_link import s3_link_key, sign_link
 from tests.functional.api.client import PASSWORD, Api
+from tests.images import jpeg
 from tests.services import ROOT, pixgate
 
 ADMIN = "/api/admin/v1"
@@ -320,6 +321,34 @@ def test_the_audit_log_tells_who_did_what_from_where(api: Api, admin: Api, accou
     assert admin.get(f"{ADMIN}/audit", query={"target": account, "until": "2020-01-01T00:00:00Z"}).json["items"] == []
     assert admin.get(f"{ADMIN}/audit", query={"action": "nothing"}).code == "VALIDATION_ERROR"
     assert admin.get(f"{ADMIN}/audit", query={"account": "nobody-at-all"}).code == "NOT_FOUND"
+
+
+def test_what_users_do_is_in_the_audit_log(api: Api, admin: Api) -> None:
+    number, user = _user(api, admin)
+    email = admin.get(f"{ADMIN}/users/{number}").json["email"]
+    api.post("auth/login", json={"email": email, "password": "not the password"})
+    uploaded = user.upload(jpeg((64, 48), seed=number))
+    image = uploaded.json["id"]
+    assert user.delete(f"images/{image}").status == 204
+
+    def found() -> list[tuple[Any, ...]]:
+        events = [
+            *admin.get(f"{ADMIN}/audit", query={"target": email}).json["items"],
+            *admin.get(f"{ADMIN}/audit", query={"target": image}).json["items"],
+        ]
+        told = [(one["action"], one["user_id"], one["user"], one["address"], one["via"]) for one in events]
+        return told if ("user.login.failed", None, None, "127.0.0.1", "api") in told else []
+
+    events = eventually(found)
+    for action in ("user.login", "image.upload", "image.delete"):
+        assert (action, number, email, "127.0.0.1", "api") in events, (action, events)
+    ids = [one["request_id"] for one in admin.get(f"{ADMIN}/audit", query={"target": image}).json["items"]]
+    assert uploaded.headers["x-request-id"] in ids
+    by_number = admin.get(f"{ADMIN}/audit", query={"user_id": str(number)}).json["items"]
+    assert {"user.login", "image.upload", "image.delete"} <= {one["action"] for one in by_number}
+    text = admin.get(f"{ADMIN}/audit/export").body
+    assert b"not the password" not in text
+    assert PASSWORD.encode() not in text
 
 
 def test_the_audit_log_is_exported_whole_and_harmless(api: Api, admin: Api, account: str) -> None:
