@@ -124,6 +124,8 @@ def run(
         _add_task(app, kind, hands, limits_of(kind, job_seconds))
     # What is done at a lost connection: nothing, since who finishes a job asks the database whether it is still theirs.
     warnings.simplefilter("ignore", CPendingDeprecationWarning)
+    # It names an option that there is none of here.
+    warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
     # Celery keeps its hands off the logging of a program that listens to this.
     signals.setup_logging.connect(_keep_logging, weak=False)
     signals.worker_process_init.connect(hands.begin, weak=False)
