@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from gateway.metadata import usage
 from gateway.metadata.port import Reader, Transaction
 
 _OWN = "(SELECT id FROM buckets WHERE account_id = ?)"
+# One sum a table: over a union of them SQLite would read the usage of all buckets there are.
+HELD = (
+    f"SELECT (SELECT coalesce(sum(bytes), 0) FROM usage WHERE bucket_id IN {_OWN}) "
+    f"+ (SELECT coalesce(sum(bytes), 0) FROM usage_deltas WHERE bucket_id IN {_OWN}) "
+    "+ (SELECT coalesce(sum(c.size), 0) FROM uploads u JOIN parts p ON p.upload = u.id "
+    f"JOIN contents c ON c.id = p.content_id WHERE u.bucket_id IN {_OWN} AND u.completed_ms IS NULL)"
+)
 
 
 async def hold(tx: Transaction, account_id: int) -> None:
@@ -21,17 +27,9 @@ async def limits(reader: Reader, account_id: int) -> tuple[int | None, int | Non
 
 async def held_bytes(reader: Reader, account_id: int) -> int:
     """The bytes of all versions in the account's buckets, and of the parts of uploads that go on there."""
-    row = await reader.one(
-        f"SELECT coalesce(sum(bytes), 0) FROM ({usage.SUMS}) u WHERE bucket_id IN {_OWN}", (account_id,)
-    )
-    parts = await reader.one(
-        "SELECT coalesce(sum(c.size), 0) FROM uploads u JOIN parts p ON p.upload = u.id JOIN contents c ON c.id = p.content_id "
-        f"WHERE u.bucket_id IN {_OWN} AND u.completed_ms IS NULL",
-        (account_id,),
-    )
+    row = await reader.one(HELD, (account_id, account_id, account_id))
     assert row is not None
-    assert parts is not None
-    return int(row[0]) + int(parts[0])
+    return int(row[0])
 
 
 async def held_images(reader: Reader, account_id: int, most: int) -> int:
