@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
 
+from gateway.errors import DatabaseUnavailable
 from gateway.metadata import accounts, audit
 from gateway.metadata.audit import Action, Actor, Event, Wanted
 from gateway.metadata.port import Database, Transaction
@@ -146,3 +149,36 @@ async def test_a_key_that_everybody_uses_does_not_fill_the_log(database: Databas
     await log.close()
     row = await database.one("SELECT count(*), count(detail) FROM audit")
     assert row == (ADDRESSES + 1, 1)
+
+
+async def test_events_wait_while_the_database_is_away_and_no_more_than_some(
+    database: Database, opened: Callable[[], Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.services.audit.GATHERED", 20)
+    monkeypatch.setattr("gateway.services.audit.WRITTEN", 7)
+    away = opened()
+    await away.close()
+    log = Audit(away)
+    for n in range(25):
+        log.later(event(at=MADE + n))
+    for _ in range(2):
+        with pytest.raises(DatabaseUnavailable):
+            await log.flush()
+    log._database = database  # it is back
+    await log.flush()
+    assert [one.at_ms for one in await read(database)] == [MADE + n for n in reversed(range(20))]
+    await log.flush()
+    assert len(await read(database)) == 20
+
+
+async def test_what_is_gathered_is_written_by_itself_and_at_the_end(database: Database) -> None:
+    log = Audit(database)
+    log.begin()
+    log.later(event(target="soon"))
+    deadline = asyncio.get_running_loop().time() + 30
+    while not await read(database):
+        assert asyncio.get_running_loop().time() < deadline
+        await asyncio.sleep(0.05)
+    log.later(event(target="at the end"))
+    await log.close()
+    assert [one.target for one in await read(database)] == ["at the end", "soon"]
