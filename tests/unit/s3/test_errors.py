@@ -31,6 +31,7 @@ def make(kind: type[Exception]) -> Exception:
         "remaining": 0,
         "reset_s": 100,
         "retry_after": 7,
+        "image_id": "I",
     }
     names = [
         name
