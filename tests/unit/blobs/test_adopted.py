@@ -61,7 +61,20 @@ def test_headers_that_belong_to_an_object() -> None:
 def test_what_a_store_keeps_for_itself(prefix: str) -> None:
     layout = Layout(prefix, "0123456789abcdef")
     root = f"{prefix}/".encode() if prefix else b""
-    for ours in (b"deployment", b"probe-0123456789abcdef", b"0123456789abcdef/7/3", b"cache/0123456789abcdef/x"):
+    for ours in (
+        b"deployment",
+        b"probe-0123456789abcdef",
+        b"0123456789abcdef/7/3",
+        b"cache/0123456789abcdef/x",
+        b"variants/0123456789abcdef/x",
+    ):
         assert layout.is_ours(root + ours)
-    for theirs in (b"deployments", b"probe-x", b"cache/x", b"0123456789abcdeg/7/3", b"x" + root + b"deployment"):
+    for theirs in (
+        b"deployments",
+        b"probe-x",
+        b"cache/x",
+        b"variants/x",
+        b"0123456789abcdeg/7/3",
+        b"x" + root + b"deployment",
+    ):
         assert not layout.is_ours(theirs if theirs.startswith(b"x") else root + theirs)
