@@ -18,8 +18,8 @@ from gateway.render.client import Beyond, Rendition
 LOG = logging.getLogger("pixgate.cache")
 
 NAME = "variants"
-BUDGET = 1.0
-"""Seconds that looking for a rendition may take; to make it anew takes about as long."""
+BUDGET = 2.0
+"""Seconds that looking for a rendition may take; to make it anew on a busy node takes as long."""
 WRITE_BUDGET = 10.0
 SWEEP_BUDGET = 30.0
 ITEM_BYTES = 16 << 20
