@@ -41,6 +41,7 @@ CODES: Mapping[str, Code] = {
     "THUMBNAIL_NOT_READY": Code(404, "The thumbnail is not made yet."),
     "JOB_NOT_FOUND": Code(404, "There is no such job."),
     "METHOD_NOT_ALLOWED": Code(405, "This address does not answer to that method."),
+    "REQUEST_TIMEOUT": Code(408, "The body came too slowly."),
     "CONFLICT": Code(409, "This is not possible as things are now."),
     "DUPLICATE_IMAGE": Code(409, "The account has an image of these bytes."),
     "JOB_NOT_COMPLETED": Code(409, "The job is not completed."),

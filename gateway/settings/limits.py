@@ -63,6 +63,11 @@ class LimitSettings(BaseModel):
     upload_slot_wait: float = Field(
         default=30, ge=0, le=3600, description="Time that an upload waits for one of them; then 503 with Retry-After."
     )
+    upload_min_rate: int = Field(
+        default=16 * 1024,
+        ge=0,
+        description="Bytes a second that the body of an upload must come with while it holds a slot; 0: as slowly as it likes.",
+    )
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(parse_origins)] = Field(
         default=(),
         description="Origins whose pages may call `/api/v1`, separated by commas, such as `https://app.example.com`; `*` for "

@@ -110,7 +110,8 @@ async def _by_signature(call: Call, asked: Direct) -> Known:
     if principal is None:
         raise ApiError("FORBIDDEN", "This address does not hold, or not any more.")
     known = await call.parts.catalogue.find(image_id, to_read=True)
-    if not may_see(principal, known.facts):
+    # What is hidden is shown to people who may see it, not to an address that anybody may have.
+    if known.facts.hidden or not may_see(principal, known.facts):
         raise refused(call)
     return known
 

@@ -155,6 +155,7 @@ FIELDS: dict[str, object] = {
 }
 """The fields of an upload's form, as JSON schema."""
 ERRORS = (
+    "REQUEST_TIMEOUT",
     "FORBIDDEN",
     "INVALID_FILE_FORMAT",
     "FILE_TOO_LARGE",

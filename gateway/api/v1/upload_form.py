@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 MAX_METADATA = 16 * 1024
 """Bytes of the JSON."""
 MAX_METADATA_DEPTH = 32
+PATIENCE_SECONDS = 10.0
+"""How long a body may be waited for before its rate counts."""
 MAX_FIELD = 4 * 1024
 MAX_RENDITIONS = 20
 FORM_ROOM = 128 * 1024
@@ -51,6 +54,7 @@ class UploadForm:
     _expected: bytes | None = field(init=False)
     _hash: hashlib._Hash | None = field(init=False)
     _received: int = 0
+    _waited: float = 0.0
 
     def __post_init__(self) -> None:
         self._reader = FormReader(self._read, boundary_of(self.call.headers.get("content-type", "")))
@@ -58,8 +62,13 @@ class UploadForm:
         self._hash = None if self._expected is None else sha256()
 
     async def _read(self) -> bytes:
+        began = time.monotonic()
         data = await self.call.incoming.read()
+        self._waited += time.monotonic() - began
         self._received += len(data)
+        if self._waited > PATIENCE_SECONDS and self._received < self._waited * self.call.settings.upload_min_rate:
+            # Whoever drips keeps others from the node's few slots.
+            raise ApiError("REQUEST_TIMEOUT")
         if self._received > self.limit:
             raise ObjectTooLarge("The form is larger than is taken here.")
         if self._hash is not None:

@@ -188,9 +188,11 @@ def test_what_a_moderator_hides_is_hidden_from_links_too(api: Api, uploader: Api
     image_id = uploaded(uploader, visibility="public")["id"]
     processed(uploader, image_id)
     token = uploader.post(f"images/{image_id}/share", json={}).json["token"]
+    direct = uploader.get(f"images/{image_id}/direct?size=medium&redirect=1").headers["location"]
     addresses = (f"/img/{image_id}?variant=medium", f"images/{image_id}", f"shares/{token}", f"shares/{token}/image")
-    assert [api.get(address).status for address in addresses] == [200] * 4
+    assert [api.get(address).status for address in (*addresses, direct)] == [200] * 5
     pixgate("moderation", "hide", image_id, data=api.server.data)
     assert [api.get(address).status for address in addresses] == [403, 401, 404, 404]
+    assert api.get(direct).status in (401, 403, 404), "the owner's address, in other hands"
     assert api.get(f"/img/{image_id}?variant=medium&share={token}").status == 403
     assert uploader.get(f"images/{image_id}").status == 200
