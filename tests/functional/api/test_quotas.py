@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.functional.api.client import Api
+from tests.images import jpeg
 from tests.services import ROOT
 
 ADMIN = "/api/admin/v1"
@@ -141,3 +142,19 @@ def test_what_is_there_stays_where_a_quota_is_set_below_it(limited: Limited) -> 
     exceeded(lambda: limited.put("b", 1))
     limited.s3.delete_object(Bucket=limited.bucket, Key="a")
     limited.put("b", 10)
+
+
+def test_uploads_of_apps_count(api: Api, limited: Limited) -> None:
+    app, photo = api.with_keys(limited.keys), jpeg((64, 48), seed=77)
+    before = limited.held()
+    limited.limit(quota_bytes=before + len(photo) - 1)
+    assert app.upload(photo).code == "QUOTA_EXCEEDED"
+    assert limited.held() == before, "nothing of it is left"
+    limited.limit(quota_bytes=None, quota_images=2)
+    made = [app.upload(jpeg((64, 48), seed=seed)) for seed in (78, 79)]
+    assert [one.status for one in made] == [201, 201]
+    refused = app.upload(photo)
+    assert (refused.status, refused.code) == (403, "QUOTA_EXCEEDED")
+    assert app.delete(f"images/{made[0].json['id']}").status == 204
+    assert app.upload(photo).status == 201
+    limited.limit(quota_images=None)
