@@ -1,4 +1,4 @@
-"""Three ways to take a file out of a multipart form as it streams: seconds of the processor a gigabyte (docs/adr/0046)."""
+"""Three ways to take a file out of a multipart form as it streams: seconds of the processor a gigabyte (docs/adr/0051)."""
 
 from __future__ import annotations
 

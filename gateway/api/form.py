@@ -1,6 +1,6 @@
 """`multipart/form-data` as it comes (RFC 7578, RFC 2046 section 5.1): part by part, nothing held but what is not yet read.
 
-The search for the boundary is `bytes.find`: docs/adr/0046 has what that costs beside other parsers.
+The search for the boundary is `bytes.find`: docs/adr/0051 has what that costs beside other parsers.
 """
 
 from __future__ import annotations
