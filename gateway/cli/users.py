@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -162,6 +163,55 @@ def set_password(user: str, password_stdin: bool, data: Path | None, config_file
     password = _password(password_stdin)
     changed = with_services(settings, lambda services: services.users.set_password(user, password))
     click.echo(f"{_name(changed)} has a new password")
+
+
+@users.command("import")
+@click.argument("file", type=click.File(encoding="utf-8"))
+@data_options
+def import_users(file: TextIO, data: Path | None, config_file: Path | None) -> None:
+    """Take over the users of another service, with their passwords.
+
+    FILE has a JSON object a line: "email", "password_hash" (bcrypt) and, where there is one, "name". Who is there already is left
+    as they are, so it can be run again. `-` is standard input.
+    """
+    from gateway.errors import EmailExists, InvalidValue
+
+    async def work(services: Services) -> tuple[int, int, int]:
+        made = known = wrong = 0
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                email, password_hash, name = _entry(line)
+                await services.users.take_over(email, password_hash, name=name)
+                made += 1
+            except EmailExists:
+                known += 1
+            except InvalidValue as error:
+                wrong += 1
+                click.echo(f"line {number}: {error}", err=True)
+        return made, known, wrong
+
+    made, known, wrong = with_services(settings_of(config_file, data=data), work, make=True)
+    click.echo(f"{made} taken over, {known} there already, {wrong} wrong")
+    if wrong:
+        raise SystemExit(1)
+
+
+def _entry(line: str) -> tuple[str, str, str | None]:
+    """Address, hash and name of a line. Raises InvalidValue."""
+    from gateway.errors import InvalidValue
+
+    try:
+        given = json.loads(line)
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        raise InvalidValue("This is not a JSON object.")
+    email, password_hash, name = given.get("email"), given.get("password_hash"), given.get("name")
+    if not isinstance(email, str) or not isinstance(password_hash, str) or not isinstance(name, str | None):
+        raise InvalidValue("It needs email and password_hash.")
+    return email, password_hash, name
 
 
 def _password(from_stdin: bool) -> str:

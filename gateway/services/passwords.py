@@ -25,6 +25,10 @@ WAITING = 4
 MAX_EMAIL = 254
 """Characters of an address (RFC 5321, section 4.5.3.1.3)."""
 
+MIN_COST, MAX_COST = 10, 16
+"""Of hashes that are taken over: below, they are guessed too quickly, and above, each login would take seconds."""
+
+_HASH = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
 _EMAIL = re.compile(
     r"[^\s@<>()\[\],;:\"\\]{1,64}@(?=.{1,253}\Z)([^\W_]([\w-]{0,61}[^\W_])?\.)*[^\W_]([\w-]{0,61}[^\W_])?\Z"
 )
@@ -48,6 +52,14 @@ def check_length(password: str) -> str:
     if "\0" in password:
         raise InvalidValue("A password may not have a zero byte.")
     return password
+
+
+def check_hash(password_hash: str) -> str:
+    """A bcrypt hash as another service made it. Raises InvalidValue, which does not quote it."""
+    match = _HASH.fullmatch(password_hash)
+    if match is None or not MIN_COST <= int(match[1]) <= MAX_COST:
+        raise InvalidValue(f"This is not a bcrypt hash of a cost from {MIN_COST} to {MAX_COST}.")
+    return password_hash
 
 
 def check_email(address: str) -> str:

@@ -18,7 +18,7 @@ from gateway.model import Account, Role, User
 from gateway.services.accounts import check_account_name, new_canonical_id
 from gateway.services.audit import CLI, Audit
 from gateway.services.clock import now_ms
-from gateway.services.passwords import Passwords, check_email, email_key
+from gateway.services.passwords import Passwords, check_email, check_hash, email_key
 from gateway.services.sessions import Grant, NewSession, Sessions
 from gateway.services.tokens import digest
 
@@ -179,6 +179,17 @@ class Users:
             user = await made.insert(tx)
             detail = {"role": role.value, "account": user.account.name}
             await note(tx, Event(Action.REGISTER, actor, made.now_ms, email, detail))
+            return user
+
+        return await self._database.write(operation)
+
+    async def take_over(self, email: str, password_hash: str, *, name: str | None = None, actor: Actor = CLI) -> User:
+        """A user of another service, with the bcrypt hash that it has. Raises EmailExists, InvalidValue."""
+        made = _Made(check_email(email), check_hash(password_hash), _checked_name(name), Role.USER, None)
+
+        async def operation(tx: Transaction) -> User:
+            user = await made.insert(tx)
+            await note(tx, Event(Action.REGISTER, actor, made.now_ms, user.email, {"taken_over": True}))
             return user
 
         return await self._database.write(operation)

@@ -51,6 +51,7 @@ ACTS: Mapping[str, tuple[str, ...]] = {
 """Each operation, and the commands that do the same."""
 AT_THE_MACHINE = {
     "keys root": "prints the secret of the root pair, which nobody gets over the network",
+    "users import": "takes over hashes of passwords, which go over no network",
     "keys rotate-master": "changes the key that seals all others, which lies in a file or in the environment",
 }
 """Commands of these groups that are no operation, and why."""

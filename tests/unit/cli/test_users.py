@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import bcrypt
 import pytest
 from click.testing import CliRunner
 
 from gateway.cli import pixgate
+from gateway.cli.context import settings_of, with_services
+from gateway.errors import CredentialsRefused
+from gateway.services import Services
+from gateway.services.audit import CLI
 from tests.unit.cli.conftest import Run
 
 
@@ -84,3 +89,37 @@ def test_roles_switches_and_passwords(run: Run, data: Path) -> None:
     assert "has a new password" in with_password(data, "another one", "users", "set-password", "ann@example.org")
     assert "no such user" in run("users", "disable", "nobody@example.org", status=1).output
     assert "no such user" in run("users", "disable", "#99", status=1).output
+
+
+def test_users_of_another_service_keep_their_passwords(run: Run, data: Path, tmp_path: Path) -> None:
+    made = bcrypt.hashpw(b"their old password", bcrypt.gensalt(10)).decode()
+    lines = [
+        {"email": "ann@example.org", "password_hash": made, "name": "Ann", "is_active": True},
+        {"email": "ANN@example.org", "password_hash": made},
+        {"email": "eve@example.org", "password_hash": made.replace("$2b$", "$2y$")},
+        {"email": "bob@example.org", "password_hash": made.replace("$10$", "$04$")},
+        {"email": "bob@example.org", "password_hash": made.replace("$10$", "$31$")},
+        {"email": "bob@example.org", "password_hash": "pbkdf2:sha256"},
+        {"email": "bob", "password_hash": made},
+        {"email": "bob@example.org"},
+        ["bob@example.org"],
+    ]
+    file = tmp_path / "users.jsonl"
+    file.write_text("\n".join(json.dumps(line) for line in lines) + "\n\nno JSON\n")
+    done = run("users", "import", str(file), status=1)
+    assert "2 taken over, 1 there already, 7 wrong" in done.output
+    assert "line 5: " in done.output
+    assert made not in done.output
+    assert [(one["email"], one["name"]) for one in listed(run)] == [
+        ("ann@example.org", "Ann"),
+        ("eve@example.org", None),
+    ]
+
+    async def look(services: Services) -> None:
+        for email in ("ann@example.org", "eve@example.org"):
+            grant = await services.users.login(email, "their old password", CLI)
+            assert grant.user.email == email
+        with pytest.raises(CredentialsRefused):
+            await services.users.login("ann@example.org", "another password", CLI)
+
+    with_services(settings_of(None, data=data), look)
