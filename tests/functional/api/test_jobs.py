@@ -155,18 +155,19 @@ def test_administrators_try_again_and_give_up(gallery: Gallery, api: Api) -> Non
 
 @pytest.fixture
 def lonely(start_server: StartServer) -> Iterator[Api]:
-    """A server whose jobs come to nothing, as nobody renders."""
-    server = start_server(workers=1)
-    brokers = [
-        child
-        for child in psutil.Process(server.pid).children()
-        if any("gateway.render.broker" in argument for argument in child.cmdline())
-    ]
+    """A server whose jobs come to nothing, as nobody renders; two at a time."""
+    server = start_server(workers=1, environment={"PIXGATE_IMAGE_DECODERS": "1"})
+    brokers = _brokers(server)
     for broker in brokers:
         broker.suspend()
     yield Api(server)
     for broker in brokers:
         broker.resume()
+
+
+def _brokers(server: Server) -> list[psutil.Process]:
+    children = psutil.Process(server.pid).children()
+    return [child for child in children if any("gateway.render.broker" in argument for argument in child.cmdline())]
 
 
 def test_a_job_that_waits_is_no_result(lonely: Api) -> None:
@@ -225,3 +226,42 @@ def test_the_schedule_is_listed_and_is_no_backlog(api: Api) -> None:
 def test_apps_keys_do_not_name_strangers_jobs(api: Api, gallery: Gallery) -> None:
     stranger = replace(api, keys=gallery.keys)
     assert all(job["image_id"] is None for job in stranger.get("health/failed").json["jobs"])
+
+
+def test_an_upload_has_one_job_that_fills_in_what_is_known_of_it(api: Api) -> None:
+    user = api.app_user()
+    uploaded = user.upload(images.jpeg((1500, 1000), 4))
+    assert uploaded.status == 201, uploaded.body
+    image = uploaded.json
+    assert (image["dominant_color"], image["blurhash"], image["thumbnail_ready"]) == (None, None, False)
+    wait_for(lambda: api.get(f"images/jobs/{image['job_id']}").json["status"], lambda status: status == "completed")
+    known = user.get(f"images/{image['id']}").json
+    assert known["thumbnail_ready"] is True
+    assert known["dominant_color"].startswith("#")
+    assert (known["width"], known["height"], known["status"]) == (1500, 1000, "completed")
+    assert known["blurhash"]
+    jobs = [one for one in outcomes(api.server.data) if one.image == image["id"]]
+    assert [one.job for one in jobs] == [image["job_id"]], "the bucket's own look at it found it known"
+    result = api.get(f"images/jobs/{image['job_id']}/result").json
+    assert result["image_id"] == image["id"]
+
+
+def test_what_was_deleted_while_it_waited_is_no_failure(lonely: Api) -> None:
+    gallery = Gallery(lonely.server, "photos")
+    set_images(lonely.server.data, "photos", catalogue=True)
+    for number in range(2):
+        image = gallery.put(f"{number}.jpg", images.jpeg((300, 200), number))
+        wait_for(
+            lambda image=image: job_of(lonely.server, image),  # type: ignore[misc]
+            lambda one: one is not None and one.status == "processing",
+        )
+    last = gallery.put("last.jpg", images.jpeg((300, 200), 9))
+    found = wait_for(lambda: job_of(lonely.server, last), lambda one: one is not None)
+    assert found is not None
+    assert found.status == "pending"
+    gallery.client.delete_object(Bucket="photos", Key="last.jpg")
+    for broker in _brokers(lonely.server):
+        broker.resume()
+    job = wait_for(lambda: lonely.get(f"images/jobs/{found.job}").json, lambda job: job["status"] == "failed")
+    assert job["error"] == "The image was deleted."
+    assert lonely.get("health/failed").json["total"] == 0, "nothing is to be tried again"
