@@ -29,6 +29,13 @@ IMAGE_ID = {"type": "string", "examples": ["I2QWXBZ6NFSK4TPL7VAHC3MDOEU"]}
 Document = dict[str, Any]
 Mode = Literal["validation", "serialization"]
 
+PREFER: Document = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "description": "Asks for the answer with a job (202) where the image would be the answer (RFC 7240).",
+    "schema": {"type": "string", "examples": ["respond-async"]},
+}
 _EVERY = ("INTERNAL_ERROR", "SERVICE_UNAVAILABLE", "EXPECTATION_FAILED")
 """What any operation may answer with."""
 _HEADERS: Mapping[str, Document] = {
@@ -171,6 +178,8 @@ def _parameters(operation: Operation, schemas: _Schemas) -> list[Document]:
             if description := schema.pop("description", None):
                 parameter["description"] = description
             found.append({**parameter, "schema": schema})
+    if operation.request_form is not None and 202 in operation.responses:
+        found.append(PREFER)
     return found
 
 

@@ -28,7 +28,7 @@ def jpeg(number: int = 0) -> bytes:
     return data.getvalue()
 
 
-def within_one_hour(seconds: float = 60) -> None:
+def within_one_hour(seconds: float = 150) -> None:
     """Wait over the turn of the hour where it is near: then the count would begin anew."""
     left = 3600 - time.time() % 3600
     if left < seconds:
