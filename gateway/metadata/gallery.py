@@ -14,7 +14,7 @@ from gateway.metadata.images import COLUMNS, image
 from gateway.metadata.port import Reader
 from gateway.model import ImageRow, Visibility
 
-SCANNED = 4_000
+SCANNED = 2_000
 """Entries of an index that one page looks at, at most."""
 
 

@@ -240,7 +240,8 @@ class Similar:
     but: str
 
 
-_LOOKS = "SELECT i.image_id, i.phash FROM images i WHERE i.account_id = ? AND i.phash IS NOT NULL"
+_LOOKS = "SELECT i.phash FROM images i WHERE i.account_id = ? AND i.phash IS NOT NULL"
+_LOOKING_SO = "SELECT i.image_id FROM images i WHERE i.account_id = ? AND i.phash = ? ORDER BY i.image_id LIMIT ?"
 _NEAR = (
     "SELECT n.distance, n.image_id FROM (SELECT i.image_id, "
     "bit_count((i.phash # ?::bigint)::bit(64)) AS distance FROM images i "
@@ -257,13 +258,16 @@ async def similar(reader: Reader, wanted: Similar) -> list[tuple[int, ImageRow]]
         rows = await reader.all(_NEAR, (looks, wanted.account_id, wanted.distance, _CANDIDATES))
         near = [(int(distance), str(image_id)) for distance, image_id in rows]
     else:
-        # SQLite cannot count bits; numbers of any sign differ in the bits of their difference below 2^64.
+        # SQLite cannot count bits. Names are asked for only of what is near: to read them all takes twice the time.
         mask, most = (1 << 64) - 1, wanted.distance
-        near = sorted(
-            (bits, image_id)
-            for image_id, other in await reader.all(_LOOKS, (wanted.account_id,))
-            if (bits := ((other ^ looks) & mask).bit_count()) <= most
-        )[:_CANDIDATES]
+        others = [other for (other,) in await reader.all(_LOOKS, (wanted.account_id,))]
+        values = {(bits, other) for other in others if (bits := ((other ^ looks) & mask).bit_count()) <= most}
+        near = []
+        for distance, other in sorted(values):
+            rows = await reader.all(_LOOKING_SO, (wanted.account_id, other, _CANDIDATES))
+            near += [(distance, str(image_id)) for (image_id,) in rows]
+            if len(near) >= _CANDIDATES:
+                break
     found: list[tuple[int, ImageRow]] = []
     for distance, image_id in near:
         if image_id == wanted.but:

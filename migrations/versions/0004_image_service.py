@@ -103,8 +103,9 @@ IMAGES = (
         updated_ms INTEGER NOT NULL,
         revision INTEGER NOT NULL DEFAULT 1
     ) WITHOUT ROWID""",
-    "CREATE INDEX images_gallery ON images (created_ms, image_id) WHERE listed = 1",
-    "CREATE INDEX images_gallery_size ON images (size, image_id) WHERE listed = 1",
+    # `listed` is in them so that a count along them reads no rows.
+    "CREATE INDEX images_gallery ON images (created_ms, image_id, listed) WHERE listed = 1",
+    "CREATE INDEX images_gallery_size ON images (size, image_id, listed) WHERE listed = 1",
     "CREATE INDEX images_account ON images (account_id, created_ms, image_id)",
     "CREATE INDEX images_account_size ON images (account_id, size, image_id)",
     "CREATE INDEX images_user ON images (user_id, created_ms, image_id) WHERE user_id IS NOT NULL",
@@ -122,8 +123,8 @@ IMAGES = (
         listed INTEGER NOT NULL,
         PRIMARY KEY (image_id, tag)
     ) WITHOUT ROWID""",
-    "CREATE INDEX image_tags_gallery ON image_tags (tag, created_ms, image_id) WHERE listed = 1",
-    "CREATE INDEX image_tags_gallery_size ON image_tags (tag, size, image_id) WHERE listed = 1",
+    "CREATE INDEX image_tags_gallery ON image_tags (tag, created_ms, image_id, listed) WHERE listed = 1",
+    "CREATE INDEX image_tags_gallery_size ON image_tags (tag, size, image_id, listed) WHERE listed = 1",
     "CREATE INDEX image_tags_account ON image_tags (account_id, tag, created_ms, image_id)",
     # Links that show an image to whoever has them.
     """CREATE TABLE shares (

@@ -101,3 +101,62 @@ async def test_equal_bytes_are_found_while_they_are_current(database: Database) 
     assert await images.with_bytes(database, account, digest) == second
     await database.write(lambda tx: versions.delete(tx, bucket, second.image_id.encode(), None, None, 1))
     assert await images.with_bytes(database, account, digest) is None
+
+
+async def test_what_looks_alike_is_found_by_the_bits_that_differ(database: Database) -> None:
+    bucket, lease = await new_bucket(database)
+    other, other_lease = await new_bucket(database)
+    account = await account_of(database, bucket)
+
+    def looks(number: int) -> bytes:
+        return (number & (1 << 64) - 1).to_bytes(8)
+
+    base = 0x8000_0000_0000_00F0
+    itself = await put_image(database, bucket, lease, phash=looks(base), user_id=1)
+    same = await put_image(database, bucket, lease, phash=looks(base), user_id=2)
+    one_off = await put_image(database, bucket, lease, phash=looks(base ^ 1 << 63), user_id=1)
+    three_off = await put_image(database, bucket, lease, phash=looks(base ^ 0b111), user_id=1)
+    await put_image(database, bucket, lease, phash=looks(~base))
+    await put_image(database, bucket, lease)
+    await put_image(database, other, other_lease, phash=looks(base))
+    gone = await put_image(database, bucket, lease, b"gone", phash=looks(base))
+    await database.write(lambda tx: versions.delete(tx, bucket, b"gone", None, None, 1))
+
+    async def found(distance: int, limit: int = 10, user_id: int | None = None) -> list[tuple[int, str]]:
+        wanted = images.Similar(account, user_id, looks(base), distance, limit, itself.image_id)
+        return [(far, row.image_id) for far, row in await database.read(lambda r: images.similar(r, wanted))]
+
+    assert await found(0) == [(0, same.image_id)]
+    assert await found(1) == [(0, same.image_id), (1, one_off.image_id)]
+    assert await found(8) == [(0, same.image_id), (1, one_off.image_id), (3, three_off.image_id)]
+    assert await found(8, limit=2) == [(0, same.image_id), (1, one_off.image_id)]
+    assert await found(8, user_id=1) == [(1, one_off.image_id), (3, three_off.image_id)]
+    assert len(await found(64)) == 4
+    assert gone.image_id not in [image_id for _, image_id in await found(64)]
+
+
+async def test_one_look_up_finds_version_and_row_and_another_whether_they_still_hold(database: Database) -> None:
+    bucket, lease = await new_bucket(database)
+    row = await put_image(database, bucket, lease, b"k", user_id=7, visibility=Visibility.PRIVATE)
+    found = await images.find(database, row.image_id)
+    assert found is not None
+    assert (found.version.key, found.row) == (b"k", row)
+    assert await images.unchanged(database, row.image_id, found)
+    version, standing = await images.by_image(database, row.image_id)
+    assert version == found.version
+    assert standing == images.Standing(row.account_id, 7, Visibility.PRIVATE, False)
+    await database.write(lambda tx: images.change(tx, row.image_id, lambda was: replace(was, moderation="hidden")))
+    assert not await images.unchanged(database, row.image_id, found)
+    assert await images.standing(database, row.image_id) == replace(standing, hidden=True)
+    again = await images.find(database, row.image_id)
+    assert again is not None
+    await database.write(lambda tx: images.delete(tx, row.image_id))
+    assert not await images.unchanged(database, row.image_id, again)
+    bare = await images.find(database, row.image_id)
+    assert bare is not None
+    assert bare.row is None
+    assert await images.unchanged(database, row.image_id, bare), "an image without a row is one, too"
+    assert await images.by_image(database, row.image_id) == (version, None)
+    await database.write(lambda tx: versions.delete(tx, bucket, b"k", None, None, 1))
+    assert await images.find(database, row.image_id) is None
+    assert not await images.unchanged(database, row.image_id, bare)
