@@ -174,6 +174,11 @@ async def fill(database: Database) -> None:
         await tx.run(
             "INSERT INTO same_bytes (account_id, encryption, mark, content_id) VALUES (1, '@', ?, 1)", (b"\x00\xff",)
         )
+        await tx.run(
+            "INSERT INTO pins (derivative_key, content_id, name, media_type, width, height, size, made_ms) "
+            "VALUES (?, 1, 'medium', 'image/webp', 600, 400, 12345, 7)",
+            (b"\x00pin\xff",),
+        )
         user = await users.insert(
             tx, users.NewUser(owner, "", "sub", "Ünn@example.org", "ünn@example.org", None, "$2b$", Role.MODERATOR, 5)
         )
