@@ -77,9 +77,13 @@ async def page(reader: Reader, wanted: Wanted, after: Place | None, limit: int) 
         f"SELECT {walk.place} FROM {walk.index} WHERE {walk.where} ORDER BY {walk.order} LIMIT 1 OFFSET ?",
         (*walk.values, SCANNED - 1),
     )
-    if far is not None:
-        walk.until((far[0], far[1]))
+    plain = walk.where
     walk.filter()
+    if walk.where in (plain, f"{plain} AND i.listed = 1"):
+        # Nearly every entry is shown: with both ends, PostgreSQL would rather sort all that lies between them.
+        far = None
+    elif far is not None:
+        walk.until((far[0], far[1]))
     rows = await reader.all(
         f"SELECT {COLUMNS} FROM {walk.index}{walk.images} "
         f"WHERE {walk.where} AND {_CURRENT}{f' AND {_ENABLED}' if wanted.public else ''} ORDER BY {walk.order} LIMIT ?",
