@@ -73,17 +73,15 @@ async def page(reader: Reader, wanted: Wanted, after: Place | None, limit: int) 
     walk = _Walk(wanted)
     if after is not None:
         walk.beyond(after)
+    # How far this page looks. Where nearly every entry is shown that is not far: between two near ends any plan is good.
+    scanned = SCANNED if walk.filtered else min(SCANNED, 2 * limit + 1)
     far = await reader.one(
         f"SELECT {walk.place} FROM {walk.index} WHERE {walk.where} ORDER BY {walk.order} LIMIT 1 OFFSET ?",
-        (*walk.values, SCANNED - 1),
+        (*walk.values, scanned - 1),
     )
-    plain = walk.where
-    walk.filter()
-    if walk.where in (plain, f"{plain} AND i.listed = 1"):
-        # Nearly every entry is shown: with both ends, PostgreSQL would rather sort all that lies between them.
-        far = None
-    elif far is not None:
+    if far is not None:
         walk.until((far[0], far[1]))
+    walk.filter()
     rows = await reader.all(
         f"SELECT {COLUMNS} FROM {walk.index}{walk.images} "
         f"WHERE {walk.where} AND {_CURRENT}{f' AND {_ENABLED}' if wanted.public else ''} ORDER BY {walk.order} LIMIT ?",
@@ -124,6 +122,16 @@ class _Walk:
             self._conditions.append(f"{w}.listed = 1")
         for condition, value in self._times() if by_time else self._sizes():
             self._add(condition, value)
+
+    @property
+    def filtered(self) -> bool:
+        """Whether there are conditions that the index does not know."""
+        before, values = list(self._conditions), list(self.values)
+        self.filter()
+        more = set(self._conditions) - set(before) - {"i.listed = 1"}
+        of_one = self._wanted.public and (self._wanted.account_id, self._wanted.user_id) != (None, None)
+        self._conditions, self.values = before, values
+        return bool(more) or of_one
 
     @property
     def where(self) -> str:
