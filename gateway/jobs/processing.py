@@ -32,9 +32,6 @@ AWAY_SECONDS = 10.0
 MAX_DELAY_SECONDS = 3600.0
 
 
-GONE = "The image was deleted."
-
-
 def kind(
     directory: Directory,
     objects: Objects,
@@ -125,7 +122,7 @@ async def _completed(tx: Transaction, job: Job, made: VariantSet) -> None:
 
 async def _gone(tx: Transaction, job: Job) -> None:
     """There is nothing to be done any more, and nothing that failed."""
-    await image_jobs.fail(tx, job.payload["job"], job.payload["image"], job.attempts, GONE, now_ms())
+    await image_jobs.fail(tx, job.payload["job"], job.payload["image"], job.attempts, image_jobs.GONE, now_ms())
 
 
 def result_of(made: VariantSet) -> dict[str, Any]:

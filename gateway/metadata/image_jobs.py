@@ -11,6 +11,8 @@ from gateway.metadata import images
 from gateway.metadata.port import Reader, Row, Transaction
 from gateway.model import JobStatus
 
+GONE = "The image was deleted."
+"""The error of a job whose image is not there any more: it ends like one that failed, and is none that did."""
 FORGOTTEN = 1_000
 """Rows that one transaction forgets at most."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.metadata.image_jobs import GONE
 from gateway.metadata.port import Reader
 from gateway.model import JobStatus
 
@@ -20,8 +21,15 @@ class Times:
 
 
 async def by_status(reader: Reader) -> Mapping[JobStatus, int]:
-    """Image jobs, with zeros. What is older than the settings keep is not among them."""
-    rows = await reader.all("SELECT status, count(*) FROM image_jobs GROUP BY status")
+    """Image jobs, with zeros. What is older than the settings keep is not among them, nor what ended because its image was
+    deleted."""
+    # The rows that failed are looked at one by one; the others are counted in the index.
+    rows = await reader.all(
+        "SELECT status, count(*) - CASE WHEN status = 'failed' THEN "
+        "(SELECT count(*) FROM image_jobs WHERE status = 'failed' AND error = ?) ELSE 0 END "
+        "FROM image_jobs GROUP BY status",
+        (GONE,),
+    )
     found = {JobStatus(status): int(count) for status, count in rows}
     return {status: found.get(status, 0) for status in JobStatus}
 

@@ -182,6 +182,9 @@ async def test_numbers_of_jobs(database: Database) -> None:
         await image_jobs.insert(tx, "waits", "i", 1_000)
         await image_jobs.insert(tx, "failed", "i", 1_000)
         await image_jobs.fail(tx, "failed", "i", 3, "no", 99_000)
+        for deleted in ("gone", "gone too"):
+            await image_jobs.insert(tx, deleted, "i", 1_000)
+            await image_jobs.fail(tx, deleted, "i", 1, image_jobs.GONE, 99_000)
 
     await database.write(work)
     counts = await job_statistics.by_status(database)

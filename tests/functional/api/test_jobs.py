@@ -264,4 +264,5 @@ def test_what_was_deleted_while_it_waited_is_no_failure(lonely: Api) -> None:
         broker.resume()
     job = wait_for(lambda: lonely.get(f"images/jobs/{found.job}").json, lambda job: job["status"] == "failed")
     assert job["error"] == "The image was deleted."
+    assert lonely.get("health/stats").json["jobs"]["failed"] == 0
     assert lonely.get("health/failed").json["total"] == 0, "nothing is to be tried again"
