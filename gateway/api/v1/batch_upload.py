@@ -89,7 +89,7 @@ async def _take(call: Call, uploader: Uploader, form: UploadForm) -> BatchAnswer
                 failed.append(_refused(index, head, error))
             index += 1
         if not index:
-            raise invalid("files", "There is no file.")
+            raise invalid("files", "There is no file, or none was chosen.")
         images: list[Image] = []
         for one in held:
             bucket = await call.parts.places.find(

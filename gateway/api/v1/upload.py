@@ -65,10 +65,10 @@ async def _take(call: Call, uploader: Uploader, form: UploadForm, preferred: boo
     parts = call.parts
     head = await form.next_file()
     if head is None:
-        raise invalid("file", "The file is missing.")
+        raise invalid("file", "The file is missing, or none was chosen.")
     form.check()
     if not head.filename:
-        raise invalid("file", "The file has no name: none was chosen.")
+        raise invalid("file", "The file has no name.")
     image_id = new_image()
     key = image_key(image_id, filename_of(head))
     named = form.bucket

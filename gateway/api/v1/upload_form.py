@@ -55,6 +55,7 @@ class UploadForm:
     _hash: hashlib._Hash | None = field(init=False)
     _received: int = 0
     _waited: float = 0.0
+    _piece: bytes | memoryview = b""
 
     def __post_init__(self) -> None:
         self._reader = FormReader(self._read, boundary_of(self.call.headers.get("content-type", "")))
@@ -78,12 +79,18 @@ class UploadForm:
     async def next_file(self) -> PartHead | None:
         """The next file, the fields before it read; None where there is none any more: then the whole form was as signed.
 
+        A file input in which nothing was chosen, which browsers send as a file without a name and a byte, is passed over.
         Raises Sha256Mismatch.
         """
+        self._piece = b""
         while (head := await self._reader.next()) is not None:
             if head.name in self.file_names:
                 if head.filename is None:
                     raise invalid(head.name, "This must be a file, with a filename.")
+                if not head.filename:
+                    self._piece = await self._reader.read()
+                    if not self._piece:
+                        continue
                 return head
             limit = _LIMITS.get(head.name)
             if limit is None:
@@ -98,6 +105,9 @@ class UploadForm:
 
     async def read(self) -> bytes | memoryview:
         """The next bytes of the file."""
+        if self._piece:
+            piece, self._piece = self._piece, b""
+            return piece
         return await self._reader.read()
 
     def trailer(self, _name: str) -> str | None:

@@ -522,6 +522,23 @@ def test_a_batch_takes_each_file_by_itself(me: Api) -> None:
     assert [me.get(f"images/{image['id']}/file").body for image in made] == [files[0], files[2]]
 
 
+def test_inputs_of_a_form_in_which_nothing_was_chosen_are_passed_over(me: Api) -> None:
+    nothing = File(b"", "", "application/octet-stream")
+    form = [("files", nothing), ("files", File(JPEG, "one.jpg")), ("files[]", nothing), ("files", File(JPEG, ""))]
+    answer = me.post("images/batch/upload", form=[*form, ("files", nothing)])
+    assert answer.status == 200, answer.body
+    assert ([image["filename"] for image in answer.json["images"]], answer.json["failed"]) == (["one.jpg", "image"], [])
+    ids = [image["id"] for image in answer.json["images"]]
+    assert [me.get(f"images/{image_id}/file").body for image_id in ids] == [JPEG, JPEG]
+    refused = me.post("images/batch/upload", form=[("files", nothing), ("files", nothing)])
+    assert (refused.status, refused.code) == (422, "VALIDATION_ERROR")
+    # A file that has a name was chosen, and is empty.
+    (failed,) = me.post("images/batch/upload", form=[("files", File(b"", "a.jpg"))]).json["failed"]
+    assert failed["filename"] == "a.jpg"
+    answer = me.post("images/upload", form=[("file", nothing), ("file", File(JPEG, "one.jpg")), ("file", nothing)])
+    assert (answer.status, answer.json["filename"]) == (201, "one.jpg")
+
+
 def test_a_batch_that_is_broken_leaves_nothing(api: Api) -> None:
     dora = api.as_user(api.register())
     body, content_type = multipart([("files", File(JPEG)), ("files", File(JPEG))])
