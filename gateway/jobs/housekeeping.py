@@ -7,7 +7,7 @@ from functools import partial
 
 from gateway.config import Settings
 from gateway.jobs.schedule import DAY, HOUR, MINUTE, Scheduled
-from gateway.metadata import image_jobs, jobs, renditions, sessions, upload_windows
+from gateway.metadata import image_jobs, jobs, renditions, sessions, shares, upload_windows
 from gateway.metadata.port import Database, Transaction
 from gateway.services import Services, resumable
 from gateway.services.clock import now_ms
@@ -17,6 +17,7 @@ DAY_MS = 24 * 3600 * 1000
 FAILED_KEPT_MS = 30 * DAY_MS
 FAILED_KEPT = 10_000
 WINDOWS_KEPT_MS = 2 * 3600 * 1000
+ENDED_LINKS_KEPT_MS = 30 * DAY_MS
 
 
 def tasks(settings: Settings, services: Services, variants: Variants) -> list[Scheduled]:
@@ -33,6 +34,7 @@ def tasks(settings: Settings, services: Services, variants: Variants) -> list[Sc
             partial(resumable.forget_abandoned, database, settings.upload_resume_time * 1000),
         ),
         Scheduled("sessions", HOUR, partial(forget_sessions, database)),
+        Scheduled("ended links", DAY, partial(forget_shares, database)),
         Scheduled("variants", MINUTE, variants.sweep),
         Scheduled("unnoted variants", DAY, variants.sweep_unnoted),
     ]
@@ -76,6 +78,12 @@ async def forget_sessions(database: Database) -> int:
     """What has expired: sessions, refresh tokens, password resets, tokens that were logged out."""
     moment = now_ms()
     return await _all(database, lambda tx: sessions.forget_expired(tx, moment))
+
+
+async def forget_shares(database: Database) -> int:
+    """Links that ended long ago, and are of no use but to be looked at."""
+    before = now_ms() - ENDED_LINKS_KEPT_MS
+    return await _all(database, lambda tx: shares.forget_ended(tx, before))
 
 
 async def forget_image_jobs(database: Database, kept_ms: int) -> int:

@@ -12,10 +12,11 @@ from gateway.services.uploading import token_hash
 from tests.contract.image_rows import image_row
 
 TOKEN = secrets.token_urlsafe(32)
+OTHERS = ("", TOKEN[:-1], TOKEN + "A", TOKEN.swapcase(), "\ud800", "ü" * 43)
 ROW = replace(image_row("I" * 27, 1, 1, 1), delete_hash=token_hash(TOKEN), delete_expires_ms=None)
 
 
-@pytest.mark.parametrize("token", ["", TOKEN[:-1], TOKEN + "A", TOKEN.swapcase(), "\ud800", "ü" * 43])
+@pytest.mark.parametrize("token", OTHERS, ids=range(len(OTHERS)))
 def test_another_token_opens_nothing(token: str) -> None:
     assert _opens(ROW, TOKEN, 5)
     assert not _opens(ROW, token, 5)

@@ -11,9 +11,10 @@ from gateway.app import metrics, rendering_services
 from gateway.config import Settings, load
 from gateway.data_folder import open_services
 from gateway.jobs.housekeeping import DAY_MS, FAILED_KEPT_MS, tasks
-from gateway.metadata import audit, image_jobs, jobs, upload_windows
+from gateway.metadata import audit, image_jobs, jobs, shares, upload_windows
 from gateway.metadata.audit import Action, Actor, Event
 from gateway.metadata.port import Transaction
+from gateway.metadata.shares import ShareRow
 from gateway.render.client import RenderClient
 from gateway.services import Services
 from gateway.services.clock import now_ms
@@ -52,6 +53,7 @@ async def test_what_is_old_is_swept_and_the_rest_stays(services: Services, varia
             await image_jobs.insert(tx, f"{age}", "i", at)
             await image_jobs.complete(tx, f"{age}", 1, {}, at)
             await audit.note(tx, Event(Action.LOGIN, Actor("api"), at, target=f"{age}"))
+            await shares.insert(tx, f"{age}".encode(), ShareRow(f"{age}", "i", None, at, at, None))
             await upload_windows.take(tx, f"{age}", at, 10)
             job = await jobs.add(tx, "k", {"age": age}, at)
             await tx.run("UPDATE jobs SET run_at_ms = NULL WHERE id = ?", (job,))
@@ -63,6 +65,7 @@ async def test_what_is_old_is_swept_and_the_rest_stays(services: Services, varia
     assert {row[0] for row in await database.all("SELECT id FROM image_jobs")} == {"0", "9"}
     assert {row[0] for row in await database.all("SELECT target FROM audit")} == {"0", "9", "11"}
     assert {row[0] for row in await database.all("SELECT who FROM upload_windows")} == {"0"}
+    assert {row[0] for row in await database.all("SELECT id FROM shares")} == {"0", "9", "11", "21"}
     ages = {job.payload["age"] for job in await jobs.page(database, failed=True, after=0, limit=99)}
     assert ages == {age for age in (0, 9, 11, 21, 31) if age * DAY_MS < FAILED_KEPT_MS}
 
