@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from gateway.api.errors import ApiError
-from gateway.api.form import FormReader, PartHead, boundary_of
+from gateway.api.form import FormReader, MalformedForm, PartHead, boundary_of
 from gateway.errors import ObjectTooLarge, Sha256Mismatch
 from gateway.model import Bucket, Visibility
 from gateway.services.filenames import safe_filename
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 MAX_METADATA = 16 * 1024
 """Bytes of the JSON."""
 MAX_METADATA_DEPTH = 32
+MAX_UNKNOWN = 64 * 1024
+"""Bytes that fields which mean nothing here may have, all together."""
 PATIENCE_SECONDS = 10.0
 """How long a body may be waited for before its rate counts."""
 MAX_FIELD = 4 * 1024
@@ -55,6 +57,7 @@ class UploadForm:
     _hash: hashlib._Hash | None = field(init=False)
     _received: int = 0
     _waited: float = 0.0
+    _unknown: int = 0
     _piece: bytes | memoryview = b""
 
     def __post_init__(self) -> None:
@@ -94,6 +97,7 @@ class UploadForm:
                 return head
             limit = _LIMITS.get(head.name)
             if limit is None:
+                await self._pass_over()
                 continue
             if head.name in self.fields:
                 raise invalid(head.name, "This field is there twice.")
@@ -102,6 +106,13 @@ class UploadForm:
         if self._hash is not None and self._hash.digest() != self._expected:
             raise Sha256Mismatch("The body is not the one that was signed.")
         return None
+
+    async def _pass_over(self) -> None:
+        """Read a field that means nothing. Raises MalformedForm."""
+        while piece := await self._reader.read():
+            self._unknown += len(piece)
+            if self._unknown > MAX_UNKNOWN:
+                raise MalformedForm(f"The form has more than {MAX_UNKNOWN} bytes in fields that mean nothing here.")
 
     async def read(self) -> bytes | memoryview:
         """The next bytes of the file."""

@@ -522,6 +522,19 @@ def test_a_batch_takes_each_file_by_itself(me: Api) -> None:
     assert [me.get(f"images/{image['id']}/file").body for image in made] == [files[0], files[2]]
 
 
+@pytest.mark.parametrize(("path", "name"), [("images/upload", "file"), ("images/batch/upload", "files")])
+def test_fields_that_mean_nothing_are_small(me: Api, path: str, name: str) -> None:
+    file, half = (name, File(JPEG)), bytes(32 * 1024)
+    assert me.post(path, form=[("one", half), file, ("two", half)]).status in (200, 201)
+    for form in (
+        [("one", half), file, ("two", half + b"x")],
+        [("one", half * 2 + b"x"), file],
+        [file, *[("x", half)] * 3],
+    ):
+        answer = me.post(path, form=form)
+        assert (answer.status, answer.code) == (422, "VALIDATION_ERROR")
+
+
 def test_inputs_of_a_form_in_which_nothing_was_chosen_are_passed_over(me: Api) -> None:
     nothing = File(b"", "", "application/octet-stream")
     form = [("files", nothing), ("files", File(JPEG, "one.jpg")), ("files[]", nothing), ("files", File(JPEG, ""))]
