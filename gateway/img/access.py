@@ -1,7 +1,8 @@
 """Who may have an image: a link that holds, a reader by S3's rules, or anyone within the ladder of an open bucket.
 
 An image that apps know has a visibility of its own, which counts instead of its bucket's: then anyone within the ladder
-and by the names of variants, where it is public or unlisted; else its owner, and whoever has a shared link to it.
+and by the names of variants, where it is public or unlisted; else its owner, and whoever has a shared link to it. What was
+overwritten or deleted where versions are kept is its owner's alone.
 
 To somebody without rights everything looks the same: a bucket or an image that does not exist, one that is private, and
 a link whose key is unknown, switched off, expired, another's, or bound to some other place. Nor does he learn which
@@ -23,7 +24,7 @@ from gateway.img.target import IMAGE, ImageById, Target
 from gateway.metadata.images import Standing
 from gateway.model import Bucket, ObjectVersion
 from gateway.policy.decide import decide
-from gateway.policy.images import ImageFacts, may_see, owns
+from gateway.policy.images import ImageFacts, may_see, owns, shown
 from gateway.policy.ladder import bounded, by_preset_alone, by_variant_alone, ladder_of, on_ladder
 from gateway.policy.principal import ANONYMOUS, Principal
 from gateway.policy.scope import reaches
@@ -148,12 +149,12 @@ class Access:
             if asker.by_link:
                 self._check_link(bucket, target, request)
             return Permit(bucket, key, version, request, public=asker.by_link, reader=not asker.by_link)
-        facts = None if standing is None else _facts(bucket, key, standing)
+        facts = None if standing is None else _facts(bucket, key, version, standing)
         if facts is not None and not asker.by_link and (asker.principal.moderator or owns(asker.principal, facts)):
             request = request or target.request(self._presets.find(bucket))
             return Permit(bucket, key, version, request, public=False, reader=True)
         everybody = bucket.images_public and bucket.owner.enabled if facts is None else may_see(ANONYMOUS, facts)
-        if not (everybody or await self._is_shared(target, bucket, version, standing)):
+        if not (everybody or await self._is_shared(target, bucket, version, facts)):
             if isinstance(address, ImageById) and not asker.principal.anonymous:
                 raise ObjectNotFound
             raise access_denied()
@@ -171,12 +172,12 @@ class Access:
         return version, await self._objects.standing(version)
 
     async def _is_shared(
-        self, target: Target, bucket: Bucket, version: ObjectVersion | None, standing: Standing | None
+        self, target: Target, bucket: Bucket, version: ObjectVersion | None, facts: ImageFacts | None
     ) -> bool:
         """Whether the URL holds a shared link to this image that works."""
-        if target.share is None or self._shares is None or version is None or not bucket.owner.enabled:
+        if target.share is None or self._shares is None or version is None:
             return False
-        if standing is not None and standing.hidden:
+        if not (bucket.owner.enabled if facts is None else shown(facts)):
             return False
         try:
             share = await self._shares.find(target.share)
@@ -248,8 +249,9 @@ def reads(principal: Principal, bucket: Bucket, key: bytes) -> bool:
     return covers(principal.access_key, bucket, key) and decide(principal, PERMISSION, bucket, key)
 
 
-def _facts(bucket: Bucket, key: bytes, standing: Standing) -> ImageFacts:
-    return ImageFacts(bucket, key, standing.account_id, standing.user_id, standing.visibility, standing.hidden)
+def _facts(bucket: Bucket, key: bytes, version: ObjectVersion | None, standing: Standing) -> ImageFacts:
+    current = version is None or version.is_latest
+    return ImageFacts(bucket, key, standing.account_id, standing.user_id, standing.visibility, standing.hidden, current)
 
 
 def _is_narrowed(principal: Principal) -> bool:

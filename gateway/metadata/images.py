@@ -25,16 +25,21 @@ CURRENT = (
     "JOIN heads h ON h.bucket_id = v.bucket_id AND h.key = v.key AND h.seq = v.seq"
 )
 """Rows whose version is the current one of its key."""
+_HEAD = "LEFT JOIN heads h ON h.bucket_id = v.bucket_id AND h.key = v.key AND h.seq = v.seq"
+"""Tells whether a version is the current one of its key."""
 FOUND = (
-    f"SELECT {versions.COLUMNS}, i.revision, {COLUMNS} {versions.WITH_CONTENT} "
+    f"SELECT {versions.COLUMNS}, h.seq, i.revision, {COLUMNS} {versions.WITH_CONTENT} {_HEAD} "
     "LEFT JOIN images i ON i.image_id = v.image_id WHERE v.image_id = ?"
 )
 STANDING = "i.account_id, i.user_id, i.visibility, i.moderation"
 BY_IMAGE = (
-    f"SELECT {versions.COLUMNS}, {STANDING} {versions.WITH_CONTENT} "
+    f"SELECT {versions.COLUMNS}, h.seq, {STANDING} {versions.WITH_CONTENT} {_HEAD} "
     "LEFT JOIN images i ON i.image_id = v.image_id WHERE v.image_id = ?"
 )
-STILL = "SELECT v.seq, i.revision FROM versions v LEFT JOIN images i ON i.image_id = v.image_id WHERE v.image_id = ?"
+STILL = (
+    f"SELECT v.seq, h.seq, i.revision FROM versions v {_HEAD} LEFT JOIN images i ON i.image_id = v.image_id "
+    "WHERE v.image_id = ?"
+)
 _VERSION = versions.COLUMNS.count(",") + 1
 _INSERT = f"INSERT INTO images ({', '.join(NAMES)}, listed) VALUES ({', '.join('?' * (len(NAMES) + 1))})"
 _CHANGED = ", ".join(f"{name} = ?" for name in NAMES if name != "image_id")
@@ -154,7 +159,8 @@ async def by_image(reader: Reader, image_id: str) -> tuple[ObjectVersion, Standi
     row = await reader.one(BY_IMAGE, (image_id,))
     if row is None or row[8] is None:
         raise ObjectNotFound
-    return versions.version(row[:_VERSION], is_latest=False), _standing(row[_VERSION:])
+    version = versions.version(row[:_VERSION], is_latest=row[_VERSION] is not None)
+    return version, _standing(row[_VERSION + 1 :])
 
 
 async def find(reader: Reader, image_id: str) -> Found | None:
@@ -163,15 +169,19 @@ async def find(reader: Reader, image_id: str) -> Found | None:
     # Of an adopted object that is gone, the id may be left.
     if row is None or row[8] is None:
         return None
-    revision = row[_VERSION]
-    known = None if revision is None else image(row[_VERSION + 1 :])
-    return Found(versions.version(row[:_VERSION], is_latest=False), known, revision)
+    head, revision = row[_VERSION], row[_VERSION + 1]
+    known = None if revision is None else image(row[_VERSION + 2 :])
+    return Found(versions.version(row[:_VERSION], is_latest=head is not None), known, revision)
 
 
 async def unchanged(reader: Reader, image_id: str, found: Found) -> bool:
     """Whether `find` would say the same again."""
     row = await reader.one(STILL, (image_id,))
-    return row is not None and row[0] == found.version.seq and row[1] == found.revision
+    if row is None:
+        return False
+    seq, head, revision = row
+    version = found.version
+    return seq == version.seq and (head is not None) == version.is_latest and revision == found.revision
 
 
 async def get(reader: Reader, image_id: str) -> ImageRow | None:

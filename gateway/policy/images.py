@@ -23,6 +23,8 @@ class ImageFacts:
     visibility: Visibility
     hidden: bool = False
     """A moderator has taken it out of sight."""
+    current: bool = True
+    """Its key shows it: it was neither overwritten nor deleted by S3, where a versioned bucket keeps what was before."""
 
 
 def owns(principal: Principal, image: ImageFacts, permission: str = READ) -> bool:
@@ -46,9 +48,14 @@ def owns(principal: Principal, image: ImageFacts, permission: str = READ) -> boo
 
 def may_see(principal: Principal, image: ImageFacts) -> bool:
     """Whether the asker may see it and what is known of it."""
-    if owns(principal, image) or principal.moderator:
-        return True
-    return image.visibility is not Visibility.PRIVATE and image.bucket.owner.enabled and not image.hidden
+    return (
+        owns(principal, image) or principal.moderator or (image.visibility is not Visibility.PRIVATE and shown(image))
+    )
+
+
+def shown(image: ImageFacts) -> bool:
+    """Whether strangers may see it at all, be it by its visibility or by a link that its owner gave them."""
+    return image.current and image.bucket.owner.enabled and not image.hidden
 
 
 def may_change(principal: Principal, image: ImageFacts) -> bool:

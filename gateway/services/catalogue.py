@@ -37,12 +37,15 @@ class Known:
 
     @property
     def facts(self) -> ImageFacts:
-        return facts_of(self.bucket, self.version.key, self.row)
+        # Without a row the id goes on with its version, as the ids of objects always did.
+        current = self.version.is_latest or not self.catalogued
+        return facts_of(self.bucket, self.version.key, self.row, current=current)
 
 
-def facts_of(bucket: Bucket, key: bytes, row: ImageRow) -> ImageFacts:
+def facts_of(bucket: Bucket, key: bytes, row: ImageRow, *, current: bool = True) -> ImageFacts:
     """What decides who may see it."""
-    return ImageFacts(bucket, key, row.account_id, row.user_id, row.visibility, row.moderation == "hidden")
+    hidden = row.moderation == "hidden"
+    return ImageFacts(bucket, key, row.account_id, row.user_id, row.visibility, hidden, current)
 
 
 class Catalogue:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from gateway.metadata import images, meta, versions
 from gateway.metadata.port import Database
 from gateway.model import JobStatus, Visibility
@@ -160,3 +162,33 @@ async def test_one_look_up_finds_version_and_row_and_another_whether_they_still_
     await database.write(lambda tx: versions.delete(tx, bucket, b"k", None, None, 1))
     assert await images.find(database, row.image_id) is None
     assert not await images.unchanged(database, row.image_id, bare)
+
+
+@pytest.mark.parametrize("catalogued", [True, False])
+async def test_the_same_look_up_tells_whether_the_key_still_shows_it(database: Database, catalogued: bool) -> None:
+    bucket, lease = await new_bucket(database)
+    await database.write(lambda tx: tx.run("UPDATE buckets SET versioning = 'Enabled' WHERE id = ?", (bucket,)))
+    row = await put_image(database, bucket, lease, b"k")
+    if not catalogued:
+        await database.write(lambda tx: images.delete(tx, row.image_id))
+
+    async def current() -> bool:
+        found = await images.find(database, row.image_id)
+        assert found is not None
+        assert await images.unchanged(database, row.image_id, found)
+        version, standing = await images.by_image(database, row.image_id)
+        assert version == found.version
+        assert (standing is not None, found.row is not None) == (catalogued, catalogued)
+        return version.is_latest
+
+    assert await current()
+    before = await images.find(database, row.image_id)
+    assert before is not None
+    gone = await database.write(lambda tx: versions.delete(tx, bucket, b"k", None, None, 1))
+    assert not await images.unchanged(database, row.image_id, before), "what was remembered says that it is current"
+    assert not await current()
+    await database.write(lambda tx: versions.delete(tx, bucket, b"k", gone.version_id, None, 1))
+    assert await current(), "the delete marker is gone"
+    assert await images.unchanged(database, row.image_id, before)
+    await put_image(database, bucket, lease, b"k")
+    assert not await current()

@@ -15,6 +15,7 @@ from gateway.http.pieces import PiecesReply
 from gateway.http.ranges import content_range, parse_range
 from gateway.http.reply import Reply
 from gateway.model import Encryption, ObjectVersion, Visibility
+from gateway.policy.images import shown
 from gateway.services.catalogue import DISABLED, HIT, MISS, Known
 from gateway.services.derivatives import Derivative
 from transforms.errors import NotAnImage
@@ -38,7 +39,7 @@ UNKNOWN = "application/octet-stream"
 
 def keeping(call: Call, known: Known) -> Header:
     """How long an answer may be kept: the bytes never change, but who may see them does."""
-    if known.row.visibility is Visibility.PRIVATE or known.facts.hidden:
+    if known.row.visibility is Visibility.PRIVATE or not shown(known.facts):
         return ("Cache-Control", "private, no-cache")
     return ("Cache-Control", f"public, max-age={call.settings.image_max_age}")
 

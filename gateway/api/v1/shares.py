@@ -18,6 +18,7 @@ from gateway.api.v1.image_bytes import SHOWN, rendered
 from gateway.api.v1.image_resource import BASE, Thumbnails, moment
 from gateway.errors import ImageNotFound, ShareNotFound
 from gateway.metadata.shares import ShareRow
+from gateway.policy.images import shown
 from gateway.services.catalogue import Known
 from transforms.variants import THUMBNAILS, VARIANTS
 
@@ -96,8 +97,8 @@ async def make_share(call: Call) -> StreamResponse:
         known.row.image_id, None if user is None else user.id, seconds or None, call.actor
     )
     address = f"{settings.link_base}{SHARES}/{made.token}"
-    shown = MadeShare(**_share(made.row).model_dump(), token=made.token, url=address, image_url=f"{address}/image")
-    return answer(201, shown)
+    link = MadeShare(**_share(made.row).model_dump(), token=made.token, url=address, image_url=f"{address}/image")
+    return answer(201, link)
 
 
 async def list_shares(call: Call) -> StreamResponse:
@@ -126,7 +127,7 @@ async def get_shared(call: Call) -> StreamResponse:
     def sized(side: int) -> str:
         return f"{address}?size={side}"
 
-    shown = SharedImage(
+    picture = SharedImage(
         id=row.image_id,
         filename=row.filename,
         content_type=row.content_type,
@@ -141,7 +142,7 @@ async def get_shared(call: Call) -> StreamResponse:
         tags=list(row.tags),
         expires_at=_moment(share.expires_ms),
     )
-    return answer(200, shown)
+    return answer(200, picture)
 
 
 async def get_shared_image(call: Call) -> StreamResponse:
@@ -161,7 +162,7 @@ async def _shared(call: Call) -> tuple[Known, ShareRow]:
         known = await call.parts.catalogue.find(share.image_id, to_read=True)
     except ImageNotFound:
         raise ShareNotFound("There is no such link.") from None
-    if not known.bucket.owner.enabled or known.facts.hidden:
+    if not shown(known.facts):
         raise ShareNotFound("There is no such link.")
     return known, share
 

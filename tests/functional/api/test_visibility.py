@@ -196,3 +196,57 @@ def test_what_a_moderator_hides_is_hidden_from_links_too(api: Api, uploader: Api
     assert api.get(direct).status in (401, 403, 404), "the owner's address, in other hands"
     assert api.get(f"/img/{image_id}?variant=medium&share={token}").status == 403
     assert uploader.get(f"images/{image_id}").status == 200
+
+
+@pytest.mark.parametrize("ending", ["deleted", "overwritten"])
+def test_what_s3_deletes_or_overwrites_in_a_versioned_bucket_is_open_to_its_owner_alone(
+    people: Mapping[str, Api], ending: str
+) -> None:
+    nobody = people["nobody"]
+    bucket, client = f"versioned-{ending}", nobody.server.client(nobody.server.keys("app"))
+    client.create_bucket(Bucket=bucket)
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    answer = people["the app's key"].upload(PICTURE, bucket=bucket, visibility="public")
+    assert answer.status == 202, answer.body
+    image_id = str(answer.json["image_id"])
+    processed(people["the app's key"], image_id)
+    key = client.list_objects_v2(Bucket=bucket)["Contents"][0]["Key"]
+    token = people["the app's key"].post(f"images/{image_id}/share", json={}).json["token"]
+    doors = {
+        **API_DOORS,
+        "by id": lambda api, image_id: api.get(f"/img/{image_id}?variant=medium"),
+        "shared, by id": lambda api, image_id: api.get(f"/img/{image_id}?variant=medium&share={token}"),
+    }
+    for name, ask in doors.items():
+        assert {who: ask(api, image_id).status for who, api in people.items()} == dict.fromkeys(people, 200), name
+    assert nobody.get(f"shares/{token}/image").status == 200
+
+    if ending == "deleted":
+        client.delete_object(Bucket=bucket, Key=key)
+    else:
+        client.put_object(Bucket=bucket, Key=key, Body=jpeg((60, 40), seed=4))
+    owners = {"the app's key", "root", "a moderator"}
+    for name, ask in doors.items():
+        on_img = "by id" in name
+        for who, api in people.items():
+            answer = ask(api, image_id)
+            if who in owners:
+                assert answer.status == 200, (name, who)
+                assert "public" not in answer.headers.get("cache-control", ""), (name, who)
+            elif who == "nobody":
+                assert answer.status == (403 if on_img else 401), name
+            else:
+                assert answer.status == (404 if on_img else 403), (name, who)
+    assert nobody.get(f"shares/{token}").code == nobody.get(f"shares/{token}/image").code == "NOT_FOUND"
+    for path in ("images", "users/me/images"):
+        listed = people["the app's key"].get(path, query={"limit": "100"}).json["images"]
+        assert image_id not in {one["id"] for one in listed}, path
+    # As its owner he may still get rid of it, or bring it back.
+    if ending == "deleted":
+        marker = client.list_object_versions(Bucket=bucket)["DeleteMarkers"][0]["VersionId"]
+        client.delete_object(Bucket=bucket, Key=key, VersionId=marker)
+        assert nobody.get(f"images/{image_id}").status == 200
+        assert nobody.get(f"shares/{token}").status == 200
+    else:
+        assert people["the app's key"].delete(f"images/{image_id}").status == 204
+        assert people["the app's key"].get(f"images/{image_id}").code == "IMAGE_NOT_FOUND"

@@ -12,7 +12,7 @@ from gateway.img.access import Access, Granted
 from gateway.img.asker import NOBODY, Asker
 from gateway.img.errors import ImageError
 from gateway.img.target import parse_target
-from gateway.model import AccessKey, BucketImages, KeyKind
+from gateway.model import AccessKey, BucketImages, KeyKind, Versioning
 from signing.canonical import header_map
 from signing.errors import LinkRefused, SignatureDoesNotMatch
 from signing.image_link import raw_link_key, s3_link_key, sign_link
@@ -145,6 +145,19 @@ async def test_an_expired_key_and_a_disabled_account_end_their_links(
     await services.directory.refresh()
     with pytest.raises(LinkRefused):
         await identify(access, other)
+
+
+async def test_an_object_of_an_open_bucket_goes_on_under_its_id_until_the_version_is_deleted(
+    access: Access, gallery: Gallery
+) -> None:
+    services = gallery.services
+    await services.buckets.set_versioning(gallery.shown, Versioning.ENABLED)
+    newer = await put(services, gallery.shown, b"cat.jpg", images.jpeg((80, 60)))
+    await services.directory.refresh()
+    assert (await ask(access, f"/img/{gallery.shown_id}?w=100")).version.image_id == gallery.shown_id
+    assert (await ask(access, "/img/shown/cat.jpg?w=100")).version.image_id == newer.image_id
+    await services.objects.delete(gallery.shown, b"cat.jpg", "null")
+    await denied(access, f"/img/{gallery.shown_id}?w=100")
 
 
 async def test_a_link_key_can_be_narrowed(access: Access, gallery: Gallery) -> None:

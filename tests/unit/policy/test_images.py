@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model import AccessKey, Account, Bucket, KeyKind, KeyScope, Role, User, Versioning, Visibility
-from gateway.policy.images import ImageFacts, may_change, may_see, may_see_all, owns
+from gateway.policy.images import ImageFacts, may_change, may_see, may_see_all, owns, shown
 from gateway.policy.principal import ANONYMOUS, Principal
 
 OWNER = Account(1, "owner", "c1", enabled=True, created_ms=0)
@@ -63,6 +63,16 @@ def test_everybody_and_every_visibility(visibility: Visibility, hidden: bool) ->
     assert {name for name, who in WHO.items() if may_see_all(who, facts)} == {*READERS, *ADMINS}
 
 
+@pytest.mark.parametrize("visibility", Visibility)
+def test_what_its_key_shows_no_more_is_for_those_who_have_it(visibility: Visibility) -> None:
+    """Overwritten or deleted by S3 in a versioned bucket: strangers cannot see it, whatever its visibility."""
+    facts = replace(image(visibility), current=False)
+    assert {name for name, who in WHO.items() if may_see(who, facts)} == {*READERS, *ADMINS, "a moderator"}
+    assert {name for name, who in WHO.items() if may_change(who, facts)} == {*OWNERS, *ADMINS}
+    assert not shown(facts)
+    assert shown(image(visibility))
+
+
 def test_what_a_disabled_account_has_is_closed_to_others() -> None:
     bucket = replace(BUCKET, owner=replace(OWNER, enabled=False))
     facts = image(Visibility.PUBLIC, bucket=bucket)
@@ -80,6 +90,7 @@ images = st.builds(
     st.sampled_from([OWNER.id, OTHER.id]),
     st.sampled_from([None, UPLOADER, 8, 9]),
     st.sampled_from(Visibility),
+    st.booleans(),
     st.booleans(),
 )
 
