@@ -426,7 +426,7 @@ class Multipart:
                 await as_image.note(tx, written.seq)
             result = PutResult(etag, written.version_id, checksum, total, image_id, current.encryption)
             await uploads.finish(tx, current.id, completion, _to_json(result), now)
-            await quotas.verify(tx, bucket, image_id)
+            await quotas.verify(tx, bucket, image_id, known=as_image is not None)
             return result
 
         return await self._database.write(operation, heavy=len(parts) > 10)

@@ -31,7 +31,7 @@ async def expect(reader: Reader, bucket: Bucket, key: bytes | None, size: int) -
     owner = bucket.owner
     if owner.limited:
         freed = 0 if key is None else await quotas.replaced_bytes(reader, bucket.id, key)
-        await _compare(reader, owner, size - freed, 0)
+        await _compare(reader, owner, size - freed, None)
 
 
 async def hold(tx: Transaction, owner: Account) -> None:
@@ -40,13 +40,15 @@ async def hold(tx: Transaction, owner: Account) -> None:
         await quotas.hold(tx, owner.id)
 
 
-async def verify(tx: Transaction, bucket: Bucket, image_id: str | None = None) -> None:
+async def verify(tx: Transaction, bucket: Bucket, image_id: str | None = None, *, known: bool = False) -> None:
     """Refuse what was written if it is too much: so what it freed has made room. Raises QuotaExceeded.
 
     `image_id` is that of an image which apps will know of where the bucket is catalogued: its row is made a moment later.
+    With `known` it was made in this transaction, and counts already.
     """
     if bucket.owner.limited:
-        await _compare(tx, bucket.owner, 0, 1 if image_id is not None and bucket.images.catalogue else 0)
+        later = image_id is not None and bucket.images.catalogue
+        await _compare(tx, bucket.owner, 0, 0 if known else 1 if later else None)
 
 
 async def put(tx: Transaction, bucket: Bucket, new: NewVersion, conditions: WriteConditions) -> Written:
@@ -57,11 +59,14 @@ async def put(tx: Transaction, bucket: Bucket, new: NewVersion, conditions: Writ
     return written
 
 
-async def _compare(reader: Reader, account: Account, size: int, images: int) -> None:
+async def _compare(reader: Reader, account: Account, size: int, images: int | None) -> None:
+    """Whether so much more is too much; with None, images are not looked at."""
     most_bytes, most_images = await quotas.limits(reader, account.id)
     if most_bytes is not None and await quotas.held_bytes(reader, account.id) + size > most_bytes:
         raise QuotaExceeded(f"The account {account.name} may store {most_bytes} bytes.")
-    if images and most_images is not None and await _images(reader, account, most_images, images) > most_images:
+    if images is None or most_images is None:
+        return
+    if await _images(reader, account, most_images, images) > most_images:
         raise QuotaExceeded(f"The account {account.name} may store {most_images} images.")
 
 

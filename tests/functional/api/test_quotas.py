@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.functional.api.client import Api
+from tests.functional.api.client import Answer, Api
 from tests.images import jpeg
 from tests.services import ROOT
 
@@ -158,3 +158,21 @@ def test_uploads_of_apps_count(api: Api, limited: Limited) -> None:
     assert app.delete(f"images/{made[0].json['id']}").status == 204
     assert app.upload(photo).status == 201
     limited.limit(quota_images=None)
+
+
+def test_an_upload_in_parts_is_one_image(api: Api) -> None:
+    limited = Limited(api)
+    app = api.with_keys(limited.keys)
+    limited.limit(quota_images=2)
+
+    def in_parts(seed: int) -> Answer:
+        data = jpeg((64, 48), seed=seed)
+        upload = app.post("images/uploads", json={"filename": "a.jpg", "size": len(data)}).json
+        (part,) = upload["parts"]
+        assert api.put(part["url"], body=data).status == 200
+        return app.post(upload["complete_url"], json={})
+
+    assert in_parts(81).status == 201
+    assert in_parts(82).status == 201, "the last that there is room for"
+    refused = in_parts(83)
+    assert (refused.status, refused.code) == (403, "QUOTA_EXCEEDED")
