@@ -52,6 +52,11 @@ class Permit:
     reader: bool
     """The asker may read the object itself and has proved it with more than a link."""
 
+    @property
+    def shared(self) -> bool:
+        """By a shared link alone, which may be revoked at any moment."""
+        return not (self.public or self.reader)
+
 
 @dataclass(frozen=True, slots=True)
 class Granted:

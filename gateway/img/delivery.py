@@ -25,6 +25,8 @@ SAFETY: tuple[Header, ...] = (("X-Content-Type-Options", "nosniff"), SANDBOX)
 SHOWN_ANYWHERE: Header = ("Cross-Origin-Resource-Policy", "cross-origin")
 ANY_ORIGIN: Header = ("Access-Control-Allow-Origin", "*")
 NO_STORE: Header = ("Cache-Control", "no-store")
+REVOCABLE = "private, no-cache"
+"""Cache-Control of what may be closed at any moment: it is asked for anew each time that it is shown."""
 FOREVER = 31_536_000
 """A year, in seconds: as long as RFC 9111 caches are asked to keep anything."""
 

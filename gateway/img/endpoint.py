@@ -25,6 +25,7 @@ from gateway.img.delivery import (
     ANY_ORIGIN,
     NO_STORE,
     PREFLIGHT,
+    REVOCABLE,
     SAFETY,
     SHOWN_ANYWHERE,
     CachePolicy,
@@ -299,7 +300,10 @@ class ImageEndpoint:
         public = permit.public and not asker.bound
         left = None if asker.expires is None else asker.expires - int(asked.now)
         by_id = isinstance(asked.target.address, ImageById)
-        control = self._policy.header(by_id=by_id, public=public, pinned=pinned, left=left)
+        if permit.shared:
+            control = REVOCABLE
+        else:
+            control = self._policy.header(by_id=by_id, public=public, pinned=pinned, left=left)
         sharing, varies = cors(permit.bucket, asked.request._message.headers.get("Origin"))
         headers: list[Header] = [("Cache-Control", control), *_ON_ALL, *sharing]
         if public and self._tags:

@@ -53,6 +53,28 @@ def test_a_link_shows_the_image_to_anybody_and_nothing_of_the_camera(api: Api, a
     assert api.get(f"/img/{other}?variant=medium&share={link['token']}").status == 403
 
 
+def test_what_a_link_shows_is_asked_for_anew_each_time(api: Api, alice: Api, image_id: str) -> None:
+    """Else a browser would go on to show it when the link has ended or was revoked."""
+    token = alice.post(f"images/{image_id}/share", json={"expires_in": 3600}).json["token"]
+    address = f"/img/{image_id}?variant=medium&share={token}"
+    places = [
+        f"shares/{token}/image",
+        address,
+        f"/img/{image_id}?w=300&share={token}",
+        f"/img/{image_id}/info?share={token}",
+    ]
+    for place in places:
+        shown = api.get(place)
+        assert (shown.status, shown.headers["cache-control"]) == (200, "private, no-cache"), place
+        again = api.get(place, headers={"If-None-Match": shown.headers["etag"]})
+        assert (again.status, again.headers["cache-control"]) == (304, "private, no-cache"), place
+    alice.patch(f"images/{image_id}", json={"visibility": "unlisted"})
+    assert api.get(address).headers["cache-control"].startswith("public, max-age="), "anybody may have it"
+    alice.patch(f"images/{image_id}", json={"visibility": "private"})
+    alice.delete(f"images/{image_id}/share")
+    assert api.get(address, headers={"If-None-Match": shown.headers["etag"]}).status == 403
+
+
 def test_links_are_listed_and_revoked(api: Api, alice: Api, image_id: str) -> None:
     first, second, third = (alice.post(f"images/{image_id}/share", json={"expires_in": 0}).json for _ in range(3))
     assert first["expires_at"] is None
