@@ -68,6 +68,12 @@ class LimitSettings(BaseModel):
         ge=0,
         description="Bytes a second that the body of an upload must come with while it holds a slot; 0: as slowly as it likes.",
     )
+    upload_file_timeout: float = Field(
+        default=300,
+        ge=0,
+        description="Time that an upload which holds a slot may wait for the bytes of one file, however fast they come; "
+        "then 408. To be raised with `upload_max_bytes`; 0: no limit.",
+    )
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(parse_origins)] = Field(
         default=(),
         description="Origins whose pages may call `/api/v1`, separated by commas, such as `https://app.example.com`; `*` for "

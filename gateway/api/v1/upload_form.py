@@ -57,6 +57,7 @@ class UploadForm:
     _hash: hashlib._Hash | None = field(init=False)
     _received: int = 0
     _waited: float = 0.0
+    _waited_for_file: float = 0.0
     _unknown: int = 0
     _piece: bytes | memoryview = b""
 
@@ -68,10 +69,15 @@ class UploadForm:
     async def _read(self) -> bytes:
         began = time.monotonic()
         data = await self.call.incoming.read()
-        self._waited += time.monotonic() - began
+        waited = time.monotonic() - began
+        self._waited += waited
+        self._waited_for_file += waited
         self._received += len(data)
-        if self._waited > PATIENCE_SECONDS and self._received < self._waited * self.call.settings.upload_min_rate:
-            # Whoever drips keeps others from the node's few slots.
+        settings = self.call.settings
+        # Whoever drips keeps others from the node's few slots.
+        if self._waited > PATIENCE_SECONDS and self._received < self._waited * settings.upload_min_rate:
+            raise ApiError("REQUEST_TIMEOUT")
+        if 0 < settings.upload_file_timeout < self._waited_for_file:
             raise ApiError("REQUEST_TIMEOUT")
         if self._received > self.limit:
             raise ObjectTooLarge("The form is larger than is taken here.")
@@ -94,6 +100,8 @@ class UploadForm:
                     self._piece = await self._reader.read()
                     if not self._piece:
                         continue
+                # Not for what is passed over: of that there may be much.
+                self._waited_for_file = 0.0
                 return head
             limit = _LIMITS.get(head.name)
             if limit is None:

@@ -190,6 +190,19 @@ def test_an_upload_waits_for_a_slot(
     assert answers == [201]
 
 
+def test_a_file_has_its_time_however_fast_it_comes(
+    start_server: StartServer, hold: Callable[[Api], http.client.HTTPConnection]
+) -> None:
+    server = start_server(workers=1, environment={**ENVIRONMENT, "PIXGATE_UPLOAD_FILE_TIMEOUT": "1"})
+    held = hold(Api(server))
+    until_active(server, 1)
+    time.sleep(3)
+    held.send(held.rest)  # type: ignore[attr-defined]
+    response = held.getresponse()
+    assert (response.status, b"REQUEST_TIMEOUT" in response.read()) == (408, True)
+    until_active(server, 0)
+
+
 def test_switched_off_limits_are_told_once(start_server: StartServer) -> None:
     server = start_server(workers=2, environment=ENVIRONMENT)
     assert server.log.read_text().count("rate limits are off") == 1
