@@ -24,6 +24,11 @@ class ShareRow:
 
 
 _COLUMNS = "id, image_id, user_id, created_ms, expires_ms, revoked_ms"
+BY_HASH = (
+    f"SELECT {', '.join('s.' + name for name in _COLUMNS.split(', '))} FROM shares s "
+    "LEFT JOIN users u ON u.id = s.user_id LEFT JOIN accounts a ON a.id = u.account_id "
+    "WHERE s.hash = ? AND coalesce(u.enabled, 1) = 1 AND coalesce(a.enabled, 1) = 1"
+)
 MOST = 100
 """Open links of one image."""
 
@@ -48,7 +53,8 @@ async def insert(tx: Transaction, digest: bytes, share: ShareRow) -> None:
 
 
 async def by_hash(reader: Reader, digest: bytes) -> ShareRow | None:
-    row = await reader.one(f"SELECT {_COLUMNS} FROM shares WHERE hash = ?", (digest,))
+    """The link of a token; None, too, while whoever made it is switched off, or the account that he is of."""
+    row = await reader.one(BY_HASH, (digest,))
     return None if row is None else _share(row)
 
 

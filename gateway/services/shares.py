@@ -55,7 +55,10 @@ class Shares:
         return Shared(row, token)
 
     async def find(self, token: str) -> ShareRow:
-        """The link with that token, as of now. Raises ShareNotFound where there is none, or it has ended."""
+        """The link with that token, as of now.
+
+        Raises ShareNotFound where there is none, it has ended, or whoever made it is switched off.
+        """
         if not _TOKEN.fullmatch(token):
             raise ShareNotFound("There is no such link.")
         row = await shares.by_hash(self._database, digest_of(token))

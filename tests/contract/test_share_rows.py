@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from gateway.metadata import shares
+import pytest
+
+from gateway.metadata import accounts, shares, users
 from gateway.metadata.port import Database
 from gateway.metadata.shares import ShareRow
+from gateway.metadata.users import HERE, NewUser
+from gateway.model import Role
 
 IMAGE = "I" + "A" * 26
 NOW = 1_000
@@ -38,6 +42,22 @@ async def test_links_of_an_image_end_by_time_or_by_hand(database: Database) -> N
     assert not revoked.open(NOW)
     assert await database.write(lambda tx: shares.revoke(tx, IMAGE, None, NOW)) == 1
     assert await shares.of_image(database, other.image_id, NOW) == (other,)
+
+
+@pytest.mark.parametrize("table", ["users", "accounts"])
+async def test_a_link_works_only_while_who_made_it_is_on(database: Database, table: str) -> None:
+    made = await database.write(lambda tx: accounts.insert(tx, "apps", "c" * 64, NOW))
+    new = NewUser(made, HERE, "sub", None, None, None, None, Role.USER, NOW)
+    user = await database.write(lambda tx: users.insert(tx, new))
+    identity = user.id if table == "users" else made.id
+    share, another = ShareRow("a", IMAGE, user.id, NOW, None, None), ShareRow("b", IMAGE, None, NOW, None, None)
+    await database.write(lambda tx: shares.insert(tx, b"a" * 32, share))
+    await database.write(lambda tx: shares.insert(tx, b"b" * 32, another))
+    for enabled, expected in ((1, share), (0, None), (1, share)):
+        change = f"UPDATE {table} SET enabled = ? WHERE id = ?"
+        await database.write(lambda tx, change=change, enabled=enabled: tx.run(change, (enabled, identity)))
+        assert await shares.by_hash(database, b"a" * 32) == expected
+        assert await shares.by_hash(database, b"b" * 32) == another, "no user made it"
 
 
 async def test_what_ended_long_ago_is_forgotten(database: Database) -> None:

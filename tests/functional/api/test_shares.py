@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import secrets
 import time
 
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 from tests.functional.api.client import Api
 from tests.functional.api.pictures import eventually, uploaded
 from tests.images import jpeg_oriented
+from tests.services import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +115,23 @@ def test_only_the_owner_makes_and_sees_links(api: Api, alice: Api, image_id: str
     assert bob.delete(f"images/{image_id}/share/{link['id']}").code == "FORBIDDEN"
     assert alice.delete(f"images/{public}/share/{link['id']}").code == "NOT_FOUND", "it is another image's"
     assert api.get(link["url"]).status == 200
+
+
+def test_a_link_ends_while_who_made_it_is_switched_off(api: Api) -> None:
+    admin, carol = api.with_keys(ROOT), api.app_user(f"carol-{secrets.token_hex(4)}")
+    image_id = uploaded(carol, visibility="private")["id"]
+    link = carol.post(f"images/{image_id}/share", json={}).json
+    places = (link["url"], link["image_url"], f"/img/{image_id}?variant=medium&share={link['token']}")
+    assert [api.get(place).status for place in places] == [200, 200, 200]
+    user = carol.get("auth/me").json
+    number = next(
+        one["number"]
+        for one in admin.get("/api/admin/v1/users", query={"account": "app", "limit": "1000"}).json["items"]
+        if one["id"] == user["id"]
+    )
+    for enabled, statuses in ((False, [404, 404, 403]), (True, [200, 200, 200])):
+        assert admin.patch(f"/api/admin/v1/users/{number}", json={"enabled": enabled}).status == 200
+        assert [api.get(place).status for place in places] == statuses
 
 
 def test_a_link_ends_with_its_image(api: Api, alice: Api, image_id: str) -> None:
