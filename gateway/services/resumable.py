@@ -162,7 +162,7 @@ class Resumable:
 
         async def share(tx: Transaction, new: NewContent) -> NewContent | int:
             await self._uploading.refuse_duplicates(tx, uploader, bucket, looked.sha256)
-            return await self._uploading.share(tx, bucket, looked.sha256, new)
+            return await self._uploading.share(tx, uploader, bucket, looked.sha256, new)
 
         await self._services.uploads.complete(
             bucket,

@@ -207,7 +207,7 @@ class Uploading:
             await quotas.check(tx, bucket.owner, looked.size, 1)
             await self.refuse_duplicates(tx, uploader, bucket, looked.sha256)
             settled = await self._stores.keyring.settle(tx, taken.content)
-            content = await self.share(tx, bucket, looked.sha256, settled)
+            content = await self.share(tx, uploader, bucket, looked.sha256, settled)
             new = NewVersion(
                 bucket.id,
                 plan.key,
@@ -270,9 +270,12 @@ class Uploading:
         event = Event(Action.UPLOAD, uploader.actor, now, image_id, detail)
         return Plan(row, image_key(image_id, wanted.filename), event, wanted.renditions, token)
 
-    async def share(self, tx: Transaction, bucket: Bucket, sha256: bytes, new: NewContent) -> NewContent | int:
-        """What a version in this bucket is to refer to: the same bytes where they are there, else `new`."""
-        return await self._dedup.share(tx, bucket.owner.id, sha256, new, self._stores.placing(bucket).name)
+    async def share(
+        self, tx: Transaction, uploader: Uploader, bucket: Bucket, sha256: bytes, new: NewContent
+    ) -> NewContent | int:
+        """What a version in this bucket is to refer to: the same bytes where they are there for the uploader, else `new`."""
+        store = self._stores.placing(bucket).name
+        return await self._dedup.share(tx, bucket.owner.id, uploader.principal, sha256, new, store)
 
     async def refuse_duplicates(self, tx: Transaction, uploader: Uploader, bucket: Bucket, sha256: bytes) -> None:
         """Raises DuplicateImage, or what `commit` makes the existing image of, as the bucket's account wants it.

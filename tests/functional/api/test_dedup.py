@@ -40,6 +40,37 @@ def test_equal_bytes_share_one_content_within_an_account(api: Api, api_server: S
     assert other != one
 
 
+def test_nobody_learns_by_a_rendition_that_another_user_of_the_app_has_the_file(api: Api) -> None:
+    def direct(who: Api, image_id: str) -> tuple[str, str]:
+        answer = who.get(f"images/{image_id}/direct?size=333")
+        assert answer.status == 200, answer.body
+        return answer.headers["x-cache"], answer.headers["etag"]
+
+    data, one = fresh(), api.app_user("renditions-one")
+    first, own = (one.upload(data, visibility="private").json["id"] for _ in range(2))
+    cache, etag = direct(one, first)
+    assert cache == "MISS"
+    assert direct(one, own) == ("HIT", etag), "one's own are shared"
+    other = api.app_user("renditions-other")
+    cache, of_other = direct(other, other.upload(data, visibility="private").json["id"])
+    assert cache == "MISS"
+    assert of_other != etag
+
+
+@pytest.mark.embedded
+def test_what_users_of_an_app_and_nobody_in_particular_upload_is_not_shared(start_server: StartServer) -> None:
+    server = start_server(environment=ENVIRONMENT | {"PIXGATE_ANONYMOUS_UPLOADS": "true"})
+    nobody, data = Api(server), fresh()
+    one, other = nobody.app_user("one"), nobody.app_user("other")
+    ids = [who.upload(data).json["id"] for who in (nobody, nobody, one, other, one)]
+    parts = one.post("images/uploads", json={"filename": "a.jpg", "size": len(data)}).json
+    assert nobody.put(parts["parts"][0]["url"], body=data).status == 200
+    ids.append(one.post(parts["complete_url"], json={}).json["id"])
+    found = contents_of(server, *ids)
+    assert len(set(found[:4])) == 4
+    assert found[4:] == [found[2]] * 2
+
+
 @pytest.mark.embedded
 def test_equal_bytes_at_the_same_time_share_one_content(api: Api, api_server: Server) -> None:
     data = fresh()
