@@ -20,6 +20,7 @@ from gateway.api.errors import ApiError, translate
 from gateway.api.operation import JSON_BYTES, Access, Body, Operation
 from gateway.api.parts import Parts
 from gateway.api.table import resolve
+from gateway.api.text import is_text
 from gateway.auth.authenticate import NOBODY, Authentication, Authenticator
 from gateway.config import Settings
 from gateway.errors import Sha256Mismatch
@@ -189,7 +190,7 @@ class ApiEndpoint:
             made = model.model_validate_json(data)
         except ValidationError as error:
             raise invalid(error, "body") from None
-        if b"\\u0000" in data and not _is_text(json.loads(data)):
+        if b"\\u0000" in data and not is_text(json.loads(data)):
             raise ApiError("VALIDATION_ERROR", "The body holds a character that no text has: U+0000.")
         return made
 
@@ -239,7 +240,7 @@ async def read_whole(incoming: Incoming, limit: int) -> bytes:
 
 def validated(model: type[BaseModel], values: Mapping[str, Any], where: str) -> BaseModel:
     """Raises ApiError VALIDATION_ERROR."""
-    strange = [name for name, value in values.items() if not _is_text(name) or not _is_text(value)]
+    strange = [name for name, value in values.items() if not is_text(name) or not is_text(value)]
     if strange:
         details = [{"loc": [where], "msg": "holds characters that no text has", "type": "string_unicode"}]
         raise ApiError("VALIDATION_ERROR", details=details)
@@ -247,15 +248,6 @@ def validated(model: type[BaseModel], values: Mapping[str, Any], where: str) -> 
         return model.model_validate(values)
     except ValidationError as error:
         raise invalid(error, where) from None
-
-
-def _is_text(value: object) -> bool:
-    """Whether all text in there is what every database can hold: no NUL, no half of a surrogate pair."""
-    if isinstance(value, str):
-        return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
-    if isinstance(value, Mapping):
-        return all(_is_text(name) and _is_text(one) for name, one in value.items())
-    return all(map(_is_text, value)) if isinstance(value, list) else True
 
 
 def invalid(error: ValidationError, where: str) -> ApiError:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gateway.api.errors import ApiError
 from gateway.api.form import FormReader, MalformedForm, PartHead, boundary_of
+from gateway.api.text import is_text
 from gateway.errors import ObjectTooLarge, Sha256Mismatch
 from gateway.model import Bucket, Visibility
 from gateway.services.filenames import safe_filename
@@ -192,8 +193,8 @@ def check_metadata(found: Mapping[str, object], size: int) -> None:
         raise invalid("metadata", f"The metadata may be nested {MAX_METADATA_DEPTH} deep.")
     if size > MAX_METADATA:
         raise invalid("metadata", f"The metadata may have {MAX_METADATA} bytes.")
-    if "\\u0000" in json.dumps(found):
-        raise invalid("metadata", "The metadata hold a character that no text has: U+0000.")
+    if not is_text(found):
+        raise invalid("metadata", "The metadata hold a character that no text has: U+0000, or half of a pair.")
 
 
 def _deeper(value: object, levels: int) -> bool:

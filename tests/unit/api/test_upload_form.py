@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from gateway.api.errors import ApiError
 from gateway.api.v1 import upload_form
-from gateway.api.v1.upload_form import UploadForm
+from gateway.api.v1.upload_form import UploadForm, parse_metadata
 
 HEAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
 TIMEOUT = 100.0
@@ -75,3 +76,17 @@ async def test_what_stands_behind_a_file_gets_no_time_of_its_own(monkeypatch: py
     with pytest.raises(ApiError) as raised:
         await taken(body, monkeypatch)
     assert (raised.value.status, raised.value.code) == (408, "REQUEST_TIMEOUT")
+
+
+@pytest.mark.parametrize("text", ["\\u0000", "C:\\u0000path", 'a"\\ud800'])
+def test_metadata_may_speak_of_escapes(text: str) -> None:
+    """A backslash before `u0000` is escaped in JSON, and no NUL."""
+    for metadata in ({"a": text}, {"a": [{"b": text}]}, {text: 1}):
+        assert parse_metadata(json.dumps(metadata)) == metadata
+
+
+@pytest.mark.parametrize("metadata", [{"a": "\0"}, {"a": [{"b": "x\0"}]}, {"a\0": 1}, {"a": "\ud800"}])
+def test_metadata_hold_text_alone(metadata: dict[str, object]) -> None:
+    with pytest.raises(ApiError) as raised:
+        parse_metadata(json.dumps(metadata))
+    assert raised.value.code == "VALIDATION_ERROR"
