@@ -160,7 +160,7 @@ def _quota(text: str, option: str) -> int | None:
 @click.argument("name")
 @data_options
 def disable(name: str, data: Path | None, config_file: Path | None) -> None:
-    """Switch an account off, with all its keys, tokens and links."""
+    """Switch an account off, with all its keys and links. Every token of its users ends for good."""
     with_services(settings_of(config_file, data=data), lambda services: services.accounts.set_enabled(name, False))
     click.echo(f"{name} is off")
 
@@ -169,6 +169,6 @@ def disable(name: str, data: Path | None, config_file: Path | None) -> None:
 @click.argument("name")
 @data_options
 def enable(name: str, data: Path | None, config_file: Path | None) -> None:
-    """Switch an account on again."""
+    """Switch an account on again. Its users sign in anew."""
     with_services(settings_of(config_file, data=data), lambda services: services.accounts.set_enabled(name, True))
     click.echo(f"{name} is on")

@@ -64,6 +64,16 @@ async def end_all(tx: Transaction, user_id: int, now_ms: int) -> None:
     await tx.run("DELETE FROM password_resets WHERE user_id = ?", (user_id,))
 
 
+async def end_of_account(tx: Transaction, account_id: int, now_ms: int) -> None:
+    """End every session of an account's users, as `end_all` does; tokens that apps signed before do not hold again, either."""
+    users_of = "SELECT id FROM users WHERE account_id = ?"
+    await tx.run(
+        f"UPDATE sessions SET ended_ms = ? WHERE user_id IN ({users_of}) AND ended_ms IS NULL", (now_ms, account_id)
+    )
+    await tx.run(f"DELETE FROM password_resets WHERE user_id IN ({users_of})", (account_id,))
+    await tx.run("UPDATE users SET tokens_from_ms = ? WHERE account_id = ?", (now_ms, account_id))
+
+
 async def add_refresh(tx: Transaction, token_hash: bytes, session: str, now_ms: int, expires_ms: int) -> None:
     await tx.run(
         "INSERT INTO refresh_tokens (hash, session_id, created_ms, expires_ms) VALUES (?, ?, ?, ?)",

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 
 from gateway.errors import AccountNotFound, InvalidName, InvalidValue
-from gateway.metadata import accounts, key_scopes, keys, meta, sealed_keys
+from gateway.metadata import accounts, key_scopes, keys, meta, sealed_keys, sessions
 from gateway.metadata.port import Database, Transaction
 from gateway.model import AccessKey, Account, KeyKind, KeyScope
 from gateway.services.audit import CLI, Action, Actor, Event, note
@@ -72,7 +72,10 @@ class Accounts:
         return await self._database.read(lambda reader: accounts.page(reader, after=after, limit=limit))
 
     async def set_enabled(self, name: str, enabled: bool, *, actor: Actor = CLI) -> None:
-        """Switch an account, with all its keys, tokens and links. Raises AccountNotFound; the root account stays on."""
+        """Switch an account, with all its keys and links; every token of its users ends for good.
+
+        Raises AccountNotFound; the root account stays on.
+        """
         await self.change(name, enabled=enabled, actor=actor)
 
     async def change(
@@ -103,6 +106,9 @@ class Accounts:
                     raise InvalidValue("The root account cannot be disabled.")
                 after = dataclasses.replace(after, enabled=enabled)
                 await accounts.set_enabled(tx, name, enabled)
+                if enabled != before.enabled:
+                    # On again, too: a login may have been under way when it was switched off.
+                    await sessions.end_of_account(tx, before.id, moment)
             detail = {
                 field: getattr(after, field)
                 for field in ("enabled", "quota_bytes", "quota_images", "duplicates")
@@ -113,7 +119,7 @@ class Accounts:
             return after
 
         moment = now_ms()
-        return await self._database.write(operation)
+        return await self._database.write(operation, heavy=enabled is not None)
 
 
 def _check_quotas(account: Account) -> None:

@@ -154,6 +154,22 @@ async def test_a_session_ends_alone_or_with_all_of_its_user(database: Database) 
     assert [await live(database, one) for one in (second, third, elsewhere)] == [False, False, True]
 
 
+async def test_sessions_and_tokens_end_with_all_of_an_account(database: Database) -> None:
+    ann, bob = [await new_user(database, account="shop", issuer=issuer) for issuer in (HERE, "https://app.example")]
+    eve = await new_user(database)
+    kept, *ended = [await new_session(database, user) for user in (eve, ann, ann, bob)]
+    await database.write(lambda tx: sessions.add_reset(tx, b"r", ann.id, HOUR))
+    await database.write(lambda tx: sessions.add_reset(tx, b"e", eve.id, HOUR))
+    await database.write(lambda tx: sessions.end_of_account(tx, ann.account.id, 10))
+    assert [await live(database, session) for session in (kept, *ended)] == [True, False, False, False]
+    assert await sessions.reset_of(database, b"r", 11) is None
+    assert await sessions.reset_of(database, b"e", 11) == eve.id
+    for user, since in ((ann, 10), (bob, 10), (eve, 0)):
+        found = await sessions.of_token(database, b"t", user.issuer, user.subject)
+        assert found is not None
+        assert found.row.tokens_from_ms == since
+
+
 async def test_a_refresh_token_is_good_for_one_use_and_its_second_ends_the_session(database: Database) -> None:
     user = await new_user(database)
     session = await new_session(database, user)

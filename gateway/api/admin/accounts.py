@@ -172,6 +172,7 @@ OPERATIONS = (
         errors=("NOT_FOUND", "INVALID_REQUEST"),
         body_kind=Body.JSON,
         body=AccountChange,
-        description="Off, its tokens, keys and links open nothing from the next request on. The root account stays on.",
+        description="Off, its tokens, keys and links open nothing from the next request on; on again, its users "
+        "sign in anew. The root account stays on.",
     ),
 )

@@ -17,7 +17,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from tests.functional.api.client import SECRET, Api
+from tests.functional.api.client import PASSWORD, SECRET, Api
 from tests.functional.conftest import StartServer
 from tests.images import jpeg
 from tests.services import ROOT
@@ -191,6 +191,7 @@ def test_an_apps_token_that_does_not_hold(api: Api, claims: dict[str, Any]) -> N
 
 def test_disabling_an_account_stops_tokens_and_keys_of_it_on_every_door(api: Api) -> None:
     user = api.register()
+    login = api.post("auth/login", json={"email": user.email, "password": PASSWORD}).json
     ann = api.as_user(user)
     bucket = new_bucket(ann)
     account = ann.get("auth/me").json["account"]
@@ -201,7 +202,17 @@ def test_disabling_an_account_stops_tokens_and_keys_of_it_on_every_door(api: Api
     for one, path in ((ann, "auth/me"), (ann, f"/{bucket}"), (keys, f"/{bucket}"), (ann, f"/img/{bucket}/k?w=16")):
         assert one.get(path).status in (401, 403), path
     assert root.patch(f"{ADMIN}/accounts/{account}", json={"enabled": True}).status == 200
+    assert keys.get(f"/{bucket}").status == 200
+    for one, path in ((ann, "auth/me"), (ann, f"/{bucket}"), (ann, f"/img/{bucket}/k?w=16")):
+        assert one.get(path).status in (401, 403), "tokens from before do not open anything again"
+    refreshed = api.post("auth/refresh", json={"refresh_token": login["refresh_token"]})
+    assert refreshed.code == "UNAUTHORIZED"
+    again = api.post("auth/login", json={"email": user.email, "password": PASSWORD}).json
+    ann = api.as_user(again["access_token"])
     assert ann.get(f"/{bucket}").status == 200
+    for same in ({"enabled": True}, {"quota_images": 1000}):
+        assert root.patch(f"{ADMIN}/accounts/{account}", json=same).status == 200
+        assert ann.get(f"/{bucket}").status == 200, "it was on all the time"
 
 
 def test_switching_somebody_off_stops_the_keys_of_an_account_that_is_theirs(api: Api) -> None:
