@@ -892,6 +892,7 @@ def _contradictions(settings: Settings) -> list[tuple[tuple[str, ...], str]]:
     found += auth_contradictions(
         settings,
         reachable=not settings.listen.is_loopback,
+        proxied=bool(settings.trusted_proxies),
         public_url=settings.public_url,
     )
     if settings.master_key is not None and settings.master_key_file is not None:

@@ -47,10 +47,18 @@ def test_the_defaults() -> None:
 )
 def test_a_well_known_secret_is_refused_where_others_can_reach_it(secret: str) -> None:
     assert is_weak_jwt_secret(secret)
-    found = problem(jwt_secret=secret, listen="192.0.2.1:9090")
-    assert found.startswith("PIXGATE_JWT_SECRET: ")
-    assert secret not in found
-    assert load(environ={"PIXGATE_JWT_SECRET": secret}).jwt_secret == secret
+    for name, value in (
+        ("listen", "192.0.2.1:9090"),
+        ("public_url", "https://pictures.example.org"),
+        ("trusted_proxies", "127.0.0.1/32"),
+    ):
+        found = problem(jwt_secret=secret, **{name: value})
+        assert found.startswith("PIXGATE_JWT_SECRET: "), name
+        assert secret not in found
+        if name != "listen":
+            load(environ={f"PIXGATE_{name.upper()}": value})  # a derived one is as good as the master key
+    environ = {"PIXGATE_JWT_SECRET": secret, "PIXGATE_PUBLIC_URL": "http://localhost:9090"}
+    assert load(environ=environ).jwt_secret == secret
 
 
 def test_a_secret_is_needed_where_others_can_reach_it_and_long_everywhere() -> None:
