@@ -17,7 +17,7 @@ from gateway.model import Role, User
 
 
 class UserDetails(BaseModel):
-    """A user. `number` is what the paths here take, `id` the `sub` of the tokens."""
+    """A user. The paths here take `number`, `id` (the `sub` of the tokens) or the address somebody signs in with."""
 
     number: int
     id: str
@@ -85,8 +85,9 @@ async def get_user(call: Call) -> StreamResponse:
 
 
 async def change_user(call: Call) -> StreamResponse:
-    reference, given = _reference(call), call.body_as(UserChange)
-    user = await call.services.users.find(reference)
+    given = call.body_as(UserChange)
+    user = await call.services.users.find(_reference(call))
+    reference = f"#{user.id}"
     own = call.principal.user
     if own is not None and own.id == user.id and (given.enabled is False or given.role not in (None, Role.ADMIN)):
         raise ApiError("INVALID_REQUEST", "Nobody takes the own rights away: ask another administrator.")
@@ -100,10 +101,13 @@ async def change_user(call: Call) -> StreamResponse:
 
 
 def _reference(call: Call) -> str:
-    number = call.places["user"]
-    if not (number.isascii() and number.isdigit() and len(number) < 16):
+    """What `Users.find` calls the user of the path. An app's `sub` that is a number names nobody here: numbers are ours."""
+    named = call.places["user"]
+    if named.isascii() and named.isdigit() and len(named) < 16:
+        return f"#{named}"
+    if named.startswith("#"):
         raise ApiError("NOT_FOUND", "There is no such user.")
-    return f"#{number}"
+    return named
 
 
 def details(user: User) -> UserDetails:
@@ -155,9 +159,10 @@ OPERATIONS = (
         get_user,
         Access.ADMIN,
         TAG,
-        "A user by number",
+        "A user by number, id or address",
         {200: UserDetails},
-        errors=("NOT_FOUND",),
+        errors=("NOT_FOUND", "INVALID_REQUEST"),
+        description="400 where several apps have a user of that id: then the number tells them apart.",
     ),
     Operation(
         "AdminChangeUser",

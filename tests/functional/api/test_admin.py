@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from botocore.exceptions import ClientError
@@ -194,8 +195,25 @@ def test_users_are_found_changed_and_shut_out(api: Api, admin: Api) -> None:
     user = api.as_user(api.post("auth/login", json=login).json["access_token"])
     assert admin.patch(path, json={"enabled": False}).json["enabled"] is False
     assert user.get("auth/me").code == "UNAUTHORIZED"
-    for missing in ("999999999", "x", "#1"):
+    assert admin.patch(f"{ADMIN}/users/{found['id']}", json={"enabled": True}).json["number"] == number
+    assert admin.get(f"{ADMIN}/users/{found['email'].upper()}").json["number"] == number
+    assert admin.patch(f"{ADMIN}/users/{quote(found['email'])}", json={"role": "moderator"}).json["number"] == number
+    for missing in ("999999999", "x", "nobody@example.org", "%231", "%00", "%20"):
         assert admin.get(f"{ADMIN}/users/{missing}").code == "NOT_FOUND", missing
+
+
+def test_apps_users_are_named_by_number_or_id(api: Api, admin: Api) -> None:
+    """Numbers are the server's, whatever the `sub` is; an id that several apps know is nobody's in particular."""
+    subject, digits = name(), str(time.time_ns())[:15]
+    assert api.app_user(subject).get("auth/me").status == 200
+    found = admin.get(f"{ADMIN}/users/{subject}").json
+    assert (found["id"], found["account"]) == (subject, "app")
+    assert admin.get(f"{ADMIN}/users/{found['number']}").json == found
+    api.app_user(digits).get("auth/me")
+    assert admin.get(f"{ADMIN}/users/{digits}").code == "NOT_FOUND"
+    api.app_user(subject, iss=f"https://{subject}.example").get("auth/me")
+    assert admin.get(f"{ADMIN}/users/{subject}").code == "INVALID_REQUEST"
+    assert admin.patch(f"{ADMIN}/users/{subject}", json={"role": "admin"}).code == "INVALID_REQUEST"
 
 
 def test_a_key_is_shown_with_its_secret_once_and_can_be_ended_in_every_way(api: Api, admin: Api, account: str) -> None:
