@@ -14,7 +14,7 @@ import ipaddress
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -792,11 +792,27 @@ def _gather_toml(path: Path, given: dict[str, tuple[str, object]], problems: lis
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         problems.append(f"--config {path}: {error}")
         return
-    for name, value in document.items():
-        if name in Settings.model_fields:
-            given[name] = (f"{name} in {path}", value)
+    for shown, name, value in _flattened(document):
+        if name not in Settings.model_fields:
+            problems.append(f"{shown} in {path}: there is no such setting{_suggest(name, list(Settings.model_fields))}")
+        elif name in given:
+            problems.append(f"{shown} in {path}: is there twice, as {given[name][0].partition(' ')[0]} besides")
         else:
-            problems.append(f"{name} in {path}: there is no such setting{_suggest(name, list(Settings.model_fields))}")
+            given[name] = (f"{shown} in {path}", value)
+
+
+def _flattened(table: Mapping[str, object], *outer: str) -> Iterator[tuple[str, str, object]]:
+    """Name as written, setting and value of each: `enabled` in a table `rate_limits` is `rate_limits_enabled`.
+
+    A table that is a setting itself is its value.
+    """
+    for key, value in table.items():
+        path = (*outer, key)
+        name = "_".join(path)
+        if isinstance(value, dict) and value and name not in Settings.model_fields:
+            yield from _flattened(value, *path)
+        else:
+            yield ".".join(path), name, value
 
 
 def _read_env_file(path: Path, problems: list[str]) -> dict[str, str | None]:

@@ -159,7 +159,8 @@ def settings_page() -> str:
         "",
         "Each setting can be given, the stronger first, as a flag of `pixgate serve` (`--min-free-bytes`), as an environment "
         "variable, in a file `.env` in the working directory, or in a TOML file named by `--config` or `PIXGATE_CONFIG`, "
-        "there under its name in lower case without the prefix (`min_free_bytes`). A variable that is set but empty counts "
+        "there under its name in lower case without the prefix (`min_free_bytes`); what stands in a table has the table's name "
+        "before its own, so `enabled = false` in `[rate_limits]` is `rate_limits_enabled = false`. A variable that is set but empty counts "
         "as unset. Secrets have no flag, since everyone on a machine sees command lines. An unknown name is a mistake, and "
         "all mistakes are told at once: `pixgate check-config` looks without starting anything.",
     ]

@@ -56,6 +56,27 @@ def test_each_source_yields_to_the_stronger_one(tmp_path: Path) -> None:
     assert settings.domain == ("a.example", "b.example")
 
 
+def test_a_table_of_the_toml_file_stands_before_the_names_in_it(tmp_path: Path) -> None:
+    toml = tmp_path / "pixgate.toml"
+    toml.write_text(
+        'min.free.bytes = "5MB"\n[rate_limits]\nenabled = false\n[image]\nmax_age = 7\n[image.presets]\ncard = "w:300"\n'
+    )
+    settings = load(config_file=toml, environ={})
+    assert (settings.rate_limits_enabled, settings.min_free_bytes, settings.image_max_age) == (False, 5_000_000, 7)
+    assert dict(settings.image_presets) == {"card": "w:300"}
+    assert load(config_file=toml, environ={"PIXGATE_RATE_LIMITS_ENABLED": "true"}).rate_limits_enabled
+
+    toml.write_text(
+        "rate_limits_enabled = true\n[rate_limits]\nenabled = false\nenabeld = 1\n[image]\nmax_age = -1\n[empty]\n"
+    )
+    assert sorted(problems(config_file=toml, environ={})) == [
+        f"empty in {toml}: there is no such setting",
+        f"image.max_age in {toml}: Input should be greater than or equal to 0",
+        f"rate_limits.enabeld in {toml}: there is no such setting; did you mean rate_limits_enabled?",
+        f"rate_limits.enabled in {toml}: is there twice, as rate_limits_enabled besides",
+    ]
+
+
 def test_the_toml_file_may_be_named_by_a_variable(tmp_path: Path) -> None:
     toml = tmp_path / "pixgate.toml"
     toml.write_text('region = "toml-1"\n')
