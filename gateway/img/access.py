@@ -118,7 +118,7 @@ class Access:
             headers=headers,
             now=now,
         )
-        return within_networks(Asker(authentication.principal), address)
+        return within_networks(Asker(authentication.principal, presigned=authentication.presigned), address)
 
     async def permit(self, asker: Asker, target: Target) -> Permit:
         """What may be shown.
@@ -146,16 +146,18 @@ class Access:
             bucket, key = found, address.key
         request = target.fixed
         reader = reads(asker.principal, bucket, key)
-        if bucket.known_images and version is None and (asker.by_link or not reader):
+        if bucket.known_images and version is None and not (reader and asker.in_person):
             # Only here a key costs a second look-up: most buckets have no such images, and their owners need not ask.
             version, standing = await self._standing_of_key(bucket, key)
-        if reader and not (asker.by_link and standing is not None and standing.hidden):
+        closed = standing is not None and standing.hidden and not asker.in_person
+        if reader and not closed:
             request = request or target.request(self._presets.find(bucket))
             if asker.by_link:
                 self._check_link(bucket, target, request)
             return Permit(bucket, key, version, request, public=asker.by_link, reader=not asker.by_link)
         facts = None if standing is None else _facts(bucket, key, version, standing)
-        if facts is not None and not asker.by_link and (asker.principal.moderator or owns(asker.principal, facts)):
+        own = facts is not None and (asker.principal.moderator or owns(asker.principal, facts))
+        if own and not closed and not asker.by_link:
             request = request or target.request(self._presets.find(bucket))
             return Permit(bucket, key, version, request, public=False, reader=True)
         everybody = bucket.images_public and bucket.owner.enabled if facts is None else may_see(ANONYMOUS, facts)

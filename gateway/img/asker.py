@@ -9,9 +9,9 @@ from gateway.policy.principal import ANONYMOUS, Principal
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks, verified. `by_link`: by a signed URL, which its holder may pass on.
+    """Who asks, verified. `by_link`: by a signed URL, which its holder may pass on; `presigned`: by one as S3 clients sign it.
 
-    `expires` (Unix seconds) is when that ends; None where it does not. `bound`: it holds on some page or in some network
+    `expires` (Unix seconds) is when a link ends; None where it does not. `bound`: it holds on some page or in some network
     only, so no shared cache may answer for us.
     """
 
@@ -19,6 +19,12 @@ class Asker:
     expires: int | None = None
     by_link: bool = False
     bound: bool = False
+    presigned: bool = False
+
+    @property
+    def in_person(self) -> bool:
+        """Whoever asks has a key or a token, and not just an address."""
+        return not (self.by_link or self.presigned)
 
 
 NOBODY = Asker(ANONYMOUS)

@@ -15,9 +15,15 @@ if TYPE_CHECKING:
 async def seen(call: Call, image_id: str | None = None, *, to_read: bool = False) -> Known:
     """The image of the path (or that id), which the asker may see. Raises ImageNotFound, ApiError UNAUTHORIZED, FORBIDDEN."""
     known = await call.parts.catalogue.find(image_id or call.places["image_id"], to_read=to_read)
-    if not may_see(call.principal, known.facts):
+    if not sees(call, known):
         raise refused(call)
     return known
+
+
+def sees(call: Call, known: Known) -> bool:
+    """Whether the asker may see it. What is hidden is shown to people, not to an address that anybody may have."""
+    facts = known.facts
+    return may_see(call.principal, facts) and not (facts.hidden and call.authentication.presigned)
 
 
 async def changeable(call: Call) -> Known:

@@ -9,10 +9,9 @@ from pydantic import BaseModel, Field
 from gateway.api.answer import answer
 from gateway.api.errors import ApiError
 from gateway.api.operation import Access, Operation
-from gateway.api.v1.access import refused
+from gateway.api.v1.access import refused, sees
 from gateway.api.v1.image_resource import BASE, Image, resource_of
 from gateway.errors import ImageNotFound
-from gateway.policy.images import may_see
 
 if TYPE_CHECKING:
     from aiohttp.web import StreamResponse
@@ -49,7 +48,7 @@ async def get_batch(call: Call) -> StreamResponse:
     for image_id in wanted:
         try:
             known = await call.parts.catalogue.find(image_id)
-            if not may_see(call.principal, known.facts):
+            if not sees(call, known):
                 raise refused(call)
         except ImageNotFound:
             failed.append(_failed(image_id, ApiError("IMAGE_NOT_FOUND")))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pytest
 
+from conformance.target import Keys
+from signing.sigv4 import Credentials, presign
 from tests.functional.api.client import Answer, Api
 from tests.functional.api.pictures import processed, uploaded
 from tests.images import jpeg
@@ -184,6 +187,14 @@ def test_the_row_of_an_image_counts_more_than_its_open_bucket(api: Api) -> None:
     assert api.get(f"/img/open-house/{key}?w=300").status == 200
 
 
+def presigned(api: Api, keys: Keys, path: str, query: str) -> str:
+    """An address that opens what the keys do, for an hour, in anybody's hands."""
+    url = f"{api.server.url}{path}?{query}".rstrip("?")
+    credentials = Credentials(keys.access_key, keys.secret_key)
+    signed = presign(credentials, method="GET", url=url, now=time.time(), region="us-east-1", expires=3600)
+    return signed.removeprefix(api.server.url)
+
+
 def test_what_a_moderator_hides_is_hidden_from_links_too(api: Api, uploader: Api) -> None:
     image_id = uploaded(uploader, visibility="public")["id"]
     processed(uploader, image_id)
@@ -191,7 +202,30 @@ def test_what_a_moderator_hides_is_hidden_from_links_too(api: Api, uploader: Api
     direct = uploader.get(f"images/{image_id}/direct?size=medium&redirect=1").headers["location"]
     addresses = (f"/img/{image_id}?variant=medium", f"images/{image_id}", f"shares/{token}", f"shares/{token}/image")
     assert [api.get(address).status for address in (*addresses, direct)] == [200] * 5
+    keys = api.server.keys("app")
+    client = api.server.client(keys)
+    bucket, key = next(
+        (bucket["Name"], entry["Key"])
+        for bucket in client.list_buckets()["Buckets"]
+        for entry in client.list_objects_v2(Bucket=bucket["Name"], Prefix=image_id).get("Contents", [])
+    )
+    by_id, by_key, metadata, file, batch = (
+        presigned(api, keys, path, query)
+        for path, query in (
+            (f"/img/{image_id}", "w=77"),
+            (f"/img/{bucket}/{key}", "w=77"),
+            (f"/api/v1/images/{image_id}", ""),
+            (f"/api/v1/images/{image_id}/file", ""),
+            ("/api/v1/images/batch", f"image_ids={image_id}"),
+        )
+    )
+    assert [api.get(url).status for url in (by_id, by_key, metadata, file)] == [200] * 4
+    assert api.get(batch).json["failed"] == []
     pixgate("moderation", "hide", image_id, data=api.server.data)
+    assert [api.get(url).status for url in (by_id, by_key, metadata, file)] == [404, 403, 403, 403]
+    assert api.get(batch).json["images"] == []
+    assert api.with_keys(keys).get(f"/img/{image_id}?w=77").status == 200, "its owner, in person"
+    assert api.with_keys(keys).get(f"images/{image_id}/file").status == 200
     assert [api.get(address).status for address in addresses] == [403, 401, 404, 404]
     assert api.get(direct).status in (401, 403, 404), "the owner's address, in other hands"
     assert api.get(f"/img/{image_id}?variant=medium&share={token}").status == 403
