@@ -20,7 +20,12 @@ from bench.server import Endpoint, free_port, pixgate
 from conformance.load import Figures, run
 
 BOUNDARY = "bench-5f3d0c"
-LIMITS_OFF = {"PIXGATE_RATE_LIMITS_ENABLED": "false", "PIXGATE_UPLOAD_SLOTS": "16", "PIXGATE_IMAGE_MAX_BYTES": "20MB"}
+LIMITS_OFF = {
+    "PIXGATE_RATE_LIMITS_ENABLED": "false",
+    "PIXGATE_UPLOAD_SLOTS": "16",
+    "PIXGATE_UPLOAD_SLOTS_EACH": "16",
+    "PIXGATE_IMAGE_MAX_BYTES": "20MB",
+}
 _numbers = itertools.count()
 
 

@@ -99,7 +99,9 @@ class Application:
         self._s3 = S3Endpoint(
             services, settings, telemetry, image_responder=self._images.object_images, renditions=renditions
         )
-        slots = UploadSlots(settings.upload_slots_file, settings.upload_slots, settings.upload_slot_wait)
+        slots = UploadSlots(
+            settings.upload_slots_file, settings.upload_slots, settings.upload_slot_wait, settings.slots_each
+        )
         self._web = WebEndpoint(settings, services, telemetry, address, render, slots)
         limits = open_limits(
             settings, RateWindowFile(settings.rate_limits_file), settings.redis_url, services.deployment
@@ -204,9 +206,21 @@ def _renditions(settings: Settings, services: Services, derivatives: Derivatives
 
 def overloaded(raw_path: str) -> S3Error | ApiError:
     """Why nothing more is taken at the moment, in the words of the door that the path is for."""
-    if raw_path.startswith("/api/"):
+    if is_api(raw_path):
         return ApiError("SERVICE_UNAVAILABLE", retry_after=1)
     return S3Error("SlowDown", headers=(("Retry-After", "1"),))
+
+
+def malformed(status: int, raw_path: str) -> S3Error | ApiError:
+    """What is wrong with what is not HTTP (400), or went wrong outside every boundary (500), in the words of that door."""
+    text = "The request is not well-formed HTTP."
+    if is_api(raw_path):
+        return ApiError("INTERNAL_ERROR") if status >= 500 else ApiError("INVALID_REQUEST", text)
+    return S3Error("InternalError") if status >= 500 else S3Error("InvalidRequest", text)
+
+
+def is_api(raw_path: str) -> bool:
+    return raw_path.startswith("/api/")
 
 
 def refusal(error: S3Error | ApiError, record: RequestRecord) -> web.StreamResponse:
@@ -230,13 +244,6 @@ def refuse(telemetry: Telemetry, error: S3Error | ApiError) -> web.StreamRespons
     answer = refusal(error, record)
     telemetry.finish(record)
     return answer
-
-
-def refuse_malformed(telemetry: Telemetry, status: int) -> web.StreamResponse:
-    """Answer what is not HTTP (400), or what went wrong outside every boundary (500)."""
-    if status >= 500:
-        return refuse(telemetry, S3Error("InternalError"))
-    return refuse(telemetry, S3Error("InvalidRequest", "The request is not well-formed HTTP."))
 
 
 @dataclass(slots=True)
@@ -306,7 +313,7 @@ async def _run_worker(context: WorkerContext, writer: LogWriter) -> None:
         lingering_time=LINGER_SECONDS,
         access_log=None,
     )
-    server.refusal = lambda status: refuse_malformed(telemetry, status)
+    server.refusal = lambda status, path: refuse(telemetry, malformed(status, path))
     tls = load_tls(settings)
 
     def reload_tls() -> None:

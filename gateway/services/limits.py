@@ -96,6 +96,11 @@ class Limits:
         account = principal.account
         return f"address:{counted_as(address)}" if account is None else f"account:{account.id}"
 
+    @classmethod
+    def clients(cls, principal: Principal, address: str | None) -> frozenset[str]:
+        """Whose share of the upload slots an upload takes: the address's, and that of who signed in."""
+        return frozenset((f"address:{counted_as(address)}", cls.who(principal, address)))
+
     async def hour(self, reader: Reader, who: str, now_ms: int) -> Allowance:
         """What is left of the hour, without counting anything."""
         limit = self._settings.rate_limit_uploads_hour

@@ -10,6 +10,8 @@ from pydantic import BaseModel, BeforeValidator, Field
 from gateway.settings.fields import split_commas
 
 ANY_ORIGIN = "*"
+KEPT_SLOTS = 2
+"""Upload slots that are kept from whoever has all the others."""
 
 
 def parse_origins(value: object) -> object:
@@ -60,8 +62,14 @@ class LimitSettings(BaseModel):
         le=10_000,
         description="Uploads by `/api/v1` that a node takes at once, all its workers together.",
     )
+    upload_slots_each: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many of them one IP address (of IPv6 a /64) may have, and one user or account.",
+        json_schema_extra={"shown": "all but 2; all where there are fewer than 4"},
+    )
     upload_slot_wait: float = Field(
-        default=30, ge=0, le=3600, description="Time that an upload waits for one of them; then 503 with Retry-After."
+        default=30, ge=0, le=3600, description="Time that an upload waits for a slot; then 503 with Retry-After."
     )
     upload_min_rate: int = Field(
         default=16 * 1024,
@@ -87,3 +95,10 @@ class LimitSettings(BaseModel):
     cors_max_age: int = Field(
         default=600, ge=0, le=86_400, description="Time that browsers may keep the answer to a preflight."
     )
+
+    @property
+    def slots_each(self) -> int:
+        """How many upload slots one client may have."""
+        if self.upload_slots_each is not None:
+            return self.upload_slots_each
+        return self.upload_slots - KEPT_SLOTS if self.upload_slots >= 2 * KEPT_SLOTS else self.upload_slots

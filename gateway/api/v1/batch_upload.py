@@ -13,7 +13,7 @@ from gateway.api.errors import ApiError, translate
 from gateway.api.form import PartHead
 from gateway.api.operation import Access, Body, Operation
 from gateway.api.v1.image_resource import BASE, Image, resource
-from gateway.api.v1.upload import ERRORS, FIELDS, admitted, expect_room, gone
+from gateway.api.v1.upload import ERRORS, FIELDS, admitted, expect_room, slot
 from gateway.api.v1.upload_form import FORM_ROOM, UploadForm, default_visibility, filename_of, invalid
 from gateway.errors import DuplicateImage, ObjectTooLarge, QuotaExceeded, RateLimited
 from gateway.model import Bucket
@@ -61,7 +61,7 @@ async def upload_batch(call: Call) -> StreamResponse:
     form = UploadForm(call, most + FORM_ROOM, FILES)
     try:
         await expect_room(call, form, most)
-        async with call.parts.slots.taken(lambda: gone(call)):
+        async with slot(call):
             return answer(200, await _take(call, uploader, form))
     except ObjectTooLarge as error:
         raise ApiError("PAYLOAD_TOO_LARGE", str(error)) from error

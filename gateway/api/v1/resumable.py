@@ -12,7 +12,7 @@ from gateway.api.answer import answer, nothing
 from gateway.api.errors import ApiError
 from gateway.api.operation import Access, Body, Operation
 from gateway.api.v1.image_resource import BASE, Image, moment, resource
-from gateway.api.v1.upload import admitted
+from gateway.api.v1.upload import admitted, slot
 from gateway.api.v1.upload_form import check_metadata, default_visibility, invalid, parse_renditions
 from gateway.errors import ObjectTooLarge
 from gateway.metadata.resumable import Begun, Promise
@@ -118,7 +118,7 @@ async def complete_upload(call: Call) -> StreamResponse:
     )
     uploader = Uploader(call.principal, parts.limits.who(call.principal, call.address), call.actor)
     try:
-        async with parts.slots.taken():
+        async with slot(call):
             done = await parts.resumable.complete(uploader, bucket, begun, wanted)
     except TooLarge as error:
         raise ApiError("FILE_TOO_LARGE", str(error)) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
@@ -49,7 +49,7 @@ async def upload(call: Call) -> StreamResponse:
     form = UploadForm(call, call.settings.bytes_taken + FORM_ROOM, FILE)
     with refusals(form, preferred):
         await expect_room(call, form, call.settings.bytes_taken)
-        async with call.parts.slots.taken(lambda: gone(call)):
+        async with slot(call):
             done = await _take(call, uploader, form, preferred)
     if done.existing:
         return answer(200, await resource(call, done.row), done.allowance.headers)
@@ -124,6 +124,11 @@ def refusals(form: UploadForm, preferred: bool) -> Iterator[None]:
     except SourceError as error:
         code = "UNSUPPORTED_MEDIA_TYPE" if preferred or form.bucket else "INVALID_FILE_FORMAT"
         raise ApiError(code, str(error)) from error
+
+
+def slot(call: Call) -> AbstractAsyncContextManager[None]:
+    """One of the node's few, for the time of an upload. Raises UploadsBusy."""
+    return call.parts.slots.taken(call.parts.limits.clients(call.principal, call.address), lambda: gone(call))
 
 
 def gone(call: Call) -> bool:

@@ -20,6 +20,7 @@ from tests.services import Server
 
 ON = {**ENVIRONMENT, "PIXGATE_RATE_LIMITS_ENABLED": "true"}
 PATIENCE = 60
+Hold = Callable[..., http.client.HTTPConnection]
 
 
 def jpeg(number: int = 0) -> bytes:
@@ -111,16 +112,17 @@ def test_passwords_are_refused_where_they_cannot_be_counted(start_server: StartS
 
 
 @pytest.fixture
-def hold() -> Iterator[Callable[[Api], http.client.HTTPConnection]]:
+def hold() -> Iterator[Hold]:
     """Begins an upload and leaves it unfinished."""
     open_ones: list[http.client.HTTPConnection] = []
 
-    def begin(api: Api) -> http.client.HTTPConnection:
+    def begin(api: Api, address: str = "127.0.0.1") -> http.client.HTTPConnection:
         body, content_type = multipart([("file", File(jpeg()))])
         parts = urlsplit(api.server.url)
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE)
         connection.putrequest("POST", "/api/v1/images/upload")
-        connection.putheader("Authorization", f"Bearer {api.app_user().token}")
+        connection.putheader("Authorization", f"Bearer {api.token or api.app_user().token}")
+        connection.putheader("X-Forwarded-For", address)
         connection.putheader("Content-Type", content_type)
         connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body[: len(body) // 2])
@@ -145,9 +147,7 @@ def until_active(server: Server, count: int) -> None:
         time.sleep(0.05)
 
 
-def test_uploads_at_once_have_slots_of_the_node(
-    start_server: StartServer, hold: Callable[[Api], http.client.HTTPConnection]
-) -> None:
+def test_uploads_at_once_have_slots_of_the_node(start_server: StartServer, hold: Hold) -> None:
     environment = {**ENVIRONMENT, "PIXGATE_UPLOAD_SLOTS": "3", "PIXGATE_UPLOAD_SLOT_WAIT": "0.5"}
     server = start_server(workers=2, environment=environment)
     api = Api(server)
@@ -169,9 +169,37 @@ def test_uploads_at_once_have_slots_of_the_node(
     until_active(server, 1)
 
 
-def test_an_upload_waits_for_a_slot(
-    start_server: StartServer, hold: Callable[[Api], http.client.HTTPConnection]
-) -> None:
+def test_one_address_and_one_user_leave_slots_to_others(start_server: StartServer, hold: Hold) -> None:
+    environment = {
+        **ENVIRONMENT,
+        "PIXGATE_UPLOAD_SLOTS": "4",
+        "PIXGATE_UPLOAD_SLOT_WAIT": "0.5",
+        "PIXGATE_TRUSTED_PROXIES": "127.0.0.0/8",
+    }
+    server = start_server(workers=2, environment=environment)
+    api = Api(server)
+    busy, other = api.app_user(), api.app_user()
+    near, far, third = "198.51.100.1", "2001:db8::1", "203.0.113.1"
+
+    def upload(user: Api, address: str) -> int:
+        return user.upload(jpeg(), headers={"X-Forwarded-For": address}).status
+
+    held = [hold(busy, near), hold(api, near)]
+    until_active(server, 2)
+    assert upload(other, near) == 503
+    assert [upload(other, far) for _ in range(4)] == [201] * 4
+    held.append(hold(busy, far))
+    until_active(server, 3)
+    assert upload(busy, third) == 503
+    assert [upload(other, far), upload(other, third)] == [201, 201]
+    batch = busy.post("images/batch/upload", form=[("files", File(jpeg()))], headers={"X-Forwarded-For": third})
+    assert batch.status == 503
+    held[0].close()
+    until_active(server, 2)
+    assert [upload(busy, third), upload(other, near)] == [201, 201]
+
+
+def test_an_upload_waits_for_a_slot(start_server: StartServer, hold: Hold) -> None:
     environment = {**ENVIRONMENT, "PIXGATE_UPLOAD_SLOTS": "1", "PIXGATE_UPLOAD_SLOT_WAIT": "60"}
     server = start_server(workers=2, environment=environment)
     api = Api(server)
@@ -190,9 +218,7 @@ def test_an_upload_waits_for_a_slot(
     assert answers == [201]
 
 
-def test_a_file_has_its_time_however_fast_it_comes(
-    start_server: StartServer, hold: Callable[[Api], http.client.HTTPConnection]
-) -> None:
+def test_a_file_has_its_time_however_fast_it_comes(start_server: StartServer, hold: Hold) -> None:
     server = start_server(workers=1, environment={**ENVIRONMENT, "PIXGATE_UPLOAD_FILE_TIMEOUT": "1"})
     held = hold(Api(server))
     until_active(server, 1)

@@ -198,6 +198,16 @@ def test_who_an_upload_counts_for() -> None:
     assert Limits.who(Principal(user=user), "192.0.2.1") == "user:3"
     assert Limits.who(Principal(access_key=key), "192.0.2.1") == "account:7"
     assert Limits.who(ANONYMOUS, "2001:db8::1") == "address:2001:db8::/64"
+    assert Limits.clients(Principal(user=user), "2001:db8::1") == {"user:3", "address:2001:db8::/64"}
+    assert Limits.clients(Principal(access_key=key), "192.0.2.1") == {"account:7", "address:192.0.2.1"}
+    assert Limits.clients(ANONYMOUS, "192.0.2.1") == {"address:192.0.2.1"}
+
+
+@pytest.mark.parametrize(
+    ("slots", "each", "expected"), [(10, None, 8), (4, None, 2), (3, None, 3), (1, None, 1), (10, 10, 10)]
+)
+def test_two_slots_are_kept_from_each_where_there_are_four(slots: int, each: int | None, expected: int) -> None:
+    assert LimitSettings(upload_slots=slots, upload_slots_each=each).slots_each == expected
 
 
 def test_an_allowance_tells_itself_in_headers() -> None:

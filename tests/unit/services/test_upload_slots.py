@@ -23,10 +23,10 @@ from pathlib import Path
 from gateway.services.upload_slots import UploadSlots
 
 async def main():
-    slots = UploadSlots(Path(sys.argv[1]), int(sys.argv[2]), 60)
+    slots = UploadSlots(Path(sys.argv[1]), int(sys.argv[2]), 60, int(sys.argv[4]))
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(int(sys.argv[3])):
-            await stack.enter_async_context(slots.taken())
+            await stack.enter_async_context(slots.taken(sys.argv[5:]))
             print("taken", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
     print("given", flush=True)
@@ -45,9 +45,11 @@ async def slots(tmp_path: Path) -> AsyncIterator[UploadSlots]:
 
 
 @contextlib.contextmanager
-def another_worker(path: Path, limit: int, takes: int) -> Iterator[subprocess.Popen[str]]:
+def another_worker(
+    path: Path, limit: int, takes: int, *, each: int | None = None, client: str = "somebody"
+) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-c", OTHER, str(path), str(limit), str(takes)],
+        [sys.executable, "-c", OTHER, str(path), str(limit), str(takes), str(each or limit), client],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -185,4 +187,85 @@ async def test_a_busy_worker_leaves_slots_to_one_that_waits(tmp_path: Path) -> N
         other.stdin.write("\n")
         other.stdin.flush()
         await asyncio.gather(*busy)
+    slots.close()
+
+
+async def refused(slots: UploadSlots, *clients: str) -> bool:
+    """Whether these get no slot."""
+    try:
+        async with slots.taken(clients):
+            return False
+    except UploadsBusy:
+        return True
+
+
+async def test_a_client_has_its_share_and_others_the_rest(tmp_path: Path) -> None:
+    slots = UploadSlots(tmp_path / "slots", 4, 0.2, each=2)
+    async with slots.taken(("user", "address")), slots.taken(("user", "another address")):
+        assert slots.active() == 2
+        assert await refused(slots, "user", "a third address")
+        # Who is refused for the one has taken nothing of the other.
+        async with slots.taken(("a third address",)), slots.taken(("a third address", "address")):
+            assert slots.active() == 4
+        async with slots.taken(("address", "somebody")):
+            assert await refused(slots, "somebody else", "address")
+    assert not await refused(slots, "user", "address")
+    for _ in range(5):
+        with pytest.raises(LookupError):
+            async with slots.taken(("user",)):
+                raise LookupError
+    assert slots.active() == 0
+    slots.close()
+
+
+async def test_who_waits_for_a_share_holds_up_nobody(tmp_path: Path) -> None:
+    slots = UploadSlots(tmp_path / "slots", 4, 60, each=2)
+    async with slots.taken(("a",)):
+        async with slots.taken(("a",)):
+            waiting = asyncio.create_task(refused(slots, "a"))
+            await asyncio.sleep(0.3)
+            async with asyncio.timeout(30):
+                assert not await refused(slots, "b")
+            assert not waiting.done()
+        assert not await asyncio.wait_for(waiting, 30)
+    slots.close()
+
+
+async def test_a_share_is_that_of_all_workers_and_comes_back_with_a_dead_one(tmp_path: Path) -> None:
+    slots = UploadSlots(tmp_path / "slots", 4, 0.2, each=2)
+    with another_worker(tmp_path / "slots", 4, 2, each=2, client="a") as other:
+        for _ in range(2):
+            await asyncio.to_thread(hears, other, "taken")
+        assert await refused(slots, "a")
+        assert not await refused(slots, "b")
+        os.kill(other.pid, signal.SIGKILL)
+        other.wait()
+        assert not await refused(slots, "a")
+    slots.close()
+
+
+async def test_who_has_the_fewest_goes_first(tmp_path: Path) -> None:
+    slots = UploadSlots(tmp_path / "slots", 3, 60)
+    order: list[str] = []
+    ends = asyncio.Event()
+
+    async def upload(client: str) -> None:
+        async with slots.taken((client,)):
+            order.append(client)
+            await ends.wait()
+
+    async with slots.taken(("a",)):
+        async with slots.taken(("b",)), slots.taken(("a",)):
+            waiting = []
+            for client in ("a", "b", "c", "c"):
+                waiting.append(asyncio.create_task(upload(client)))
+                await asyncio.sleep(0)
+            assert order == []
+        # Two slots came back: a's, then b's.
+        while len(order) < 2:
+            await asyncio.sleep(0.01)
+        assert order == ["c", "b"]
+        ends.set()
+    await asyncio.gather(*waiting)
+    assert sorted(order[2:]) == ["a", "c"]
     slots.close()
