@@ -27,12 +27,14 @@ SWEEP_INTERVAL = 5.0
 FAREWELL_SECONDS = 1.0
 HEADER_BYTES = 64 * 1024
 """Bytes of a whole header, give or take one read: aiohttp bounds its lines and their number, which makes megabytes."""
+BEGINNING_BYTES = 64
+"""Bytes of a request that are kept, so that what cannot be parsed is refused in the words of the door it was meant for."""
 
 
 class GuardedHandler(RequestHandler):
     """aiohttp's connection with limits for the header of every request: in time, and in bytes."""
 
-    __slots__ = ("_header_bytes", "_header_timer", "_last_body", "_refused")
+    __slots__ = ("_beginning", "_header_bytes", "_header_timer", "_last_body", "_refused")
 
     _manager: GuardedServer | None
 
@@ -40,6 +42,7 @@ class GuardedHandler(RequestHandler):
         super().__init__(manager, **options)
         self._header_timer: asyncio.TimerHandle | None = None
         self._header_bytes = 0
+        self._beginning = b""
         self._last_body: StreamReader | None = None
         self._refused = False
 
@@ -59,6 +62,11 @@ class GuardedHandler(RequestHandler):
         seen = self._request_count
         # Asked before they are read: afterwards the last bytes of a body would look like a header's.
         between = self._between_requests()
+        if between:
+            if not self._header_bytes:
+                self._beginning = data[:BEGINNING_BYTES]
+            elif len(self._beginning) < BEGINNING_BYTES:
+                self._beginning += data[:BEGINNING_BYTES]
         super().data_received(data)
         if self._request_count != seen:
             self._last_body = self._messages[-1][1]
@@ -112,7 +120,10 @@ class GuardedHandler(RequestHandler):
         if status >= 500 and exc is not None:
             self.logger.error("a request failed outside its boundary", exc_info=exc)
         manager = self._manager
-        return _plain_refusal(status) if manager is None else manager.refusal(status)
+        if manager is None:
+            return _plain_refusal(status)
+        words = self._beginning.split(b" ", 2)
+        return manager.refusal(status, words[1].decode("latin-1") if len(words) > 1 else "")
 
     def waits_for_body(self) -> bool:
         """Whether a request of this connection waits for more of its body."""
@@ -133,13 +144,14 @@ class GuardedHandler(RequestHandler):
 class GuardedServer(web.Server):
     """A `web.Server` whose connections are guarded.
 
-    `refusal(status)` makes the answer to what is not HTTP; it may be replaced. Times in seconds.
+    `refusal(status, path)` makes the answer to what is not HTTP; it may be replaced. The path is what the request begins
+    with, as far as that can be told. Times in seconds.
     """
 
     def __init__(self, handler: Any, *, header_timeout: float, **options: Any) -> None:
         super().__init__(handler, **options)
         self.header_timeout = header_timeout
-        self.refusal: Callable[[int], web.StreamResponse] = _plain_refusal
+        self.refusal: Callable[[int, str], web.StreamResponse] = _plain_refusal
         self._farewells: dict[RequestHandler, tuple[asyncio.Transport | None, float]] = {}
 
     def __call__(self) -> RequestHandler:
@@ -163,7 +175,7 @@ class GuardedServer(web.Server):
                 connection.force_close()
 
 
-def _plain_refusal(status: int) -> web.StreamResponse:
+def _plain_refusal(status: int, _path: str = "") -> web.StreamResponse:
     answer = web.Response(status=status, text="")
     answer.force_close()
     return answer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import psutil
@@ -55,6 +56,36 @@ def test_a_header_that_is_too_large_is_answered(http_server: Server, before: byt
     statuses = [part.split()[0] for part in answer.split(b"HTTP/1.1 ")[1:]]
     assert statuses == ([b"200"] if before else []) + [b"400"], answer
     assert b"InvalidRequest" in answer
+
+
+@pytest.mark.parametrize(
+    "request_of",
+    [
+        lambda path: [b"GET " + path + b"?cursor=" + b"x" * 33_000 + b" HTTP/1.1\r\nHost: h\r\n\r\n"],
+        lambda path: [b"G", b"ET " + path, b" HTTP/1.1\r\nHost: h\r\n", b"Content-Length: -1\r\n\r\n"],
+        lambda path: [b"PUT " + path + b" HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"],
+    ],
+    ids=["a long line", "a length below zero, in pieces", "a chunk without a size"],
+)
+def test_what_is_no_http_is_refused_in_the_words_of_its_door(
+    http_server: Server, request_of: Callable[[bytes], list[bytes]]
+) -> None:
+    for path, word in (
+        (b"/api/v1/images", b'"detail": {"code": "INVALID_REQUEST"'),
+        (b"/b/k", b"<Code>InvalidRequest"),
+    ):
+        with connect(http_server) as line:
+            # Before it a request of another door, on the same connection.
+            line.sendall(b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert line.recv(65536).startswith(b"HTTP/1.1 200")
+            for piece in request_of(path):
+                line.sendall(piece)
+                time.sleep(0.02)
+            answer = b""
+            while piece := line.recv(65536):
+                answer += piece
+        assert answer.startswith(b"HTTP/1.1 400"), answer
+        assert word in answer
 
 
 def test_a_header_below_the_limit_is_read(http_server: Server) -> None:

@@ -9,7 +9,7 @@ from unittest.mock import create_autospec
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from gateway.app import overloaded, refusal
+from gateway.app import malformed, overloaded, refusal
 from gateway.telemetry import RequestRecord, Telemetry
 from gateway.waiting import Waiting
 
@@ -36,6 +36,15 @@ def test_and_all_others_in_xml() -> None:
         status, headers, body = said(refusal(overloaded(path), RequestRecord()))
         assert (status, headers["Content-Type"], headers["Retry-After"]) == (503, "application/xml", "1")
         assert b"<Code>SlowDown</Code>" in body
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, "INVALID_REQUEST"), (500, "INTERNAL_ERROR")])
+def test_what_is_no_http_is_told_in_the_words_of_its_door(status: int, code: str) -> None:
+    answer = said(refusal(malformed(status, API + "?cursor="), RequestRecord()))
+    assert (answer[0], answer[1]["Content-Type"]) == (status, "application/json")
+    assert json.loads(answer[2])["detail"]["code"] == code
+    answer = said(refusal(malformed(status, S3), RequestRecord()))
+    assert (answer[0], answer[1]["Content-Type"]) == (status, "application/xml")
 
 
 @pytest.mark.parametrize(
