@@ -24,6 +24,7 @@ LIMITS_OFF = {
     "PIXGATE_RATE_LIMITS_ENABLED": "false",
     "PIXGATE_UPLOAD_SLOTS": "16",
     "PIXGATE_UPLOAD_SLOTS_EACH": "16",
+    "PIXGATE_UPLOAD_SLOTS_USER": "16",
     "PIXGATE_IMAGE_MAX_BYTES": "20MB",
 }
 _numbers = itertools.count()

@@ -7,6 +7,7 @@ import ipaddress
 import logging
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from limits import RateLimitItem, RateLimitItemPerSecond
@@ -96,10 +97,11 @@ class Limits:
         account = principal.account
         return f"address:{counted_as(address)}" if account is None else f"account:{account.id}"
 
-    @classmethod
-    def clients(cls, principal: Principal, address: str | None) -> frozenset[str]:
-        """Whose share of the upload slots an upload takes: the address's, and that of who signed in."""
-        return frozenset((f"address:{counted_as(address)}", cls.who(principal, address)))
+    def clients(self, principal: Principal, address: str | None) -> Mapping[str, int]:
+        """Whose share of the upload slots an upload takes, and how many that is: the address's, and that of who signed in."""
+        each = self._settings.slots_each
+        mine = each if principal.user is None else self._settings.slots_user
+        return {f"address:{counted_as(address)}": each, self.who(principal, address): mine}
 
     async def hour(self, reader: Reader, who: str, now_ms: int) -> Allowance:
         """What is left of the hour, without counting anything."""

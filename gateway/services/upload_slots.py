@@ -19,7 +19,7 @@ import random
 import struct
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -43,7 +43,7 @@ _FLOCK = struct.Struct("hhqqi4x")
 class _Upload:
     """One that waits, or has the `locked` bytes. `began` is on the monotonic clock."""
 
-    clients: frozenset[str]
+    clients: Mapping[str, int]
     began: float
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     locked: list[int] = field(default_factory=list)
@@ -52,13 +52,9 @@ class _Upload:
 class UploadSlots:
     """The slots of the node as one worker sees them. There may be one of these a process and file: locks are a process's."""
 
-    def __init__(self, path: Path, limit: int, wait_seconds: float, each: int | None = None) -> None:
-        """`limit`, and `each`, which is how many of them one client may have (None: all), are the same in all workers.
-
-        Opens nothing yet.
-        """
+    def __init__(self, path: Path, limit: int, wait_seconds: float) -> None:
+        """`limit` is the same in all workers. Opens nothing yet."""
         self.limit = limit
-        self._each = limit if each is None else min(each, limit)
         self._path = path
         self._wait_seconds = wait_seconds
         self._fd: int | None = None
@@ -73,12 +69,12 @@ class UploadSlots:
         return sum(slot in self._locked or _locked_by_another(fd, slot) for slot in range(self.limit))
 
     @contextlib.asynccontextmanager
-    async def taken(self, clients: Collection[str] = (), gone: Callable[[], bool] | None = None) -> AsyncIterator[None]:
-        """Hold a slot for `clients`. Waits as long as the settings say, then raises UploadsBusy.
+    async def taken(self, clients: Mapping[str, int], gone: Callable[[], bool] | None = None) -> AsyncIterator[None]:
+        """Hold a slot for `clients`, each with how many it may have; the same in all workers. Waits as long as the settings say, then raises UploadsBusy.
 
         `gone` says whether the client has left, with whom nobody waits any longer: UploadsBusy.
         """
-        upload = _Upload(frozenset(clients), time.monotonic())
+        upload = _Upload(clients, time.monotonic())
         await self._admit(upload, gone)
         try:
             yield
@@ -139,7 +135,7 @@ class UploadSlots:
                 )
                 break
             upload.locked = [slot, *locked]
-            self._uploads_of.update(upload.clients)
+            self._uploads_of.update(list(upload.clients))
             self._leave(upload)
             upload.woken.set()
         self._be_hungry(starving)
@@ -158,31 +154,26 @@ class UploadSlots:
     def _give(self, upload: _Upload) -> None:
         self._unlock(upload.locked)
         upload.locked = []
-        self._uploads_of.subtract(upload.clients)
+        self._uploads_of.subtract(list(upload.clients))
         for client in upload.clients:
             if not self._uploads_of[client]:
                 del self._uploads_of[client]
         if self._waiting and (self._hungry or not self._others_are_hungry()):
             self._serve()
 
-    def _take_shares(self, clients: frozenset[str], full: set[str]) -> list[int] | None:
+    def _take_shares(self, clients: Mapping[str, int], full: set[str]) -> list[int] | None:
         """Lock a byte of each; None, and the client in `full`, where one has as many uploads as it may have."""
         locked: list[int] = []
-        if self._each >= self.limit:
-            return locked
-        for client in clients:
-            byte = None if client in full else self._lock_one(self._bytes_of(client))
+        for client, share in clients.items():
+            if share >= self.limit:
+                continue
+            byte = None if client in full else self._lock_one(_bytes_of(client, share))
             if byte is None:
                 full.add(client)
                 self._unlock(locked)
                 return None
             locked.append(byte)
         return locked
-
-    def _bytes_of(self, client: str) -> range:
-        number = int.from_bytes(sha256(client.encode("utf-8", "surrogatepass")).digest()[:5])
-        first = CLIENTS + number * CLIENT_BYTES
-        return range(first, first + self._each)
 
     def _lock_one(self, among: range) -> int | None:
         fd = self._file()
@@ -221,6 +212,12 @@ class UploadSlots:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         return self._fd
+
+
+def _bytes_of(client: str, share: int) -> range:
+    number = int.from_bytes(sha256(client.encode("utf-8", "surrogatepass")).digest()[:5])
+    first = CLIENTS + number * CLIENT_BYTES
+    return range(first, first + share)
 
 
 def _locked_by_another(fd: int, byte: int) -> bool:

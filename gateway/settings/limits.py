@@ -65,8 +65,14 @@ class LimitSettings(BaseModel):
     upload_slots_each: int | None = Field(
         default=None,
         ge=1,
-        description="How many of them one IP address (of IPv6 a /64) may have, and one user or account.",
+        description="How many of them one IP address (of IPv6 a /64) may have, and one account by its access keys.",
         json_schema_extra={"shown": "all but 2; all where there are fewer than 4"},
+    )
+    upload_slots_user: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many of them one user may have, wherever they are.",
+        json_schema_extra={"shown": "half; all where there are fewer than 4"},
     )
     upload_slot_wait: float = Field(
         default=30, ge=0, le=3600, description="Time that an upload waits for a slot; then 503 with Retry-After."
@@ -98,7 +104,16 @@ class LimitSettings(BaseModel):
 
     @property
     def slots_each(self) -> int:
-        """How many upload slots one client may have."""
-        if self.upload_slots_each is not None:
-            return self.upload_slots_each
-        return self.upload_slots - KEPT_SLOTS if self.upload_slots >= 2 * KEPT_SLOTS else self.upload_slots
+        """How many upload slots an address or an account may have."""
+        return self.upload_slots_each or (
+            self.upload_slots - KEPT_SLOTS if self._slots_are_shared else self.upload_slots
+        )
+
+    @property
+    def slots_user(self) -> int:
+        """How many upload slots a user may have."""
+        return self.upload_slots_user or (self.upload_slots // 2 if self._slots_are_shared else self.upload_slots)
+
+    @property
+    def _slots_are_shared(self) -> bool:
+        return self.upload_slots >= 2 * KEPT_SLOTS

@@ -172,7 +172,7 @@ def test_uploads_at_once_have_slots_of_the_node(start_server: StartServer, hold:
 def test_one_address_and_one_user_leave_slots_to_others(start_server: StartServer, hold: Hold) -> None:
     environment = {
         **ENVIRONMENT,
-        "PIXGATE_UPLOAD_SLOTS": "4",
+        "PIXGATE_UPLOAD_SLOTS": "6",
         "PIXGATE_UPLOAD_SLOT_WAIT": "0.5",
         "PIXGATE_TRUSTED_PROXIES": "127.0.0.0/8",
     }
@@ -184,18 +184,18 @@ def test_one_address_and_one_user_leave_slots_to_others(start_server: StartServe
     def upload(user: Api, address: str) -> int:
         return user.upload(jpeg(), headers={"X-Forwarded-For": address}).status
 
-    held = [hold(busy, near), hold(api, near)]
-    until_active(server, 2)
+    held = [hold(busy, near) for _ in range(3)]
+    until_active(server, 3)
+    assert [upload(busy, near), upload(busy, far)] == [503, 503]
+    assert [upload(other, near) for _ in range(4)] == [201] * 4
+    held.append(hold(api, near))
+    until_active(server, 4)
     assert upload(other, near) == 503
     assert [upload(other, far) for _ in range(4)] == [201] * 4
-    held.append(hold(busy, far))
-    until_active(server, 3)
-    assert upload(busy, third) == 503
-    assert [upload(other, far), upload(other, third)] == [201, 201]
     batch = busy.post("images/batch/upload", form=[("files", File(jpeg()))], headers={"X-Forwarded-For": third})
     assert batch.status == 503
     held[0].close()
-    until_active(server, 2)
+    until_active(server, 3)
     assert [upload(busy, third), upload(other, near)] == [201, 201]
 
 

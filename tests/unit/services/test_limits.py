@@ -18,6 +18,8 @@ from gateway.services.limits import UNLIMITED, Allowance, Limits, counted_as
 from gateway.settings.limits import LimitSettings
 
 ACCOUNT = Account(7, "someone", "c" * 64, True, 0)
+USER = User(3, ACCOUNT, "", "s", None, None, Role.USER, True, 0)
+KEY = AccessKey("KEY", "secret", ACCOUNT, KeyKind.S3, False, True, 0)
 
 
 @pytest.fixture
@@ -193,21 +195,23 @@ def test_an_address_counts_as(address: str | None, expected: str) -> None:
 
 
 def test_who_an_upload_counts_for() -> None:
-    user = User(3, ACCOUNT, "", "s", None, None, Role.USER, True, 0)
-    key = AccessKey("KEY", "secret", ACCOUNT, KeyKind.S3, False, True, 0)
-    assert Limits.who(Principal(user=user), "192.0.2.1") == "user:3"
-    assert Limits.who(Principal(access_key=key), "192.0.2.1") == "account:7"
+    assert Limits.who(Principal(user=USER), "192.0.2.1") == "user:3"
+    assert Limits.who(Principal(access_key=KEY), "192.0.2.1") == "account:7"
     assert Limits.who(ANONYMOUS, "2001:db8::1") == "address:2001:db8::/64"
-    assert Limits.clients(Principal(user=user), "2001:db8::1") == {"user:3", "address:2001:db8::/64"}
-    assert Limits.clients(Principal(access_key=key), "192.0.2.1") == {"account:7", "address:192.0.2.1"}
-    assert Limits.clients(ANONYMOUS, "192.0.2.1") == {"address:192.0.2.1"}
 
 
-@pytest.mark.parametrize(
-    ("slots", "each", "expected"), [(10, None, 8), (4, None, 2), (3, None, 3), (1, None, 1), (10, 10, 10)]
-)
-def test_two_slots_are_kept_from_each_where_there_are_four(slots: int, each: int | None, expected: int) -> None:
-    assert LimitSettings(upload_slots=slots, upload_slots_each=each).slots_each == expected
+async def test_an_upload_takes_of_the_share_of_its_address_and_of_who_signed_in(limits: Limits) -> None:
+    assert limits.clients(Principal(user=USER), "2001:db8::1") == {"user:3": 5, "address:2001:db8::/64": 8}
+    assert limits.clients(Principal(access_key=KEY), "192.0.2.1") == {"account:7": 8, "address:192.0.2.1": 8}
+    assert limits.clients(ANONYMOUS, "192.0.2.1") == {"address:192.0.2.1": 8}
+
+
+@pytest.mark.parametrize(("slots", "each", "user"), [(10, 8, 5), (5, 3, 2), (4, 2, 2), (3, 3, 3), (1, 1, 1)])
+def test_some_slots_are_kept_from_each_where_there_are_four(slots: int, each: int, user: int) -> None:
+    settings = LimitSettings(upload_slots=slots)
+    assert (settings.slots_each, settings.slots_user) == (each, user)
+    settings = LimitSettings(upload_slots=slots, upload_slots_each=7, upload_slots_user=9)
+    assert (settings.slots_each, settings.slots_user) == (7, 9)
 
 
 def test_an_allowance_tells_itself_in_headers() -> None:

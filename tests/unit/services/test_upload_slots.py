@@ -23,10 +23,10 @@ from pathlib import Path
 from gateway.services.upload_slots import UploadSlots
 
 async def main():
-    slots = UploadSlots(Path(sys.argv[1]), int(sys.argv[2]), 60, int(sys.argv[4]))
+    slots = UploadSlots(Path(sys.argv[1]), int(sys.argv[2]), 60)
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(int(sys.argv[3])):
-            await stack.enter_async_context(slots.taken(sys.argv[5:]))
+            await stack.enter_async_context(slots.taken({sys.argv[5]: int(sys.argv[4])}))
             print("taken", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
     print("given", flush=True)
@@ -73,10 +73,10 @@ def hears(process: subprocess.Popen[str], word: str) -> None:
 
 async def test_as_many_as_there_are_and_no_more(slots: UploadSlots) -> None:
     assert slots.active() == 0
-    async with slots.taken(), slots.taken(), slots.taken():
+    async with slots.taken({}), slots.taken({}), slots.taken({}):
         assert slots.active() == 3
         with pytest.raises(UploadsBusy) as refused:
-            async with slots.taken():
+            async with slots.taken({}):
                 pass
         assert refused.value.retry_after > 0
     assert slots.active() == 0
@@ -85,7 +85,7 @@ async def test_as_many_as_there_are_and_no_more(slots: UploadSlots) -> None:
 async def test_what_fails_gives_its_slot_back(slots: UploadSlots) -> None:
     for _ in range(5):
         with pytest.raises(LookupError):
-            async with slots.taken():
+            async with slots.taken({}):
                 raise LookupError
     assert slots.active() == 0
 
@@ -95,11 +95,11 @@ async def test_who_waits_gets_the_next_slot_the_first_first(tmp_path: Path) -> N
     order: list[int] = []
 
     async def upload(number: int) -> None:
-        async with slots.taken():
+        async with slots.taken({}):
             order.append(number)
             await asyncio.sleep(0)
 
-    async with slots.taken():
+    async with slots.taken({}):
         waiting = []
         for number in range(8):
             waiting.append(asyncio.create_task(upload(number)))
@@ -114,10 +114,10 @@ async def test_who_is_cancelled_while_waiting_holds_up_nobody(tmp_path: Path) ->
     slots = UploadSlots(tmp_path / "slots", 1, 60)
 
     async def upload() -> None:
-        async with slots.taken():
+        async with slots.taken({}):
             pass
 
-    async with slots.taken():
+    async with slots.taken({}):
         first, second = asyncio.create_task(upload()), asyncio.create_task(upload())
         await asyncio.sleep(0.3)
         first.cancel()
@@ -130,9 +130,9 @@ async def test_who_is_cancelled_while_waiting_holds_up_nobody(tmp_path: Path) ->
 
 async def test_nobody_waits_with_a_client_that_has_left(tmp_path: Path) -> None:
     slots = UploadSlots(tmp_path / "slots", 1, 3600)
-    async with slots.taken():
+    async with slots.taken({}):
         with pytest.raises(UploadsBusy):
-            async with slots.taken(gone=lambda: True):
+            async with slots.taken({}, gone=lambda: True):
                 pass
     slots.close()
 
@@ -143,10 +143,10 @@ async def test_the_workers_of_a_node_share_the_slots(slots: UploadSlots, tmp_pat
         for _ in range(2):
             await asyncio.to_thread(hears, other, "taken")
         assert slots.active() == 2
-        async with slots.taken():
+        async with slots.taken({}):
             assert slots.active() == 3
             with pytest.raises(UploadsBusy):
-                async with slots.taken():
+                async with slots.taken({}):
                     pass
         other.stdin.write("\n")
         other.stdin.flush()
@@ -162,7 +162,7 @@ async def test_a_worker_that_is_killed_gives_its_slots_back(slots: UploadSlots, 
         os.kill(other.pid, signal.SIGKILL)
         other.wait()
         assert slots.active() == 0
-        async with slots.taken():
+        async with slots.taken({}):
             assert slots.active() == 1
 
 
@@ -174,7 +174,7 @@ async def test_a_busy_worker_leaves_slots_to_one_that_waits(tmp_path: Path) -> N
 
     async def uploads() -> None:
         while not got.is_set() and time.monotonic() < stop:
-            async with slots.taken():
+            async with slots.taken({}):
                 await asyncio.sleep(0.002)
 
     busy = [asyncio.create_task(uploads()) for _ in range(4)]
@@ -193,35 +193,35 @@ async def test_a_busy_worker_leaves_slots_to_one_that_waits(tmp_path: Path) -> N
 async def refused(slots: UploadSlots, *clients: str) -> bool:
     """Whether these get no slot."""
     try:
-        async with slots.taken(clients):
+        async with slots.taken(dict.fromkeys(clients, 2)):
             return False
     except UploadsBusy:
         return True
 
 
 async def test_a_client_has_its_share_and_others_the_rest(tmp_path: Path) -> None:
-    slots = UploadSlots(tmp_path / "slots", 4, 0.2, each=2)
-    async with slots.taken(("user", "address")), slots.taken(("user", "another address")):
+    slots = UploadSlots(tmp_path / "slots", 4, 0.2)
+    async with slots.taken({"user": 2, "address": 2}), slots.taken({"user": 2, "another address": 2}):
         assert slots.active() == 2
         assert await refused(slots, "user", "a third address")
         # Who is refused for the one has taken nothing of the other.
-        async with slots.taken(("a third address",)), slots.taken(("a third address", "address")):
+        async with slots.taken({"a third address": 2}), slots.taken({"a third address": 2, "address": 2}):
             assert slots.active() == 4
-        async with slots.taken(("address", "somebody")):
+        async with slots.taken({"address": 2, "somebody": 2}):
             assert await refused(slots, "somebody else", "address")
     assert not await refused(slots, "user", "address")
     for _ in range(5):
         with pytest.raises(LookupError):
-            async with slots.taken(("user",)):
+            async with slots.taken({"user": 2}):
                 raise LookupError
     assert slots.active() == 0
     slots.close()
 
 
 async def test_who_waits_for_a_share_holds_up_nobody(tmp_path: Path) -> None:
-    slots = UploadSlots(tmp_path / "slots", 4, 60, each=2)
-    async with slots.taken(("a",)):
-        async with slots.taken(("a",)):
+    slots = UploadSlots(tmp_path / "slots", 4, 60)
+    async with slots.taken({"a": 2}):
+        async with slots.taken({"a": 2}):
             waiting = asyncio.create_task(refused(slots, "a"))
             await asyncio.sleep(0.3)
             async with asyncio.timeout(30):
@@ -232,7 +232,7 @@ async def test_who_waits_for_a_share_holds_up_nobody(tmp_path: Path) -> None:
 
 
 async def test_a_share_is_that_of_all_workers_and_comes_back_with_a_dead_one(tmp_path: Path) -> None:
-    slots = UploadSlots(tmp_path / "slots", 4, 0.2, each=2)
+    slots = UploadSlots(tmp_path / "slots", 4, 0.2)
     with another_worker(tmp_path / "slots", 4, 2, each=2, client="a") as other:
         for _ in range(2):
             await asyncio.to_thread(hears, other, "taken")
@@ -250,12 +250,12 @@ async def test_who_has_the_fewest_goes_first(tmp_path: Path) -> None:
     ends = asyncio.Event()
 
     async def upload(client: str) -> None:
-        async with slots.taken((client,)):
+        async with slots.taken({client: 3}):
             order.append(client)
             await ends.wait()
 
-    async with slots.taken(("a",)):
-        async with slots.taken(("b",)), slots.taken(("a",)):
+    async with slots.taken({"a": 3}):
+        async with slots.taken({"b": 3}), slots.taken({"a": 3}):
             waiting = []
             for client in ("a", "b", "c", "c"):
                 waiting.append(asyncio.create_task(upload(client)))
