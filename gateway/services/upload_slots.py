@@ -94,8 +94,10 @@ class UploadSlots:
             while not upload.locked:
                 if time.monotonic() - upload.began >= self._wait_seconds or (gone is not None and gone()):
                     raise UploadsBusy("As many uploads as are taken at once are under way; try again soon.")
+                # `wait_for` of Python 3.11 forgets that it was cancelled in the moment in which it ends.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(upload.woken.wait(), self._pause(upload))
+                    async with asyncio.timeout(self._pause(upload)):
+                        await upload.woken.wait()
                 upload.woken.clear()
                 if not upload.locked and self._waiting[0] is upload:
                     self._serve()

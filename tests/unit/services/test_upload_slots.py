@@ -128,6 +128,23 @@ async def test_who_is_cancelled_while_waiting_holds_up_nobody(tmp_path: Path) ->
     slots.close()
 
 
+async def test_all_who_wait_can_be_cancelled_at_once(tmp_path: Path) -> None:
+    slots = UploadSlots(tmp_path / "slots", 1, 60)
+
+    async def upload() -> None:
+        async with slots.taken({}):
+            await asyncio.sleep(60)
+
+    waiting = [asyncio.create_task(upload()) for _ in range(8)]
+    await asyncio.sleep(0.05)
+    for one in waiting:
+        one.cancel()
+    done, _ = await asyncio.wait(waiting, timeout=30)
+    assert [one.cancelled() for one in waiting] == [True] * 8
+    assert (len(done), slots.active()) == (8, 0)
+    slots.close()
+
+
 async def test_nobody_waits_with_a_client_that_has_left(tmp_path: Path) -> None:
     slots = UploadSlots(tmp_path / "slots", 1, 3600)
     async with slots.taken({}):
