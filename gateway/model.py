@@ -140,7 +140,7 @@ class JobStatus(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRow:
     """What apps know of an image. Sizes in bytes and pixels; None is for what is not known (yet).
 
@@ -151,25 +151,25 @@ class ImageRow:
     seq: int
     bucket_id: int
     account_id: int
-    user_id: int | None
+    user_id: int | None = None
     filename: str
     content_type: str
     size: int
-    sha256: bytes | None
-    width: int | None
-    height: int | None
+    sha256: bytes | None = None
+    width: int | None = None
+    height: int | None = None
     visibility: Visibility
-    moderation: str
-    metadata: Mapping[str, object] | None
-    tags: tuple[str, ...]
-    upload_ip: str | None
-    delete_hash: bytes | None = field(repr=False)
-    delete_expires_ms: int | None
-    dominant_color: str | None
-    blurhash: str | None
-    phash: bytes | None
-    status: JobStatus
-    job_id: str | None
+    moderation: str = "none"
+    metadata: Mapping[str, object] | None = None
+    tags: tuple[str, ...] = ()
+    upload_ip: str | None = None
+    delete_hash: bytes | None = field(default=None, repr=False)
+    delete_expires_ms: int | None = None
+    dominant_color: str | None = None
+    blurhash: str | None = None
+    phash: bytes | None = None
+    status: JobStatus = JobStatus.PENDING
+    job_id: str | None = None
     created_ms: int
     updated_ms: int
 

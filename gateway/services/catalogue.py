@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.errors import ImageNotFound
 from gateway.metadata import accounts, gallery, images, users
 from gateway.metadata.gallery import Page, Place, Wanted
 from gateway.metadata.images import Found
 from gateway.metadata.port import Database
-from gateway.model import Bucket, ImageRow, JobStatus, ObjectVersion, Visibility
+from gateway.model import Bucket, ImageRow, JobStatus, ObjectVersion
 from gateway.policy.images import ImageFacts
 from gateway.services.directory import Directory
 from gateway.services.images import is_image_id
 from gateway.services.originals import Originals
-from gateway.services.s3_images import UNKNOWN_TYPE, filename_of
+from gateway.services.s3_images import row_of
 
 HIT = "HIT"
 MISS = "MISS"
@@ -137,41 +137,12 @@ class Catalogue:
 
     async def _told_by_bytes(self, bucket: Bucket, version: ObjectVersion) -> ImageRow:
         """The row that an image would have which came by S3. Raises Unavailable facts."""
-        content = version.content
-        assert content is not None
-        assert version.image_id is not None
-        header = await self._originals.header(content)
-        width = height = None
-        content_type = dict(version.headers).get("content-type", UNKNOWN_TYPE)
-        if header is not None:
-            width, height = header.width, header.height
-            if header.orientation > 4:
-                width, height = height, width
-            content_type = header.format.media_type
-        return ImageRow(
-            image_id=version.image_id,
-            seq=version.seq,
-            bucket_id=bucket.id,
-            account_id=bucket.owner.id,
-            user_id=None,
-            filename=filename_of(version.key),
-            content_type=content_type,
-            size=content.size,
-            sha256=None,
-            width=width,
-            height=height,
-            visibility=Visibility.UNLISTED if bucket.images_public else Visibility.PRIVATE,
-            moderation="none",
-            metadata=None,
-            tags=(),
-            upload_ip=None,
-            delete_hash=None,
-            delete_expires_ms=None,
-            dominant_color=None,
-            blurhash=None,
-            phash=None,
-            status=JobStatus.COMPLETED,
-            job_id=None,
-            created_ms=version.modified_ms,
-            updated_ms=version.modified_ms,
-        )
+        row = replace(row_of(bucket, version), status=JobStatus.COMPLETED)
+        assert version.content is not None
+        header = await self._originals.header(version.content)
+        if header is None:
+            return row
+        width, height = header.width, header.height
+        if header.orientation > 4:
+            width, height = height, width
+        return replace(row, width=width, height=height, content_type=header.format.media_type)

@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.metadata import images, versions
 from gateway.metadata.port import Database, Transaction
-from gateway.model import ImageRow, JobStatus, Visibility
+from gateway.model import ImageRow, Visibility
 from tests.contract.metadata_rows import plain
 
 
@@ -30,25 +30,10 @@ def image_row(image_id: str, seq: int, bucket: int, account: int, **fields: Any)
         seq=seq,
         bucket_id=bucket,
         account_id=account,
-        user_id=None,
         filename="photo.jpg",
         content_type="image/jpeg",
         size=4,
-        sha256=None,
-        width=None,
-        height=None,
         visibility=Visibility.PUBLIC,
-        moderation="none",
-        metadata=None,
-        tags=(),
-        upload_ip=None,
-        delete_hash=None,
-        delete_expires_ms=None,
-        dominant_color=None,
-        blurhash=None,
-        phash=None,
-        status=JobStatus.PENDING,
-        job_id=None,
         created_ms=1,
         updated_ms=1,
     )

@@ -11,7 +11,8 @@ from gateway.blobs.upstream.names import MARKER, Layout
 from gateway.blobs.upstream.request import Request
 
 FORM = re.compile(
-    rb"((?:.*/)?)(?:deployment|probe-[0-9a-f]{16}|([0-9a-f]{16})/[0-9]+/p?[0-9]+|(?:cache|variants)/([0-9a-f]{16})/.+)", re.DOTALL
+    rb"((?:.*/)?)(?:deployment|probe-[0-9a-f]{16}|([0-9a-f]{16})/[0-9]+/p?[0-9]+|(?:cache|variants)/([0-9a-f]{16})/.+)",
+    re.DOTALL,
 )
 """How keys of any deployment look (see Layout): what its mark is below, and the deployment's id where the key has it."""
 ID = re.compile(rb"[0-9a-f]{16}")
