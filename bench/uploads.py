@@ -1,6 +1,6 @@
 """Uploads by `/api/v1`: how many a second, and how soon they are answered, with their processing going on and without.
 
-Rate limits are off, and as many upload slots as connections are there. Two servers take turns: one processes what is
+Rate limits are off; the slots are as usual, so some of the connections wait for their turn. Two servers take turns: one processes what is
 uploaded, the other leaves that to workers, of which there are none. Every file is another one: nothing is shared.
 """
 
@@ -22,9 +22,6 @@ from conformance.load import Figures, run
 BOUNDARY = "bench-5f3d0c"
 LIMITS_OFF = {
     "PIXGATE_RATE_LIMITS_ENABLED": "false",
-    "PIXGATE_UPLOAD_SLOTS": "16",
-    "PIXGATE_UPLOAD_SLOTS_EACH": "16",
-    "PIXGATE_UPLOAD_SLOTS_USER": "16",
     "PIXGATE_IMAGE_MAX_BYTES": "20MB",
 }
 _numbers = itertools.count()
