@@ -121,7 +121,7 @@ TABLES = (
         identity=True,
     ),
     _table("adopted", "attachment_id key* source_version", "etag modified_ms seq"),
-    _table("jobs", "id", "kind payload created_ms run_at_ms attempts claim error", identity=True),
+    _table("jobs", "id", "kind payload created_ms run_at_ms attempts claim error sent_ms name", identity=True),
     _table("renditions", "bucket_id preset key*", "seq recipe derivative_key* content_type size etag made_ms"),
     _table(
         "images",
@@ -133,6 +133,8 @@ TABLES = (
     _table("pins", "derivative_key*", "content_id name media_type width height size made_ms gone"),
     _table("same_bytes", "account_id encryption mark*", "content_id"),
     _table("image_tags", "image_id tag", "account_id created_ms size listed"),
+    _table("image_jobs", "id", "image_id status attempts error result created_ms started_ms completed_ms"),
+    _table("upload_windows", "who window_ms", "count"),
     _table("shares", "id", "hash* image_id user_id created_ms expires_ms revoked_ms"),
     _table(
         "audit",

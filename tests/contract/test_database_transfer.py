@@ -22,7 +22,9 @@ import pytest
 from gateway.errors import DatabaseUnavailable, InvalidValue
 from gateway.metadata import (
     accounts,
+    audit,
     buckets,
+    image_jobs,
     images,
     jobs,
     keys,
@@ -32,6 +34,7 @@ from gateway.metadata import (
     sessions,
     sweep,
     transfer,
+    upload_windows,
     uploads,
     usage,
     users,
@@ -179,6 +182,9 @@ async def fill(database: Database) -> None:
             "VALUES (?, 1, 'medium', 'image/webp', 600, 400, 12345, 7)",
             (b"\x00pin\xff",),
         )
+        await image_jobs.insert(tx, "job", "I" * 27, 5)
+        await upload_windows.take(tx, "user 1", 5, 10)
+        await audit.note(tx, audit.Event(audit.Action.LOGIN, audit.Actor("api"), 5, target="ünn"))
         user = await users.insert(
             tx, users.NewUser(owner, "", "sub", "Ünn@example.org", "ünn@example.org", None, "$2b$", Role.MODERATOR, 5)
         )

@@ -177,8 +177,10 @@ def test_jobs_wait_while_redis_is_away_and_go_on_afterwards(
     check(wait_for(lambda: outcomes(server.data), lambda found: ended(found, 5)))
 
 
-def _killed_again_and_again(server: Server, kill: Callable[[], None], start: Callable[[], None], rounds: int) -> None:
-    """Put images, and kill whoever is at them at any moment; in the end each has one result."""
+def _killed_again_and_again(
+    server: Server, kill: Callable[[], None], start: Callable[[], None], rounds: int
+) -> Gallery:
+    """Put images, and kill whoever is at them at any moment; in the end each has one result. Gives where they are."""
     gallery = catalogued(server)
     chance = random.Random(rounds)
     for number in range(rounds):
@@ -196,6 +198,7 @@ def _killed_again_and_again(server: Server, kill: Callable[[], None], start: Cal
     found = outcomes(server.data)
     check(found)
     assert sum(one.status == "completed" for one in found) > rounds, "most are done although others were killed at them"
+    return gallery
 
 
 def _same(server: Server, gallery: Gallery) -> Gallery:
@@ -208,7 +211,10 @@ def _workers_are_killed(
     server: Server, settings: dict[str, str], start_worker: Callable[..., JobWorker], rounds: int
 ) -> None:
     worker = start_worker(server.data, settings)
-    _killed_again_and_again(server, worker.kill, worker.start, rounds)
+    gallery = _killed_again_and_again(server, worker.kill, worker.start, rounds)
+    # The last one has started, and works.
+    gallery.put("last.jpg", PICTURE)
+    wait_for(lambda: outcomes(server.data), lambda found: ended(found, 2 * rounds + 1), seconds=DEADLINE)
     worker.stop()
 
 
