@@ -175,10 +175,10 @@ def test_a_hang_costs_that_request_alone(slow: Gallery) -> None:
 
 def test_overload_is_said_at_once_and_does_not_hurt_s3(slow: Gallery) -> None:
     server, pid = slow.server, the_decoder(slow)
-    with ThreadPoolExecutor(12) as pool, still(pid):
+    with ThreadPoolExecutor(27) as pool, still(pid):
         # One is in the decoder until its time is over, two wait, and there is no place for the others.
-        answers = [pool.submit(slow.get, "/img/img-slow/small.jpg", f"f=gif&w=90&rotate={a}&flip={f}")
-                   for a in (0, 90, 180) for f in ("h", "v", "hv")]  # fmt: skip
+        answers = [pool.submit(slow.get, "/img/img-slow/small.jpg", f"f=gif&w={w}&rotate={a}&flip={f}")
+                   for w in (90, 91, 92) for a in (0, 90, 180) for f in ("h", "v", "hv")]  # fmt: skip
         until(lambda: server.metric("pixgate_renders_total", result="busy") > 0)
         slow.client.put_object(Bucket=slow.name, Key="x", Body=b"x")
         assert not all(answer.done() for answer in answers), "S3 waits for pictures"

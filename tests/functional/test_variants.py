@@ -220,15 +220,17 @@ def test_what_is_lost_is_made_anew_and_kept_again(forgetful: Gallery) -> None:
 
 def test_the_original_is_kept_from_its_first_request_on(forgetful: Gallery) -> None:
     server = forgetful.server
-    image = forgetful.put("first.jpg", images.jpeg((900, 700)))
-    # Of an image that nothing is kept of, nothing is kept because somebody asks.
-    assert told(fetch(server, link(forgetful, image, "original"))) == "miss"
-    process(server, image)
-    assert told(fetch(server, link(forgetful, image, "original"))) == "miss"
 
     async def pinned(variants: Variants, version: ObjectVersion) -> bool:
         return await variants.ready(version, "original")
 
+    # Of an image that nothing is kept of, nothing is kept because somebody asks.
+    image = forgetful.put("unprocessed.jpg", images.jpeg((900, 700), 1))
+    assert told(fetch(server, link(forgetful, image, "original"))) == "miss"
+    assert not version_of(server, image, pinned)
+    image = forgetful.put("first.jpg", images.jpeg((900, 700), 2))
+    process(server, image)
+    assert told(fetch(server, link(forgetful, image, "original"))) == "miss"
     until(lambda: version_of(server, image, pinned))
     assert told(fetch(server, link(forgetful, image, "original"))) == "variants"
 
