@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 from hypothesis.database import DirectoryBasedExampleDatabase
 
-from tests import services
+from tests import bodies, services
 from tests.backends import KINDS, Backends
 from tests.servers.fixtures import (
     minio,
@@ -86,6 +86,13 @@ def backends(request: pytest.FixtureRequest) -> Iterator[Backends]:
     before, services.new_environment = services.new_environment, chosen.environment
     yield chosen
     services.new_environment = before
+
+
+@pytest.fixture(autouse=True)
+def no_body_left_open() -> Iterator[None]:
+    """What a test leaves unread is not found as a leak in another test."""
+    with bodies.closed_at_the_end():
+        yield
 
 
 # Time differs from run to run on a busy machine; a deadline, or a limit for making examples, would fail tests for what is
