@@ -77,18 +77,3 @@ class Operation:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "places", tuple(_PLACE.findall(self.path)))
-
-    def match(self, path: str) -> Mapping[str, str] | None:
-        """The values of the places where `path`, decoded and without a slash at its end, is this operation's."""
-        wanted, given = self.path.split("/"), path.split("/")
-        if len(wanted) != len(given):
-            return None
-        values: dict[str, str] = {}
-        for name, value in zip(wanted, given, strict=True):
-            if name[:1] == "{":
-                if not value:
-                    return None
-                values[name[1:-1]] = value
-            elif name != value:
-                return None
-        return values
