@@ -36,7 +36,7 @@ from gateway.dialect_settings import (
 )
 from gateway.redis_address import parse_redis_url
 from gateway.settings.admin import AdminSettings
-from gateway.settings.auth import AuthSettings, auth_contradictions
+from gateway.settings.auth import AuthSettings, auth_contradictions, is_loopback
 from gateway.settings.fields import PARSES_SIZE, Size, secret, split_commas
 from gateway.settings.jobs import JobSettings
 from gateway.settings.limits import ANY_ORIGIN, LimitSettings
@@ -58,7 +58,7 @@ MAIN_STORE = "main"
 MIN_SIGNATURE_LENGTH = 10
 """Characters that a foreign signature may be cut to."""
 MIN_SECRET_LENGTH = 16
-"""Characters a root secret needs once the server listens beyond the loopback interface."""
+"""Characters a root secret needs once others can reach the server."""
 
 WELL_KNOWN_SECRETS = frozenset(
     {
@@ -117,12 +117,7 @@ class Address:
 
     @property
     def is_loopback(self) -> bool:
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
 
 def _parse_address(value: object) -> object:
@@ -379,7 +374,7 @@ class ServerSettings(BaseModel):
         default=None, description="Access key of root. Unset: a pair is made at the first start and kept encrypted."
     )
     root_secret_key: Annotated[str | None, BeforeValidator(_parse_secret_key)] = secret(
-        "Secret key of root. A well-known or short one is refused on an address that is not loopback."
+        "Secret key of root. A well-known or short one is refused where others can reach the server (see `jwt_secret`)."
     )
     master_key: Annotated[bytes | None, BeforeValidator(_parse_master_key)] = secret(
         "32 bytes, hex or base64, that wrap every secret at rest. Unset: `master.key` in the data folder, made once."
@@ -696,6 +691,12 @@ class Settings(
         """Hosts (with port) that clients may have signed for, before a proxy changed the Host header."""
         return tuple(urlsplit(url).netloc for url in (self.public_url, self.cdn_url) if url)
 
+    @property
+    def exposed(self) -> bool:
+        """Whether others than this machine can reach the server: by its own address, or as far as we know by a proxy."""
+        named = [urlsplit(url).hostname or "" for url in (self.public_url, self.cdn_url) if url]
+        return not self.listen.is_loopback or bool(self.trusted_proxies) or not all(map(is_loopback, named))
+
     def base_url(self, address: Address | None = None) -> str:
         """The URL that clients use, no trailing slash: the public one, else the listening address (`address` if bound)."""
         if self.public_url:
@@ -905,12 +906,7 @@ def _contradictions(settings: Settings) -> list[tuple[tuple[str, ...], str]]:
         elif parse_redis_url(settings.redis_url).kind == "cluster":
             message = "redis_url is a cluster, which Celery cannot work with: name one server, or sentinels"
             found.append((("celery_url",), message))
-    found += auth_contradictions(
-        settings,
-        reachable=not settings.listen.is_loopback,
-        proxied=bool(settings.trusted_proxies),
-        public_url=settings.public_url,
-    )
+    found += auth_contradictions(settings, reachable=not settings.listen.is_loopback, exposed=settings.exposed)
     if settings.master_key is not None and settings.master_key_file is not None:
         found.append((("master_key", "master_key_file"), "set one of them, not both"))
     for name in ("tls_cert", "tls_key", "master_key_file", "image_fonts", "jwt_private_key"):
@@ -919,12 +915,12 @@ def _contradictions(settings: Settings) -> list[tuple[tuple[str, ...], str]]:
             found.append(((name,), f"{path} cannot be read"))
     if (
         settings.root_secret_key is not None
-        and not settings.listen.is_loopback
+        and settings.exposed
         and is_weak_secret(settings.root_secret_key, settings.root_access_key)
     ):
         message = (
-            f"the secret is well known or shorter than {MIN_SECRET_LENGTH} characters, which is refused on an address "
-            f"that others can reach ({settings.listen}); make one with: openssl rand -base64 30"
+            f"the secret is well known or shorter than {MIN_SECRET_LENGTH} characters, which is refused where others can "
+            "reach the server (by listen, public_url, cdn_url or trusted_proxies); make one with: openssl rand -base64 30"
         )
         found.append((("root_secret_key",), message))
     return found

@@ -205,8 +205,8 @@ class AuthSettings(BaseModel):
     jwt_secret: Annotated[str | None, BeforeValidator(_parse_jwt_secret)] = secret(
         "Secret that signs and checks tokens; an app that has it may sign tokens for its own users. 32 characters at least. "
         "Unset: one is derived from the master key, on a loopback address only. A well-known one is refused where others can reach "
-        "the server, be it through a proxy: where `listen`, or the host of `public_url`, is no loopback address, and with "
-        "`trusted_proxies`."
+        "the server, be it through a proxy: where `listen`, or the host of `public_url` or `cdn_url`, is no loopback address, and "
+        "with `trusted_proxies`."
     )
     jwt_algorithm: Literal[
         "HS256",
@@ -284,22 +284,18 @@ class AuthSettings(BaseModel):
     )
 
 
-def auth_contradictions(
-    settings: AuthSettings, *, reachable: bool, proxied: bool, public_url: str | None
-) -> list[tuple[tuple[str, ...], str]]:
+def auth_contradictions(settings: AuthSettings, *, reachable: bool, exposed: bool) -> list[tuple[tuple[str, ...], str]]:
     """What no field shows by itself: (names of the settings, message).
 
-    `reachable`: others than this machine can connect; `proxied`: a proxy's addresses are believed, so one stands in front.
+    `reachable`: others than this machine can connect; `exposed`: they can reach the server, be it through a proxy.
     """
     found: list[tuple[tuple[str, ...], str]] = []
-    host = urlsplit(public_url or "").hostname
-    published = host is not None and not _is_loopback(host)
     make = "make one with: openssl rand -base64 48"
     secret_of = settings.jwt_secret
     if settings.jwt_algorithm in SHARED:
         if secret_of is None and reachable:
             found.append((("jwt_secret",), f"must be set on an address that others can reach; {make}"))
-        elif secret_of is not None and (reachable or published or proxied) and is_weak_jwt_secret(secret_of):
+        elif secret_of is not None and exposed and is_weak_jwt_secret(secret_of):
             # One that is derived, behind a proxy, is as good as the master key.
             message = (
                 f"the secret is well known or hardly one, which is refused where others can reach the server; {make}"
@@ -312,18 +308,19 @@ def auth_contradictions(
             )
     elif settings.jwt_private_key is None:
         found.append((("jwt_private_key",), f"is needed for jwt_algorithm = {settings.jwt_algorithm}"))
-    if settings.development and (reachable or published):
+    if settings.development and exposed:
         message = "links to new passwords would be in the log of a server that others can reach"
         found.append((("development",), message))
-    if settings.bcrypt_cost < BCRYPT_COST and reachable:
-        message = f"{BCRYPT_COST} at least on an address that others can reach"
+    if settings.bcrypt_cost < BCRYPT_COST and exposed:
+        message = f"{BCRYPT_COST} at least where others can reach the server"
         found.append((("bcrypt_cost",), message))
-    if settings.smtp_tls == "off" and settings.smtp_password is not None and not _is_loopback(settings.smtp_host or ""):
+    if settings.smtp_tls == "off" and settings.smtp_password is not None and not is_loopback(settings.smtp_host or ""):
         found.append((("smtp_tls", "smtp_password"), "the password would be sent in the clear"))
     return found
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host, without port and brackets, is this machine alone."""
     if host == "localhost":
         return True
     try:

@@ -50,6 +50,7 @@ def test_a_well_known_secret_is_refused_where_others_can_reach_it(secret: str) -
     for name, value in (
         ("listen", "192.0.2.1:9090"),
         ("public_url", "https://pictures.example.org"),
+        ("cdn_url", "https://cdn.example.org"),
         ("trusted_proxies", "127.0.0.1/32"),
     ):
         found = problem(jwt_secret=secret, **{name: value})
@@ -88,9 +89,13 @@ def test_longer_digests_need_longer_secrets_and_other_algorithms_a_key(tmp_path:
 def test_development_and_cheap_hashes_stay_on_this_machine() -> None:
     for name, value in (("development", "true"), ("bcrypt_cost", "11")):
         assert problem(jwt_secret=STRONG, listen="[::]:80", **{name: value}).startswith(f"PIXGATE_{name.upper()}: ")
-        load(environ={f"PIXGATE_{name.upper()}": value})
-    assert "DEVELOPMENT" in problem(development="true", public_url="https://pictures.example.org")
-    load(environ={"PIXGATE_DEVELOPMENT": "true", "PIXGATE_PUBLIC_URL": "http://localhost:9090"})
+        load(environ={f"PIXGATE_{name.upper()}": value, "PIXGATE_PUBLIC_URL": "http://localhost:9090"})
+        for behind in (
+            {"public_url": "https://pictures.example.org"},
+            {"cdn_url": "https://cdn.example.org"},
+            {"trusted_proxies": "127.0.0.1/32"},
+        ):
+            assert problem(**{name: value}, **behind).startswith(f"PIXGATE_{name.upper()}: "), behind
 
 
 def test_a_mail_servers_password_is_not_sent_in_the_clear() -> None:

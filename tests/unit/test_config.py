@@ -147,6 +147,22 @@ def test_a_weak_secret_is_refused_where_others_can_reach_it(secret: str, listen:
     assert secret not in found
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PUBLIC_URL", "https://files.example.com"),
+        ("CDN_URL", "http://192.0.2.1:8080"),
+        ("TRUSTED_PROXIES", "127.0.0.1/32"),
+    ],
+)
+def test_a_weak_secret_is_refused_behind_a_proxy(name: str, value: str) -> None:
+    environ = {**ROOT, "PIXGATE_ROOT_SECRET_KEY": "minioadmin", f"PIXGATE_{name}": value}
+    (found,) = problems(environ=environ)
+    assert found.startswith("PIXGATE_ROOT_SECRET_KEY: ")
+    local = {"PIXGATE_PUBLIC_URL": "http://localhost:9090", "PIXGATE_CDN_URL": "http://[::1]:9090"}
+    load(environ={**ROOT, "PIXGATE_ROOT_SECRET_KEY": "minioadmin", **local})
+
+
 @pytest.mark.parametrize("listen", ["127.0.0.1:9090", "[::1]:9090", "localhost:9090", "127.8.8.8:1"])
 def test_a_weak_secret_is_allowed_on_loopback(listen: str) -> None:
     environ = {**ROOT, "PIXGATE_ROOT_SECRET_KEY": "minioadmin", "PIXGATE_LISTEN": listen}

@@ -175,6 +175,7 @@ def test_one_address_and_one_user_leave_slots_to_others(start_server: StartServe
         "PIXGATE_UPLOAD_SLOTS": "6",
         "PIXGATE_UPLOAD_SLOT_WAIT": "0.5",
         "PIXGATE_TRUSTED_PROXIES": "127.0.0.0/8",
+        "PIXGATE_BCRYPT_COST": "12",
     }
     server = start_server(workers=2, environment=environment)
     api = Api(server)
