@@ -56,11 +56,17 @@ def parse_copy_source(text: str) -> CopySource:
     return CopySource(bucket, check_key_length(key), version_id if separator else None)
 
 
-async def open_source(call: Call) -> tuple[CopySource, Bucket, ObjectVersion, bytes | None]:
-    """The version to copy from, which the caller may read and whose conditions hold, and the customer's key to it.
+@dataclass(frozen=True, slots=True)
+class FoundSource:
+    """What the caller may copy: `bucket` holds it, `view` is how it is shown where a view was named."""
 
-    Raises S3Error AccessDenied, NoSuchBucket, NotImplemented for a view, PreconditionFailed and what reading raises.
-    """
+    named: CopySource
+    bucket: Bucket
+    view: View | None = None
+
+
+async def find_source(call: Call) -> FoundSource:
+    """Where to copy from, which the caller may read. Raises S3Error AccessDenied, NoSuchBucket."""
     source = parse_copy_source(call.headers["x-amz-copy-source"])
     bucket = await call.services.directory.bucket(source.bucket)
     view: View | None = None
@@ -75,12 +81,15 @@ async def open_source(call: Call) -> tuple[CopySource, Bucket, ObjectVersion, by
     expected = call.headers.get("x-amz-source-expected-bucket-owner")
     if expected is not None and expected not in (bucket.owner.canonical_id, bucket.owner.name):
         raise S3Error("AccessDenied")
-    if view is not None:
-        raise S3Error(
-            "NotImplemented",
-            f"{view.name} shows the bucket {view.bucket.name} by its preset {view.preset}: a view is no source of a "
-            "copy. Read the object and store what it gives.",
-        )
+    return FoundSource(source, bucket, view)
+
+
+async def open_source(call: Call, found: FoundSource) -> tuple[ObjectVersion, bytes | None]:
+    """The version to copy from, whose conditions hold, and the customer's key to it.
+
+    Raises S3Error PreconditionFailed and what reading raises.
+    """
+    source, bucket = found.named, found.bucket
     try:
         version = await call.services.objects.get(bucket, source.key, source.version_id)
         version = await call.services.adopted.checked(bucket, version, source.version_id)
@@ -90,15 +99,16 @@ async def open_source(call: Call) -> tuple[CopySource, Bucket, ObjectVersion, by
             "The source of a copy request may not specifically refer to a delete marker by version id.",
         ) from None
     key = source_key(call, readable_content(version))
-    verdict = evaluate(
-        parse_conditions(call.headers, _PREFIX),
-        etag=readable_content(version).etag,
-        modified=version.modified_ms // 1000,
-        now=int(call.now),
-    )
+    check_conditions(call, readable_content(version).etag, version.modified_ms)
+    return version, None if key is None else key.secret
+
+
+def check_conditions(call: Call, etag: str, modified_ms: int) -> None:
+    """Raises S3Error PreconditionFailed where a copy is not wanted of what has this ETag and time."""
+    conditions = parse_conditions(call.headers, _PREFIX)
+    verdict = evaluate(conditions, etag=etag, modified=modified_ms // 1000, now=int(call.now))
     if verdict is not Verdict.PROCEED:
         raise S3Error("PreconditionFailed", fields=(("Condition", _CONDITIONS[verdict]),))
-    return source, bucket, version, None if key is None else key.secret
 
 
 def parse_copy_range(text: str | None, size: int) -> tuple[int, int]:

@@ -18,9 +18,8 @@ def viewed(call: Call) -> tuple[View, Renditions]:
     return call.view, call.renditions
 
 
-async def view_recipe(call: Call) -> Recipe:
+async def view_recipe(view: View, renditions: Renditions) -> Recipe:
     """What the view's preset says now. Raises S3Error where it cannot be carried out."""
-    view, renditions = viewed(call)
     try:
         return await renditions.recipe(view.bucket, PRESET + view.preset)
     except (TransformError, RenderError) as error:
@@ -30,5 +29,5 @@ async def view_recipe(call: Call) -> Recipe:
 async def view_page(call: Call, prefix: bytes, delimiter: bytes, after: bytes | None, limit: int) -> ObjectPage:
     """A page of the keys whose rendition is made."""
     view, renditions = viewed(call)
-    recipe = await view_recipe(call)
+    recipe = await view_recipe(view, renditions)
     return await renditions.page(view, recipe, prefix=prefix, delimiter=delimiter, after=after, limit=limit)

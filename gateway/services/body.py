@@ -13,3 +13,17 @@ class Body(Protocol):
 
     def trailer(self, name: str) -> str | None:
         """After the end: the value of a trailer, by its lower-case name."""
+
+
+class HeldBody:
+    """Bytes that are in memory already, as a body."""
+
+    def __init__(self, data: bytes | memoryview) -> None:
+        self._data = data
+
+    async def read(self) -> bytes | memoryview:
+        data, self._data = self._data, b""
+        return data
+
+    def trailer(self, _name: str) -> str | None:
+        return None

@@ -29,6 +29,7 @@ from gateway.model import (
     WriteConditions,
 )
 from gateway.services import quotas
+from gateway.services.body import Body, HeldBody
 from gateway.services.clock import now_ms
 from gateway.services.images import new_image_id
 from gateway.services.ingest import SNIFF_BYTES, StoredBody, digest_stored, ingest
@@ -130,42 +131,81 @@ class Copying:
         source_key: bytes | None,
     ) -> CopyResult:
         """Copy by reading and writing: the result is one run of bytes, with an ETag and a checksum of its own."""
-        if conditions != NO_CONDITIONS:
-            await versions.expect_conditions(self._database, bucket.id, key, conditions)
         if checksum_algorithm is None and content.checksum is not None:
             checksum_algorithm = content.checksum.algorithm
-        await quotas.expect(self._database, bucket, key, content.size)
-        keyring = self._stores.keyring
+        kept = source.headers if headers is None else headers
         reading = self._stores.begin_read()
         try:
-            with self._lease.writing(content.size):
-                segments = await self._segments(content)
-                body = StoredBody(self._stores, segments if source_key is None else unlocked(segments, source_key))
-                try:
-                    taken = await ingest(
-                        self._stores.placing(bucket),
-                        self._executor,
-                        Expectations(content.size),
-                        body,
-                        keep=checksum_algorithm,
-                        key=keyring.new_key(sealing),
-                    )
-                finally:
-                    body.close()
-                new = new_content(taken, sealing)
-                image_id = None if new.encryption is Encryption.SSE_C else new_image_id(taken.first)
-                now = now_ms()
-                kept = source.headers if headers is None else headers
-
-                async def operation(tx: Transaction) -> versions.Written:
-                    await leases.check(tx, taken.blob)
-                    settled = await keyring.settle(tx, new)
-                    made = NewVersion(bucket.id, key, settled, kept, tags, image_id, now)
-                    return await quotas.put(tx, bucket, made, conditions)
-
-                written = await self._database.write(operation, durable=taken.durable)
+            segments = await self._segments(content)
+            body = StoredBody(self._stores, segments if source_key is None else unlocked(segments, source_key))
+            try:
+                return await self._write(
+                    body, content.size, bucket, key, kept, tags, checksum_algorithm, conditions, sealing
+                )
+            finally:
+                body.close()
         finally:
             self._stores.end_read(reading)
+
+    async def copy_made(
+        self,
+        data: bytes,
+        source: Content,
+        bucket: Bucket,
+        key: bytes,
+        *,
+        headers: Headers,
+        tags: Tags,
+        checksum_algorithm: ChecksumAlgorithm | None,
+        conditions: WriteConditions,
+        sealing: Sealing | None = None,
+    ) -> CopyResult:
+        """Store what was made of `source`, such as a rendition, as if it were copied: encrypted where that is.
+
+        Raises what a write raises.
+        """
+        check_key(key)
+        sealing = copy_sealing(bucket, sealing, source)
+        return await self._write(
+            HeldBody(data), len(data), bucket, key, headers, tags, checksum_algorithm, conditions, sealing
+        )
+
+    async def _write(
+        self,
+        body: Body,
+        size: int,
+        bucket: Bucket,
+        key: bytes,
+        headers: Headers,
+        tags: Tags,
+        checksum_algorithm: ChecksumAlgorithm | None,
+        conditions: WriteConditions,
+        sealing: Sealing | None,
+    ) -> CopyResult:
+        if conditions != NO_CONDITIONS:
+            await versions.expect_conditions(self._database, bucket.id, key, conditions)
+        await quotas.expect(self._database, bucket, key, size)
+        keyring = self._stores.keyring
+        with self._lease.writing(size):
+            taken = await ingest(
+                self._stores.placing(bucket),
+                self._executor,
+                Expectations(size),
+                body,
+                keep=checksum_algorithm,
+                key=keyring.new_key(sealing),
+            )
+            new = new_content(taken, sealing)
+            image_id = None if new.encryption is Encryption.SSE_C else new_image_id(taken.first)
+            now = now_ms()
+
+            async def operation(tx: Transaction) -> versions.Written:
+                await leases.check(tx, taken.blob)
+                settled = await keyring.settle(tx, new)
+                made = NewVersion(bucket.id, key, settled, headers, tags, image_id, now)
+                return await quotas.put(tx, bucket, made, conditions)
+
+            written = await self._database.write(operation, durable=taken.durable)
         return CopyResult(new.etag, now, taken.checksum, written.version_id, image_id, new.encryption)
 
     async def _with_checksum(self, content: Content, modified_ms: int, algorithm: ChecksumAlgorithm) -> NewContent:

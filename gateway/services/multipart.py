@@ -54,7 +54,7 @@ from gateway.model import (
     WriteConditions,
 )
 from gateway.services import checksums, quotas
-from gateway.services.body import Body
+from gateway.services.body import Body, HeldBody
 from gateway.services.clock import now_ms
 from gateway.services.directory import Directory
 from gateway.services.images import new_image_id
@@ -278,19 +278,30 @@ class Multipart:
         customer_key: bytes | None,
         source_key: bytes | None,
     ) -> Part:
-        bucket = await self._bucket(upload)
         reading = self._stores.begin_read()
         try:
             segments = await contents.segments(self._database, content.id, start, length) if length else ()
             body = StoredBody(self._stores, segments if source_key is None else unlocked(segments, source_key))
             try:
-                with self._lease.writing(length):
-                    expect = Expectations(length)
-                    new, _, now = await self._store_part(upload, bucket, number, expect, body, customer_key)
+                return await self._write_part(upload, number, body, length, customer_key)
             finally:
                 body.close()
         finally:
             self._stores.end_read(reading)
+
+    async def copy_made(
+        self, upload: MultipartUpload, number: int, data: bytes | memoryview, *, customer_key: bytes | None = None
+    ) -> Part:
+        """Make a part of what was made of an object, such as a rendition. Raises as `put_part` does."""
+        check_part_number(number)
+        return await self._write_part(upload, number, HeldBody(data), len(data), customer_key)
+
+    async def _write_part(
+        self, upload: MultipartUpload, number: int, body: Body, length: int, customer_key: bytes | None
+    ) -> Part:
+        bucket = await self._bucket(upload)
+        with self._lease.writing(length):
+            new, _, now = await self._store_part(upload, bucket, number, Expectations(length), body, customer_key)
         return Part(number, length, new.etag, new.checksum, now)
 
     async def _known_digests(

@@ -161,23 +161,6 @@ def test_only_who_may_read_the_bucket_may_read_its_views(gallery: Gallery) -> No
     assert root.get_object(Bucket=view, Key=KEYS[0])["ContentType"] == "image/webp"
 
 
-def test_a_view_is_no_source_of_a_copy(gallery: Gallery) -> None:
-    stranger = gallery.server.client(gallery.server.new_keys("copier"), signature_version="s3v4")
-    stranger.create_bucket(Bucket="copied")
-    source = {"Bucket": "viewed--card", "Key": KEYS[0]}
-    for client, bucket, answer in ((gallery.client, "viewed", "NotImplemented"), (stranger, "copied", "AccessDenied")):
-        upload = client.create_multipart_upload(Bucket=bucket, Key="parts")["UploadId"]
-        part = {"Bucket": bucket, "Key": "parts", "UploadId": upload, "PartNumber": 1}
-        assert code(lambda: client.copy_object(Bucket=bucket, Key="copy.jpg", CopySource=source)) == answer  # noqa: B023
-        assert code(lambda: client.upload_part_copy(**part, CopySource=source)) == answer  # noqa: B023
-        client.abort_multipart_upload(Bucket=bucket, Key="parts", UploadId=upload)
-    with pytest.raises(ClientError, match="a view is no source of a copy") as raised:
-        gallery.client.copy_object(Bucket="viewed", Key="copy.jpg", CopySource=source)
-    assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
-    missing = {"Bucket": "viewed--nothing", "Key": KEYS[0]}
-    assert code(lambda: gallery.client.copy_object(Bucket="viewed", Key="copy", CopySource=missing)) == "NoSuchBucket"
-
-
 def test_no_other_account_takes_the_name_of_a_view(gallery: Gallery) -> None:
     squatter = gallery.server.client(gallery.server.new_keys("squatter"), signature_version="s3v4")
     for name in ("viewed--card", "viewed--not-yet", "viewed--a--b"):

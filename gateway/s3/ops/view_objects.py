@@ -43,8 +43,8 @@ async def get_view_object(call: Call) -> Reply:
 
 
 async def _show(call: Call, version: ObjectVersion) -> Reply:
-    _, renditions = viewed(call)
-    recipe = await view_recipe(call)
+    view, renditions = viewed(call)
+    recipe = await view_recipe(view, renditions)
     renditions.plan(recipe, version)  # what is no image has no rendition, whatever was noted once
     row = await renditions.made(recipe, version)
     data: bytes | None = None
