@@ -81,6 +81,12 @@ async def add_refresh(tx: Transaction, token_hash: bytes, session: str, now_ms: 
     )
 
 
+async def of_refresh(reader: Reader, token_hash: bytes) -> tuple[str, bool] | None:
+    """The session of a refresh token, and whether that was used; None where nobody has such a token."""
+    row = await reader.one("SELECT session_id, used_ms FROM refresh_tokens WHERE hash = ?", (token_hash,))
+    return None if row is None else (str(row[0]), row[1] is not None)
+
+
 @dataclass(frozen=True, slots=True)
 class Renewed:
     """What a refresh token was good for. `reused`: it had been used before, and its session ended by that."""
@@ -99,10 +105,10 @@ async def renew(tx: Transaction, old: bytes, new: bytes, now_ms: int, expires_ms
         "UPDATE refresh_tokens SET used_ms = ? WHERE hash = ? AND used_ms IS NULL AND expires_ms > ?",
         (now_ms, old, now_ms),
     )
-    row = await tx.one("SELECT session_id, used_ms FROM refresh_tokens WHERE hash = ?", (old,))
-    if row is None or row[1] is None:
+    found = await of_refresh(tx, old)
+    if found is None or not found[1]:
         return None
-    identity = str(row[0])
+    identity = found[0]
     session = await get(tx, identity, now_ms)
     if session is None or not session.live:
         return None

@@ -64,12 +64,14 @@ class Limits:
         self.enabled = settings.rate_limits_enabled
         self._file = MovingWindowRateLimiter(FileWindows(file))
         self._shared = None if redis is None else MovingWindowRateLimiter(RedisWindows(redis))
-        self._open = False
+        self._open: set[str] = set()
         self._uploads = _per(settings.rate_limit_uploads_minute, MINUTE, "uploads")
         self._passwords_address = _per(settings.rate_limit_passwords_address, QUARTER, "passwords")
         self._passwords_email = _per(settings.rate_limit_passwords_email, QUARTER, "passwords-of")
         self._mails_address = _per(settings.rate_limit_mails_address, HOUR, "mails")
         self._mails_email = _per(settings.rate_limit_mails_email, HOUR, "mails-to")
+        self._refreshes_address = _per(settings.rate_limit_refreshes_address, QUARTER, "refreshes")
+        self._refreshes_session = _per(settings.rate_limit_refreshes_session, QUARTER, "refreshes-of")
 
     async def close(self) -> None:
         await self._file.storage.close()  # type: ignore[attr-defined]
@@ -80,14 +82,7 @@ class Limits:
 
     async def uploads_minute(self, address: str | None) -> None:
         """Count a request that uploads. Raises RateLimited; lets everybody through while nothing can count."""
-        try:
-            await self._hit(self._uploads, counted_as(address))
-        except RateWindowsUnavailable as error:
-            if not self._open:
-                LOG.warning("uploads of a minute are not limited: %s", error)
-            self._open = True
-        else:
-            self._open = False
+        await self._hit_if_possible("uploads of a minute", self._uploads, counted_as(address))
 
     @staticmethod
     def who(principal: Principal, address: str | None) -> str:
@@ -144,12 +139,36 @@ class Limits:
         await self._protect(self._mails_address, counted_as(address))
         await self._protect(self._mails_email, _unnamed(email))
 
+    # New tokens for a refresh token
+
+    async def refreshes(self, address: str | None) -> None:
+        """Count a request with a refresh token. Raises RateLimited; lets everybody through while nothing can count.
+
+        Nobody can guess such a token: what is protected is the work that a request costs.
+        """
+        await self._hit_if_possible("requests for new tokens", self._refreshes_address, counted_as(address))
+
+    async def refreshes_of(self, session: str) -> None:
+        """The same, of a session."""
+        await self._hit_if_possible("requests for new tokens", self._refreshes_session, _unnamed(session))
+
     async def _protect(self, item: RateLimitItem | None, name: str) -> None:
         try:
             await self._hit(item, name)
         except RateWindowsUnavailable as error:
             LOG.error("requests with passwords are refused, since they cannot be counted: %s", error)
             raise Unavailable("Not available at the moment: try again soon.") from error
+
+    async def _hit_if_possible(self, what: str, item: RateLimitItem | None, name: str) -> None:
+        """Raises RateLimited. Where nothing can count, the log says so once, and nobody is refused."""
+        try:
+            await self._hit(item, name)
+        except RateWindowsUnavailable as error:
+            if what not in self._open:
+                LOG.warning("%s are not limited: %s", what, error)
+            self._open.add(what)
+        else:
+            self._open.discard(what)
 
     async def _hit(self, item: RateLimitItem | None, name: str) -> None:
         """Raises RateLimited, RateWindowsUnavailable."""
@@ -191,7 +210,7 @@ def counted_as(address: str | None) -> str:
 
 
 def _unnamed(email: str) -> str:
-    """An e-mail address as a name that does not tell it."""
+    """An e-mail address, or a session, as a name that does not tell it."""
     return hashlib.sha256(email.strip().casefold().encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 

@@ -24,6 +24,7 @@ DAY_MS = 24 * 60 * 60 * 1000
 FOR_GOOD_MS = 1 << 52
 """When the note of a logged out token expires that itself never does."""
 REFRESH_BYTES = 32
+NO_REFRESH = "The refresh token is not valid: sign in again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,17 @@ class Sessions:
         access = self._signer.make(user.subject, session, now_ms() / 1000)
         return Grant(self.confined(user), access, refresh_token, self._signer.seconds)
 
+    async def to_refresh(self, refresh_token: str) -> str | None:
+        """The session that a refresh token renews; None for one that was used, which ends it. Raises TokenRefused.
+
+        A read, so that what somebody made up costs no transaction.
+        """
+        found = await rows.of_refresh(self._database, digest(refresh_token))
+        if found is None:
+            raise TokenRefused(NO_REFRESH)
+        session, used = found
+        return None if used else session
+
     async def refresh(self, refresh_token: str, actor: Actor) -> Grant:
         """New tokens for a refresh token, which is used up by that; a used one ends its session. Raises TokenRefused."""
         old, new, moment = digest(refresh_token), secrets.token_urlsafe(REFRESH_BYTES), now_ms()
@@ -171,7 +183,7 @@ class Sessions:
 
         renewed = await self._database.write(operation)
         if renewed is None or renewed.reused:
-            raise TokenRefused("The refresh token is not valid: sign in again.")
+            raise TokenRefused(NO_REFRESH)
         return self.grant(renewed.row.user, renewed.session, new)
 
     async def end(self, signed_in: SignedIn, actor: Actor) -> None:

@@ -36,7 +36,7 @@ class LimitSettings(BaseModel):
 
     rate_limits_enabled: bool = Field(
         default=True,
-        description="Whether uploads, passwords and mails are limited at all. `false` is for measurements and tests.",
+        description="Whether uploads, passwords, mails and refresh tokens are limited at all. `false` is for measurements and tests.",
     )
     rate_limit_uploads_minute: int = Field(
         default=10, ge=0, description="Uploads that an IP address (of IPv6 a /64) may begin in any minute; 0: no limit."
@@ -55,6 +55,14 @@ class LimitSettings(BaseModel):
     )
     rate_limit_mails_email: int = Field(
         default=5, ge=0, description="Mails to an e-mail address in any hour; 0: no limit."
+    )
+    rate_limit_refreshes_address: int = Field(
+        default=300,
+        ge=0,
+        description="Requests with a refresh token from an IP address in any 15 minutes; 0: no limit.",
+    )
+    rate_limit_refreshes_session: int = Field(
+        default=30, ge=0, description="New tokens of one session in any 15 minutes; 0: no limit."
     )
     upload_slots: int = Field(
         default=10,

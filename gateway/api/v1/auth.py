@@ -56,7 +56,12 @@ async def _login(call: Call, email: str, password: str) -> Grant:
 
 
 async def refresh(call: Call) -> StreamResponse:
-    grant = await call.services.sessions.refresh(call.body_as(Renewal).refresh_token, call.actor)
+    refresh_token, limits = call.body_as(Renewal).refresh_token, call.parts.limits
+    await limits.refreshes(call.address)
+    session = await call.services.sessions.to_refresh(refresh_token)
+    if session is not None:
+        await limits.refreshes_of(session)
+    grant = await call.services.sessions.refresh(refresh_token, call.actor)
     return answer(200, tokens(grant))
 
 
@@ -162,7 +167,7 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="New tokens for a refresh token",
         description="A refresh token can be used once. A second use ends the session: somebody else may have it.",
         responses={200: TokenAnswer},
-        errors=("UNAUTHORIZED", "SERVICE_UNAVAILABLE"),
+        errors=("UNAUTHORIZED", "RATE_LIMIT_EXCEEDED", "SERVICE_UNAVAILABLE"),
         body_kind=Body.JSON,
         body=Renewal,
     ),

@@ -36,6 +36,10 @@ def within_one_hour(seconds: float = 150) -> None:
         time.sleep(left + 1)
 
 
+def registration(name: str) -> dict[str, str]:
+    return {"email": f"{name}@example.org", "password": "a password of tests"}
+
+
 def limited(answer: Answer, limit: int) -> None:
     assert (answer.status, answer.code) == (429, "RATE_LIMIT_EXCEEDED")
     assert int(answer.headers["retry-after"]) >= 1
@@ -92,6 +96,26 @@ def test_passwords_are_limited_by_address_and_by_mail_address(start_server: Star
     form = {"username": "ANNA@example.org", "password": "not the password"}
     limited(api.post("auth/token", data=form), 4)
     assert api.post("auth/login", json={**wrong, "email": "ben@example.org"}).code == "INVALID_CREDENTIALS"
+
+
+def test_refresh_tokens_are_limited_by_session_and_by_address(start_server: StartServer) -> None:
+    environment = {"PIXGATE_RATE_LIMIT_REFRESHES_SESSION": "2", "PIXGATE_RATE_LIMIT_REFRESHES_ADDRESS": "7"}
+    api = Api(start_server(workers=2, environment={**ON, **environment}))
+
+    def refresh(token: str) -> Answer:
+        return api.post("auth/refresh", json={"refresh_token": token})
+
+    first, other = (api.post("auth/register", json=registration(name)).json for name in ("anna", "ben"))
+    second = refresh(first["refresh_token"]).json
+    third = refresh(second["refresh_token"]).json
+    limited(refresh(third["refresh_token"]), 2)
+    # Others have limits of their own, and a used token still ends its session.
+    assert refresh(other["refresh_token"]).status == 200
+    assert refresh(first["refresh_token"]).code == "UNAUTHORIZED"
+    me = {"Authorization": f"Bearer {third['access_token']}"}
+    assert api.get("auth/me", headers=me).code == "UNAUTHORIZED"
+    assert [refresh("made up").code for _ in range(2)] == ["UNAUTHORIZED"] * 2
+    limited(refresh("made up"), 7)
 
 
 def test_passwords_are_refused_where_they_cannot_be_counted(start_server: StartServer) -> None:

@@ -161,6 +161,26 @@ async def test_the_file_holds_no_mail_address(tmp_path: Path) -> None:
     assert b"somebody" not in content
 
 
+async def test_refresh_tokens_count_by_address_and_by_session_and_fail_open(tmp_path: Path) -> None:
+    settings = LimitSettings(rate_limit_refreshes_address=2, rate_limit_refreshes_session=1)
+    limits = Limits(settings, RateWindowFile(tmp_path / "limits"), None)
+    for _ in range(2):
+        await limits.refreshes("2001:db8::1")
+    with pytest.raises(RateLimited):
+        await limits.refreshes("2001:db8::2")
+    await limits.refreshes_of("one session")
+    await limits.refreshes_of("another")
+    with pytest.raises(RateLimited) as refused:
+        await limits.refreshes_of("one session")
+    assert (refused.value.limit, refused.value.remaining) == (1, 0)
+    await limits.close()
+    away = Limits(settings, RateWindowFile(tmp_path / "no" / "folder"), None)
+    for _ in range(3):
+        await away.refreshes("192.0.2.1")
+        await away.refreshes_of("one session")
+    await away.close()
+
+
 @pytest.mark.parametrize(
     "settings",
     [
