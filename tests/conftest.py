@@ -42,7 +42,7 @@ OWN_SERVERS = frozenset(
     {
         "faults",
         "nodes",
-        "test_adopt.py",
+        "adopt",
         "test_doctor.py",
         "test_fault_proxies.py",
         "test_lost_bucket.py",
