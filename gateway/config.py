@@ -601,6 +601,10 @@ class ServerSettings(BaseModel):
         description="imgproxy's own presets: `card=rs:fill:300:200/g:sm;...`; `default` begins every URL.",
         json_schema_extra={"form": "`name=options;name=options`"},
     )
+    imgproxy_only_presets: bool = Field(
+        default=False,
+        description="imgproxy URLs are `/<signature>/<preset>:<preset>/<source>`, as with IMGPROXY_ONLY_PRESETS.",
+    )
     imgproxy_watermark: Annotated[str | None, BeforeValidator(_parse_object_name)] = Field(
         default=None, description="Image (`bucket/key`) that `watermark` in an imgproxy URL lays over the picture."
     )

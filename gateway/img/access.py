@@ -217,18 +217,21 @@ class Access:
     def _check_link(self, bucket: Bucket, target: Target, request: ImageRequest) -> None:
         if request.delivery.raw and not bucket.images.raw:
             raise ImageError("RawNotAllowed")
-        if target.verb == IMAGE and self.only_presets(bucket) and not by_preset_alone(request, target.named):
+        if target.verb == IMAGE and self.only_presets(bucket) and not _by_preset_alone(target, request):
             raise ImageError("PresetNeeded")
 
     def _on_ladder(self, bucket: Bucket, target: Target, request: ImageRequest, *, variants: bool) -> ImageRequest:
         """What is shown for a request without a signature; `variants`: each of them, whatever the ladder is."""
         images = bucket.images
-        if self.only_presets(bucket) and not by_preset_alone(request, target.named):
+        if self.only_presets(bucket) and not _by_preset_alone(target, request):
             raise ImageError("PresetNeeded")
         if variants and by_variant_alone(request, target.named):
             return request
         options = bounded(request.options, images.max_width)
-        if options is None or not on_ladder(request, target.named, bucket.ladder, images.max_width):
+        # What the server's settings write out is as good as a preset of theirs.
+        within = target.by_presets and not request.delivery.raw
+        within = within or on_ladder(request, target.named, bucket.ladder, images.max_width)
+        if options is None or not within:
             widths = ", ".join(map(str, ladder_of(bucket.ladder, images.max_width)))
             most = f", of at most {images.max_width} x {images.max_width} pixels," if images.max_width else ","
             raise ImageError(
@@ -237,6 +240,10 @@ class Access:
                 f"them) with f=auto, jpeg, webp, avif or none, or of a preset (p=){most} and no other options about pixels.",
             )
         return request if options is request.options else replace(request, options=options)
+
+
+def _by_preset_alone(target: Target, request: ImageRequest) -> bool:
+    return target.by_presets or by_preset_alone(request, target.named)
 
 
 def within_networks(asker: Asker, address: str | None) -> Asker:

@@ -250,7 +250,8 @@ class ImageEndpoint:
         options, delivery = request.options, request.delivery
         overlays: list[Watermark] = []
         if options.wm is not None:
-            overlays = await self._overlays.of(bucket, request, target.named, asker.principal)
+            settled = target.by_presets
+            overlays = await self._overlays.of(bucket, request, target.named, asker.principal, by_settings=settled)
         pinned = False
         if delivery.v is not None:
             tag = self._tag(bucket, version, request, overlays)

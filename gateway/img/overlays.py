@@ -21,18 +21,25 @@ class Overlays:
         self._presets = presets
 
     async def of(
-        self, bucket: Bucket, asked: ImageRequest, named: AbstractSet[str], asker: Principal
+        self,
+        bucket: Bucket,
+        asked: ImageRequest,
+        named: AbstractSet[str],
+        asker: Principal,
+        *,
+        by_settings: bool = False,
     ) -> list[Watermark]:
         """The watermarks that a request has, as they are now; `named` are the options of its URL.
 
         One that the URL names must be readable by the asker. One that a preset names is there for everybody: the owner of
-        the bucket must be able to read it, or the administrator wrote it into the settings. Raises OptionError.
+        the bucket must be able to read it, or the administrator wrote it into the settings (`by_settings`: so it is with
+        what stands in `named`). Raises OptionError.
         """
         name = asked.options.wm
         if name is None:
             return []
         if not _NAMES.isdisjoint(named):
-            reader: Principal | None = asker
+            reader: Principal | None = None if by_settings else asker
         elif asked.delivery.p is not None and not self._presets.of_bucket(bucket, asked.delivery.p):
             reader = None
         else:

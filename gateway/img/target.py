@@ -90,6 +90,8 @@ class Target:
     verb: str = IMAGE
     share: str | None = None
     """The token of a shared link, not looked up."""
+    by_presets: bool = False
+    """Of a foreign URL: the options are those of presets in the settings, beside a preset that `preset` may name."""
 
     def preset_text(self, find: Callable[[str], str | None]) -> str | None:
         """The compact form of the preset that is named; None where none is, or none is found."""
@@ -131,6 +133,7 @@ def make_target(
     query: Query = _NO_QUERY,
     verb: str = IMAGE,
     share: str | None = None,
+    by_presets: bool = False,
 ) -> Target:
     """A target whose options are well-formed. Raises OptionError."""
     given = tuple(pairs)
@@ -156,6 +159,7 @@ def make_target(
         query=query,
         verb=verb,
         share=share,
+        by_presets=by_presets,
     )
 
 

@@ -44,6 +44,7 @@ class Dialects:
             {name: parse_preset(text) for name, text in settings.imgproxy_presets.items()},
             settings.imgproxy_watermark,
             settings.dialect_auto_format,
+            settings.imgproxy_only_presets,
         )
         self._thumbor = ThumborRules(sources, settings.dialect_auto_format)
         self._imgproxy_keys = ImgproxyKeys(settings.imgproxy_keys, settings.imgproxy_signature_size)
@@ -113,6 +114,7 @@ class Dialects:
             signature,
             raw_path=path.encode("utf-8", "surrogateescape"),
             query=Query(query.encode("utf-8", "surrogateescape")),
+            by_presets=reading.by_presets,
         )
 
 
@@ -136,7 +138,7 @@ def preset_problems(settings: Settings) -> list[str]:
     problems = []
     for name in settings.imgproxy_presets:
         try:
-            dialects.read("imgproxy", f"/pr:{name}/plain/s3://bucket/key")
+            dialects.read("imgproxy", f"/{'' if settings.imgproxy_only_presets else 'pr:'}{name}/plain/s3://bucket/key")
         except OptionError as error:
             problems.append(f"imgproxy_presets: {name}: {error}")
     return problems

@@ -184,6 +184,8 @@ def _known(error: Exception) -> ImageError:
 def _described(target: Target, reading: Reading | None) -> Answer:
     address = target.address
     answer: Answer = {} if reading is None else {"source": reading.source}
+    if reading is not None and reading.presets:
+        answer["presets"] = ", ".join(reading.presets)
     if isinstance(address, ImageById):
         answer["image_id"] = address.image_id
     else:

@@ -1,6 +1,6 @@
 """A path of imgproxy: `/<signature>/<options>/plain/<source>@<extension>`, or `/<signature>/<options>/<base64>.<extension>`.
 
-The path is cut as sent; only the source and a file name are decoded. A query is no part of it.
+In its presets-only mode the options are one part, `<preset>:<preset>`. The path is cut as sent; only the source and a file name are decoded. A query is no part of it.
 """
 
 from __future__ import annotations
@@ -11,11 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from gateway.img.dialects.arguments import base64_text, refuse, unescaped_text, unsupported
-from gateway.img.dialects.imgproxy_options import RESIZING_TYPES, Asked, ParsedPreset, apply
+from gateway.img.dialects.imgproxy_options import (
+    BESIDE_PRESETS,
+    PRESET_OPTIONS,
+    RESIZING_TYPES,
+    Asked,
+    ParsedPreset,
+    apply,
+)
 from gateway.img.dialects.imgproxy_pairs import pairs_of
 from gateway.img.dialects.reading import Pair, Reading, Split
 from gateway.img.dialects.sources import Sources
 from gateway.img.target import AddressError, ImageByKey
+from transforms.formats import OUTPUT_FORMATS
 
 UNSIGNED = ("unsafe", "insecure", "_")
 """What stands in the signature's place of a URL that has none."""
@@ -33,6 +41,7 @@ class ImgproxyRules:
     presets: Mapping[str, ParsedPreset] = field(default_factory=dict)
     watermark: str | None = None
     auto_format: bool = False
+    only_presets: bool = False
 
 
 def split(target: str) -> Split:
@@ -47,10 +56,12 @@ def split(target: str) -> Split:
 
 def read(rest: str, rules: ImgproxyRules) -> Reading:
     """What stands behind the signature. Raises AddressError and OptionError."""
-    asked, parts = _options(rest, rules)
+    asked, parts, by_presets = _options(rest, rules)
     source, extension = _source(parts)
     if extension and not asked.raw:
         apply(asked, "format", (extension,))
+        # Its presets-only mode leaves the format to the URL. A drawing in its own size is no matter of format alone.
+        by_presets = by_presets and rules.only_presets and asked.format in OUTPUT_FORMATS
     address = rules.sources.locate(source)
     pairs = pairs_of(
         asked,
@@ -64,6 +75,8 @@ def read(rest: str, rules: ImgproxyRules) -> Reading:
         address=address,
         pairs=(*pairs, *_delivery(asked, address)),
         expires=asked.expires,
+        presets=asked.named,
+        by_presets=by_presets,
     )
 
 
@@ -76,20 +89,26 @@ def _whole_schemes(rest: str) -> str:
     return _COLLAPSED.sub(whole, rest, count=1)
 
 
-def _options(rest: str, rules: ImgproxyRules) -> tuple[Asked, list[str]]:
-    """What is asked, and the parts of the path behind it."""
+def _options(rest: str, rules: ImgproxyRules) -> tuple[Asked, list[str], bool]:
+    """What is asked, the parts of the path behind it, and whether presets say it all."""
     parts = rest[1:].split("/")
-    if parts[0] in RESIZING_TYPES:
-        raise unsupported(parts[0], "options as name:value; imgproxy's basic URLs ended with its version 3")
     asked = Asked(presets=rules.presets)
     if DEFAULT_PRESET in rules.presets:
         apply(asked, "preset", (DEFAULT_PRESET,))
+        asked.named = ()
+    if rules.only_presets:
+        apply(asked, "preset", parts[0].split(":"))
+        return asked, parts[1:], True
+    if parts[0] in RESIZING_TYPES:
+        raise unsupported(parts[0], "options as name:value; imgproxy's basic URLs ended with its version 3")
+    beside = True
     for index, part in enumerate(parts):
         name, *arguments = part.split(":")
         if not arguments:
-            return asked, parts[index:]
+            return asked, parts[index:], beside and len(asked.named) == 1
         apply(asked, name, arguments)
-    return asked, []
+        beside = beside and (name in PRESET_OPTIONS or name in BESIDE_PRESETS)
+    return asked, [], False
 
 
 def _source(parts: list[str]) -> tuple[str, str]:

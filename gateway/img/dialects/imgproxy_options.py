@@ -109,6 +109,8 @@ class Asked:
     """The server's own imgproxy presets."""
     within: tuple[str, ...] = ()
     """The presets that are being read."""
+    named: tuple[str, ...] = ()
+    """The presets that the URL names."""
 
 
 Read = Callable[[Asked, str, Arguments], None]
@@ -517,6 +519,8 @@ def _attachment(asked: Asked, name: str, arguments: Arguments) -> None:
 
 
 def _preset(asked: Asked, name: str, arguments: Arguments) -> None:
+    if not asked.within:
+        asked.named += tuple(arguments)
     for wanted in arguments:
         options = asked.presets.get(wanted)
         if options is None:
@@ -684,7 +688,8 @@ ROWS: tuple[OptionRow, ...] = (
     OptionRow(("return_attachment", "att"), "0 or 1", "`dl`", "", _attachment),
     OptionRow(
         ("preset", "pr"), "names", "`p`",
-        "Of `imgproxy_presets`, any number; else one of the bucket's or the server's own.", _preset,
+        "Of `imgproxy_presets`, any number; else one of the bucket's or the server's own. With `imgproxy_only_presets` the "
+        "names alone stand in the URL.", _preset,
     ),
     OptionRow(("hashsum", "hs"), "type:sum", "", "none; a content's version is our v=", pro=True),
     OptionRow(("max_src_resolution", "msr"), "megapixels", "", _SERVER),
@@ -696,6 +701,10 @@ ROWS: tuple[OptionRow, ...] = (
 
 BY_NAME: Mapping[str, OptionRow] = {name: row for row in ROWS for name in row.names}
 PRESET_OPTIONS = next(row.names for row in ROWS if row.read is _preset)
+BESIDE_PRESETS = frozenset(
+    name for row in ROWS if row.read in (_cachebuster, _expires, _filename, _attachment) for name in row.names
+)
+"""What may stand beside a preset that says all about the pixels."""
 
 _OFF = (("0",), ("false",), ("f",))
 _HARMLESS: Mapping[str, tuple[tuple[str, ...], ...]] = {

@@ -35,3 +35,7 @@ class Reading:
     """Our options."""
     expires: int | None = None
     """Unix seconds after which the URL opens nothing."""
+    presets: tuple[str, ...] = ()
+    """The presets that the URL names, of whichever kind."""
+    by_presets: bool = False
+    """Presets say all about the pixels."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.dialect_settings import ImgproxyKey, ThumborKey
@@ -10,13 +12,16 @@ from gateway.img.access import Access
 from gateway.img.asker import NOBODY, Circumstances
 from gateway.img.dialects.signature import DialectSignature, ImgproxyKeys, Keys, ThumborKeys, UnsignedUntil
 from gateway.img.errors import ImageError
+from gateway.img.overlays import Overlays
 from gateway.img.signature import Signature
 from gateway.img.target import ImageByKey, make_target
 from gateway.model import KeyKind
 from gateway.services import Services
+from gateway.services.presets import Presets
 from signing.dialect_signatures import imgproxy_signature, thumbor_signature
 from signing.errors import LinkRefused
 from tests.unit.img.conftest import Gallery
+from transforms.errors import OptionError
 
 KEY, SALT, PATH = b"key", b"salt", b"/w:100/plain/s3://hidden/cat.jpg"
 NOW = 1_800_000_000.0
@@ -87,6 +92,43 @@ def test_only_a_whole_signature_over_the_path_holds() -> None:
     for signature, path in ((good[:-1], PATH), (good, PATH + b"x"), ("", PATH), (good + "A", PATH)):
         assert keys.access_key(signature, (path,)) is None
     assert ImgproxyKeys((), 32).access_key(good, (PATH,)) is None
+
+
+async def test_where_only_presets_are_shown_those_of_the_settings_are_some(gallery: Gallery) -> None:
+    services = gallery.services
+    key = await services.keys.create("ann", kind=KeyKind.LINK)
+    for bucket in (gallery.hidden, gallery.shown):
+        await services.buckets.change_images(bucket, lambda before: replace(before, only_presets=True, max_width=400))
+    await services.directory.refresh()
+    access = Access(services.directory, services.objects, region="us-east-1")
+    links: list[tuple[str, Signature | None]] = [("hidden", signed(key.access_key)), ("shown", None)]
+
+    async def answer(bucket: str, signature: Signature | None, *pairs: tuple[str, str], by_presets: bool = True) -> str:
+        target = make_target(ImageByKey(bucket, b"cat.jpg"), pairs, signature, by_presets=by_presets)
+        asker = await access.identify(target, method="GET", authorization=None, headers={}, now=NOW)
+        try:
+            return (await access.find(asker, target)).request.options.canonical()
+        except ImageError as error:
+            return error.code
+
+    for bucket, signature in links:
+        assert await answer(bucket, signature, ("w", "30"), ("h", "20"), ("blur", "2")) == "blur:2,h:20,w:30"
+        assert await answer(bucket, signature, ("w", "30"), by_presets=False) == "PresetNeeded"
+    hidden, shown = links
+    assert await answer(*hidden, ("w", "500"), ("h", "20")) == "h:20,w:500"
+    assert await answer(*shown, ("w", "500"), ("h", "20")) == "NotOnLadder", "strangers have the bucket's bound"
+    assert await answer(*shown, ("raw", "1")) == "NotOnLadder"
+    assert await answer(*shown) == "NotOnLadder", "of the original's size"
+
+
+async def test_a_watermark_of_the_settings_presets_is_there_for_everybody(gallery: Gallery) -> None:
+    services = gallery.services
+    overlays = Overlays(services.watermarks, Presets({}))
+    asked = make_target(ImageByKey("shown", b"cat.jpg"), (("wm", "hidden/cat.jpg"),)).request(lambda _: None)
+    with pytest.raises(OptionError):
+        await overlays.of(gallery.shown, asked, {"wm"}, NOBODY.principal)
+    found = await overlays.of(gallery.shown, asked, {"wm"}, NOBODY.principal, by_settings=True)
+    assert [one.bucket.name for one in found] == ["hidden"]
 
 
 async def test_an_unsigned_url_may_end(gallery: Gallery) -> None:

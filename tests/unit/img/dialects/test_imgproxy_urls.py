@@ -299,6 +299,56 @@ def test_the_default_preset_begins_every_url() -> None:
     assert dict(read(f"/unsafe/w:20/{SOURCE}", dialects).pairs) == {"w": "20", "q": "50"}
 
 
+ONLY_PRESETS = Dialects(
+    Settings(
+        imgproxy_only_presets=True,
+        imgproxy_presets={"default": "q:50", "card": "rs:fill:300:200", "soft": "bl:2", "draw": "f:svg", "fit": "w:9"},
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "ours", "by_presets"),
+    [
+        (f"card/{SOURCE}", "w=300 h=200 fit=cover q=50", True),
+        (f"card:soft/{SOURCE}@webp", "w=300 h=200 fit=cover blur=2 q=50 f=webp", True),
+        # Of a resizing type's name, too: there are no others in this mode.
+        (f"fit/{base64.urlsafe_b64encode(b's3://photos/a.jpg').decode()}.png", "w=9 q=50 f=png", True),
+        (f"ours/{SOURCE}", "p=ours q=50", True),
+        (f"draw/{SOURCE}", "q=50 f=svg", True),
+        (f"card/{SOURCE}@svg", "w=300 h=200 fit=cover q=50 f=svg", False),
+    ],
+)
+def test_where_only_presets_are_read_they_stand_alone(path: str, ours: str, by_presets: bool) -> None:
+    reading = read(f"/unsafe/{path}", ONLY_PRESETS)
+    assert dict(reading.pairs) == dict(pair.split("=") for pair in ours.split())
+    assert (reading.address, reading.by_presets) == (ImageByKey("photos", b"a.jpg"), by_presets)
+    assert reading.presets == tuple(path.partition("/")[0].split(":"))
+
+
+@pytest.mark.parametrize("options", ["w:300", "card:nobody", "rs:fill:300:200", "card/w:300", "card/soft", ""])
+def test_where_only_presets_are_read_nothing_else_is(options: str) -> None:
+    with pytest.raises((OptionError, AddressError, LinkRefused)):
+        ONLY_PRESETS.target("imgproxy", "", f"/unsafe/{options}/{SOURCE}")
+
+
+@pytest.mark.parametrize(
+    ("options", "by_presets"),
+    [
+        ("pr:card", True),
+        ("preset:card/cb:1/exp:9", True),
+        ("pr:ours", True),
+        ("pr:card/q:50", False),
+        ("pr:card:both", False),
+        ("pr:card/pr:both", False),
+        ("w:300", False),
+    ],
+)
+def test_one_preset_may_say_it_all(options: str, by_presets: bool) -> None:
+    assert read(f"/unsafe/{options}/{SOURCE}").by_presets is by_presets
+    assert not read(f"/unsafe/{options}/{SOURCE}@webp").by_presets
+
+
 def test_presets_that_cannot_work_are_told() -> None:
     wrong = Settings(imgproxy_presets={"good": "w:10", "bad": "w:x", "unknown": "nope:1"})
     assert [problem.split(":")[1].strip() for problem in preset_problems(wrong)] == ["bad", "unknown"]
