@@ -74,6 +74,17 @@ async def set_enabled(tx: Transaction, name: str, enabled: bool) -> None:
     await meta.bump_generation(tx)
 
 
+async def end_tokens(tx: Transaction, account_id: int, now_ms: int) -> None:
+    """No session or token of the account's users from before `now_ms` holds any more, nor any link to a new password."""
+    await tx.run("UPDATE accounts SET tokens_from_ms = ? WHERE id = ?", (now_ms, account_id))
+    # There are few: each is good for an hour.
+    await tx.run(
+        "DELETE FROM password_resets WHERE user_id IN "
+        "(SELECT r.user_id FROM password_resets r JOIN users u ON u.id = r.user_id WHERE u.account_id = ?)",
+        (account_id,),
+    )
+
+
 async def page(reader: Reader, *, after: str, limit: int) -> tuple[Account, ...]:
     """Accounts by name, those behind `after`."""
     rows = await reader.all(

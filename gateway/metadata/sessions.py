@@ -12,7 +12,7 @@ FORGOTTEN = 1_000
 """Rows of each kind that one call forgets at most."""
 
 BY_ID = (
-    f"SELECT s.expires_ms, s.ended_ms, {users.COLUMNS} FROM sessions s JOIN users u ON u.id = s.user_id "
+    f"SELECT s.created_ms, s.expires_ms, s.ended_ms, {users.COLUMNS} FROM sessions s JOIN users u ON u.id = s.user_id "
     "JOIN accounts a ON a.id = u.account_id WHERE s.id = ?"
 )
 BY_SUBJECT = (
@@ -23,7 +23,7 @@ BY_SUBJECT = (
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """`live`: it was neither ended nor left alone for too long."""
+    """`live`: it was neither ended, nor all that its user or account had, nor left alone for too long."""
 
     row: UserRow
     live: bool
@@ -34,8 +34,9 @@ async def get(reader: Reader, session: str, now_ms: int) -> Session | None:
     row = await reader.one(BY_ID, (session,))
     if row is None:
         return None
-    expires_ms, ended_ms, *rest = row
-    return Session(users.user_row(tuple(rest)), ended_ms is None and now_ms < expires_ms)
+    created_ms, expires_ms, ended_ms, *rest = row
+    user = users.user_row(tuple(rest))
+    return Session(user, ended_ms is None and user.tokens_from_ms <= created_ms and now_ms < expires_ms)
 
 
 async def of_token(reader: Reader, token_hash: bytes, issuer: str, subject: str) -> Session | None:
@@ -62,16 +63,6 @@ async def end_all(tx: Transaction, user_id: int, now_ms: int) -> None:
     """End every session of somebody; links to a new password end, too."""
     await tx.run("UPDATE sessions SET ended_ms = ? WHERE user_id = ? AND ended_ms IS NULL", (now_ms, user_id))
     await tx.run("DELETE FROM password_resets WHERE user_id = ?", (user_id,))
-
-
-async def end_of_account(tx: Transaction, account_id: int, now_ms: int) -> None:
-    """End every session of an account's users, as `end_all` does; tokens that apps signed before do not hold again, either."""
-    users_of = "SELECT id FROM users WHERE account_id = ?"
-    await tx.run(
-        f"UPDATE sessions SET ended_ms = ? WHERE user_id IN ({users_of}) AND ended_ms IS NULL", (now_ms, account_id)
-    )
-    await tx.run(f"DELETE FROM password_resets WHERE user_id IN ({users_of})", (account_id,))
-    await tx.run("UPDATE users SET tokens_from_ms = ? WHERE account_id = ?", (now_ms, account_id))
 
 
 async def add_refresh(tx: Transaction, token_hash: bytes, session: str, now_ms: int, expires_ms: int) -> None:

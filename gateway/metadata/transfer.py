@@ -64,7 +64,7 @@ TABLES = (
     _table(
         "accounts",
         "id",
-        "name canonical_id enabled is_root created_ms quota_bytes quota_images duplicates home_bucket_id",
+        "name canonical_id enabled is_root created_ms quota_bytes quota_images duplicates home_bucket_id tokens_from_ms",
         identity=True,
     ),
     _table(

@@ -14,14 +14,15 @@ HERE = ""
 """The issuer of who registered here."""
 
 COLUMNS = (
-    f"u.id, u.issuer, u.subject, u.email, u.name, u.role, u.enabled, u.created_ms, u.tokens_from_ms, {accounts.COLUMNS}"
+    "u.id, u.issuer, u.subject, u.email, u.name, u.role, u.enabled, u.created_ms, u.tokens_from_ms, a.tokens_from_ms, "
+    + accounts.COLUMNS
 )
 FROM = "FROM users u JOIN accounts a ON a.id = u.account_id"
 
 
 @dataclass(frozen=True, slots=True)
 class UserRow:
-    """A user (as if none were confined: that is a setting), and since when (ms) their tokens are valid."""
+    """A user (as if none were confined: that is a setting), and since when (ms) tokens of theirs, and of their account, are valid."""
 
     user: User
     tokens_from_ms: int
@@ -51,10 +52,10 @@ class NewUser:
 
 
 def user_row(row: tuple[Any, ...]) -> UserRow:
-    identity, issuer, subject, email, name, role, enabled, created_ms, tokens_from_ms, *account = row
+    identity, issuer, subject, email, name, role, enabled, created_ms, since_ms, account_since_ms, *account = row
     owner = accounts.account(tuple(account))
     user = User(identity, owner, issuer, subject, email, name, Role(role), bool(enabled), created_ms)
-    return UserRow(user, tokens_from_ms)
+    return UserRow(user, max(since_ms, account_since_ms))
 
 
 def _user(row: Row | None) -> User | None:

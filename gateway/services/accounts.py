@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 
 from gateway.errors import AccountNotFound, InvalidName, InvalidValue
-from gateway.metadata import accounts, key_scopes, keys, meta, sealed_keys, sessions
+from gateway.metadata import accounts, key_scopes, keys, meta, sealed_keys
 from gateway.metadata.port import Database, Transaction
 from gateway.model import AccessKey, Account, KeyKind, KeyScope
 from gateway.services.audit import CLI, Action, Actor, Event, note
@@ -108,7 +108,7 @@ class Accounts:
                 await accounts.set_enabled(tx, name, enabled)
                 if enabled != before.enabled:
                     # On again, too: a login may have been under way when it was switched off.
-                    await sessions.end_of_account(tx, before.id, moment)
+                    await accounts.end_tokens(tx, before.id, moment)
             detail = {
                 field: getattr(after, field)
                 for field in ("enabled", "quota_bytes", "quota_images", "duplicates")
@@ -119,7 +119,7 @@ class Accounts:
             return after
 
         moment = now_ms()
-        return await self._database.write(operation, heavy=enabled is not None)
+        return await self._database.write(operation)
 
 
 def _check_quotas(account: Account) -> None:

@@ -32,12 +32,12 @@ async def new_user(
     return await database.write(operation)
 
 
-async def new_session(database: Database, user: User, *, expires_ms: int = HOUR) -> str:
+async def new_session(database: Database, user: User, *, now_ms: int = 1, expires_ms: int = HOUR) -> str:
     session = secrets.token_hex(8)
 
     async def operation(tx: Transaction) -> None:
-        await sessions.begin(tx, session, user.id, 1, expires_ms, "192.0.2.1")
-        await sessions.add_refresh(tx, session.encode(), session, 1, expires_ms)
+        await sessions.begin(tx, session, user.id, now_ms, expires_ms, "192.0.2.1")
+        await sessions.add_refresh(tx, session.encode(), session, now_ms, expires_ms)
 
     await database.write(operation)
     return session
@@ -160,10 +160,14 @@ async def test_sessions_and_tokens_end_with_all_of_an_account(database: Database
     kept, *ended = [await new_session(database, user) for user in (eve, ann, ann, bob)]
     await database.write(lambda tx: sessions.add_reset(tx, b"r", ann.id, HOUR))
     await database.write(lambda tx: sessions.add_reset(tx, b"e", eve.id, HOUR))
-    await database.write(lambda tx: sessions.end_of_account(tx, ann.account.id, 10))
+    await database.write(lambda tx: accounts.end_tokens(tx, ann.account.id, 10))
     assert [await live(database, session) for session in (kept, *ended)] == [True, False, False, False]
     assert await sessions.reset_of(database, b"r", 11) is None
     assert await sessions.reset_of(database, b"e", 11) == eve.id
+    # What begins from then on holds, and no row of a user was written.
+    later = await new_session(database, bob, now_ms=10)
+    assert await live(database, later)
+    assert await database.all("SELECT DISTINCT tokens_from_ms FROM users") == [(0,)]
     for user, since in ((ann, 10), (bob, 10), (eve, 0)):
         found = await sessions.of_token(database, b"t", user.issuer, user.subject)
         assert found is not None

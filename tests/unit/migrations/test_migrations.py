@@ -121,6 +121,25 @@ def test_up_from_the_first_schema_with_data_in_it(tmp_path: Path) -> None:
     connection.close()
 
 
+def test_up_from_a_row_for_each_user_to_a_moment_of_the_account(tmp_path: Path) -> None:
+    path = tmp_path / "database.sqlite"
+    upgrade(path, "0004")
+    with sqlite3.connect(path) as connection:
+        for statement in (
+            "INSERT INTO accounts (name, canonical_id, is_root, created_ms) VALUES ('shop', 'c', 0, 5)",
+            "INSERT INTO users (account_id, subject, tokens_from_ms, created_ms) VALUES (1, 'ann', 7, 6)",
+        ):
+            connection.execute(statement)
+    connection.close()
+    upgrade(path)
+    with sqlite3.connect(path) as connection:
+        found = connection.execute(
+            "SELECT a.name, a.tokens_from_ms, u.tokens_from_ms FROM users u JOIN accounts a ON a.id = u.account_id"
+        ).fetchall()
+    connection.close()
+    assert found == [("shop", 0, 7)]
+
+
 def test_an_empty_file_counts_as_new(tmp_path: Path) -> None:
     path = tmp_path / "database.sqlite"
     path.touch()
