@@ -46,6 +46,7 @@ from gateway.render.client import RenderClient
 from gateway.services import Services
 from gateway.services.content_tag import rendition_tag
 from gateway.services.derivatives import Derivatives
+from gateway.services.images import is_image_id
 from gateway.services.presets import Presets
 from gateway.services.shares import Shares
 from gateway.services.watermarks import Watermark
@@ -300,7 +301,9 @@ class ImageEndpoint:
         """Cache-Control first, then what else all answers with pictures carry; and what they vary on besides Accept."""
         public = permit.public and not asker.bound
         left = None if asker.expires is None else asker.expires - int(asked.now)
-        by_id = isinstance(asked.target.address, ImageById)
+        # A watermark that is named by its key may be overwritten, whatever the picture under it is named by.
+        mark = permit.request.options.wm
+        by_id = isinstance(asked.target.address, ImageById) and (mark is None or is_image_id(mark))
         if permit.shared:
             control = REVOCABLE
         else:

@@ -205,6 +205,13 @@ def test_what_changes_leaves_the_view_until_it_is_made_anew(http_server: Server)
     set_images(http_server.data, "changing", presets={"card": "w:30,f:webp"})
     assert listed(client, view) == {}
     assert Image.open(io.BytesIO(client.get_object(Bucket=view, Key=KEYS[0])["Body"].read())).size == (30, 20)
+    # So is another watermark.
+    set_images(http_server.data, "changing", presets={"card": f"w:90,f:png,wm:changing/{KEYS[3]},wm-scale:0.5"})
+    marked = client.get_object(Bucket=view, Key=KEYS[0])["ETag"]
+    assert list(listed(client, view)) == [KEYS[0]]
+    gallery.put(KEYS[3], images.jpeg((120, 80), 5))
+    assert listed(client, view) == {}
+    assert client.get_object(Bucket=view, Key=KEYS[0])["ETag"] != marked
 
 
 @pytest.mark.parametrize("kind", [AwsCli, Rclone], ids=["aws-s3-sync", "rclone"])

@@ -531,6 +531,26 @@ def test_an_overwritten_watermark_shows_at_once(gallery: Gallery) -> None:
     assert before.body != after.body
 
 
+def test_what_a_watermark_may_change_is_kept_as_short_as_what_a_key_means(gallery: Gallery, image_id: str) -> None:
+    mark_id = gallery.put("mark-3.png", images.png((30, 10)))
+
+    def answer(query: str) -> Answer:
+        return fetch(gallery.server, gallery.link(f"/img/{image_id}", query, expires=time.time() + 900_000))
+
+    def age(query: str) -> str:
+        return answer(query).headers["cache-control"].partition(", s-maxage")[0]
+
+    assert age("w=82") == age(f"w=82&wm={mark_id}") == "public, max-age=86400"
+    assert age("w=82&wm=delivered/mark-3.png") == "public, max-age=60"
+    # A URL that says which watermark it means may be kept, and leads to another one when that is overwritten.
+    pinned = answer("w=82&wm=delivered/mark-3.png&v=0").headers["location"]
+    assert "immutable" in raw_get(gallery.server, pinned).headers["cache-control"]
+    gallery.put("mark-3.png", images.png((30, 10), seed=5))
+    moved = raw_get(gallery.server, pinned)
+    assert (moved.status, moved.headers["cache-control"]) == (302, "no-store")
+    assert "immutable" in raw_get(gallery.server, moved.headers["location"]).headers["cache-control"]
+
+
 # --- ranges, CORS, caches
 
 
