@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import difflib
 import ipaddress
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +19,7 @@ from types import MappingProxyType
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from dotenv.parser import parse_stream
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from gateway.dialect_settings import (
     DialectName,
@@ -37,16 +34,14 @@ from gateway.dialect_settings import (
 from gateway.redis_address import parse_redis_url
 from gateway.settings.admin import AdminSettings
 from gateway.settings.auth import AuthSettings, auth_contradictions, is_loopback
-from gateway.settings.fields import PARSES_SIZE, Size, secret, split_commas
+from gateway.settings.fields import PARSES_SIZE, SettingsGroup, Size, secret, split_commas
 from gateway.settings.jobs import JobSettings
 from gateway.settings.limits import ANY_ORIGIN, LimitSettings
 from gateway.settings.reading import ReadingSettings
 from gateway.settings.uploads import UploadSettings
 from gateway.store_settings import FolderStore, S3Store, StoreSettings, parse_store
-from transforms.errors import OptionError
 from transforms.fonts import DEFAULT_FOLDER as DEFAULT_FONTS
 from transforms.fonts import fingerprint
-from transforms.options import parse_request
 from transforms.rendering import DEFAULT_MEZZANINE_PIXELS, DEFAULT_MEZZANINES, Rendering
 
 PREFIX = "PIXGATE_"
@@ -221,6 +216,10 @@ def _parse_presets(value: object) -> object:
         value = {name.strip(): text.strip() for name, _, text in given}
     if not isinstance(value, Mapping):
         raise ValueError("is a table of compact options by name")  # noqa: TRY004 - a mistake in the settings
+    # Few settings name presets, and every command reads the settings.
+    from transforms.errors import OptionError
+    from transforms.options import parse_request
+
     for name, text in value.items():
         if not isinstance(name, str) or not _PRESET_NAME.match(name):
             raise ValueError(f"{name!r} is no name of a preset: 1 to 64 letters, digits, dots, underscores and hyphens")
@@ -303,7 +302,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-class ServerSettings(BaseModel):
+class ServerSettings(SettingsGroup):
     """What the server, the S3 door and the transform door can be told. Sizes in bytes, times in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -789,6 +788,8 @@ def load(
 
 
 def _gather_toml(path: Path, given: dict[str, tuple[str, object]], problems: list[str]) -> None:
+    import tomllib
+
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -821,6 +822,8 @@ def _flattened(table: Mapping[str, object], *outer: str) -> Iterator[tuple[str, 
 
 
 def _read_env_file(path: Path, problems: list[str]) -> dict[str, str | None]:
+    from dotenv.parser import parse_stream
+
     try:
         with path.open(encoding="utf-8") as file:
             statements = list(parse_stream(file))
@@ -853,6 +856,8 @@ def _gather_variables(
 
 
 def _suggest(name: str, known: list[str]) -> str:
+    import difflib
+
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
     return f"; did you mean {close[0]}?" if close else ""
 

@@ -6,13 +6,15 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
 from gateway.config import Settings, SettingsError, load
 from gateway.errors import GatewayError, for_operator
-from gateway.services import Services
+
+if TYPE_CHECKING:
+    from gateway.services import Services
 
 T = TypeVar("T")
 Command = Callable[..., Any]

@@ -9,12 +9,12 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.aio.strategies import MovingWindowRateLimiter
 
 from gateway.cache.port import CacheUnavailable
-from gateway.cache.redis import RedisServer
 from gateway.errors import RateLimited, Unavailable
 from gateway.metadata import upload_windows
 from gateway.metadata.port import Reader, Transaction
@@ -23,6 +23,9 @@ from gateway.policy.principal import Principal
 from gateway.redis_address import parse_redis_url
 from gateway.services.rate_windows import FileWindows, RedisWindows
 from gateway.settings.limits import LimitSettings
+
+if TYPE_CHECKING:
+    from gateway.cache.redis import RedisServer
 
 LOG = logging.getLogger("pixgate.limits")
 
@@ -191,6 +194,8 @@ def open_limits(settings: LimitSettings, file: RateWindowFile, redis_url: str | 
     """The limits of a worker, Redis begun. The caller closes them."""
     redis = None
     if redis_url is not None and settings.rate_limits_enabled:
+        from gateway.cache.redis import RedisServer
+
         redis = RedisServer(parse_redis_url(redis_url), deployment)
         redis.begin()
     return Limits(settings, file, redis)

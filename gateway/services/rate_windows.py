@@ -6,13 +6,15 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from limits.aio.storage import MovingWindowSupport, Storage
 from limits.aio.storage.redis.bridge import RedisBridge
 
-from gateway.cache.redis import RedisServer
 from gateway.metadata.rate_windows import RateWindowFile
+
+if TYPE_CHECKING:
+    from gateway.cache.redis import RedisServer
 
 T = TypeVar("T")
 

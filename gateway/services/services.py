@@ -8,48 +8,47 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gateway.blobs.port import Store
 from gateway.errors import GatewayError, Unavailable, WrongMasterKey
 from gateway.metadata import accounts as account_rows
-from gateway.metadata import meta, usage
+from gateway.metadata import meta
 from gateway.metadata import sweep as blob_rows
 from gateway.metadata.port import Database, Transaction
 from gateway.model import Account
-from gateway.services.accounts import Accounts, Keys, new_canonical_id
-from gateway.services.adopt import Adoption
-from gateway.services.adopted import Adopted
-from gateway.services.audit import Audit
-from gateway.services.buckets import Buckets
-from gateway.services.cache_tags import PURPOSE as CACHE_TAGS
-from gateway.services.cache_tags import CacheTags
 from gateway.services.clock import now_ms
-from gateway.services.copying import Copying
 from gateway.services.directory import Directory, RootCredentials
-from gateway.services.fsck import Fsck
-from gateway.services.issuers import Issuers
 from gateway.services.keyring import Keyring
 from gateway.services.lease import Lease
-from gateway.services.listing import Listing
-from gateway.services.mail import Mailer
-from gateway.services.moderation import Moderation
-from gateway.services.multipart import Multipart
-from gateway.services.objects import Objects
-from gateway.services.passwords import Passwords
 from gateway.services.secrets import CHECK_NAME, MasterKey
-from gateway.services.sessions import Sessions
 from gateway.services.stores import Stores
-from gateway.services.sweep import GRACE_MS, Sweep, take_turn
-from gateway.services.tokens import Signer, derived_secret
-from gateway.services.users import Users
-from gateway.services.watermarks import Watermarks
 from gateway.settings.auth import AuthSettings
 
 if TYPE_CHECKING:
     from gateway.cache.pinned import PinnedRenditions
     from gateway.cache.tiered import RenditionCache
     from gateway.render.client import RenderClient
+    from gateway.services.accounts import Accounts, Keys
+    from gateway.services.adopt import Adoption
+    from gateway.services.adopted import Adopted
+    from gateway.services.audit import Audit
+    from gateway.services.buckets import Buckets
+    from gateway.services.cache_tags import CacheTags
+    from gateway.services.copying import Copying
+    from gateway.services.fsck import Fsck
+    from gateway.services.issuers import Issuers
+    from gateway.services.listing import Listing
+    from gateway.services.mail import Mailer
+    from gateway.services.moderation import Moderation
+    from gateway.services.multipart import Multipart
+    from gateway.services.objects import Objects
+    from gateway.services.passwords import Passwords
+    from gateway.services.sessions import Sessions
+    from gateway.services.sweep import Sweep
+    from gateway.services.users import Users
+    from gateway.services.watermarks import Watermarks
 
 log = logging.getLogger("pixgate.services")
 
@@ -79,7 +78,11 @@ def _nobody() -> None:
 
 
 class Services:
-    """Made by `open` on the running event loop."""
+    """Made by `open` on the running event loop.
+
+    What every process needs is made at once. The other parts are made, and their modules imported, as they are first
+    asked for: a command loads only what it uses. A worker makes them all before it is ready (`complete`).
+    """
 
     def __init__(
         self,
@@ -92,48 +95,169 @@ class Services:
         root_account: Account,
         root: RootCredentials | None,
         region: str,
-        grace_ms: int,
+        grace_ms: int | None,
         auth: AuthSettings,
         public_url: str | None,
         near_url: str,
     ) -> None:
         self.executor = executor
         self.database = database
+        self.deployment = deployment
+        self.master = master
         self.lease = Lease(database, stores)
         self.directory = Directory(database, master, root_account, root)
         self.keyring = Keyring(database, self.directory, master)
         self.stores = Stores(
             stores, backends.default_store, self.lease, self.keyring, memory_bytes=backends.memory_bytes
         )
-        self.audit = Audit(database)
-        self.accounts = Accounts(database)
-        self.passwords = Passwords(auth.bcrypt_cost)
-        self.issuers = Issuers(auth.jwt_issuers)
-        self.sessions = Sessions(database, Signer(auth, derived_secret(master.derive)), self.issuers, auth)
-        self.users = Users(database, self.passwords, self.sessions, self.audit, registration=auth.registration)
-        self.mailer = Mailer(auth, public_url, near_url)
-        self.keys = Keys(database, self.directory, master)
-        self.moderation = Moderation(database)
-        self.buckets = Buckets(database, region, [store.name for store in stores])
-        self.adoption = Adoption(database, self.stores, self.directory, self.buckets)
-        self.adopted = Adopted(database, self.stores, self.adoption)
-        self.objects = Objects(database, self.stores, self.directory, self.lease, executor)
-        self.copying = Copying(database, self.stores, self.lease, executor)
-        self.listing = Listing(database)
-        self.uploads = Multipart(database, self.stores, self.directory, self.lease, executor)
-        self.sweep = Sweep(database, stores, secrets.token_hex(8), grace_ms=grace_ms)
-        self.fsck = Fsck(database, stores, self.keyring)
-        self.deployment = deployment
-        self.master = master
-        self.cache_tags = CacheTags(master.derive(CACHE_TAGS))
-        self.watermarks = Watermarks(self.directory, self.objects, self.adopted)
         self.render: RenderClient | None = None
         self.cache: RenditionCache | None = None
         self.pinned: PinnedRenditions | None = None
         self.wake_jobs: Callable[[], None] = _nobody
         """Has this process look for due jobs at once. Called after the commit that added one; costs nothing."""
+        self._all_stores = stores
+        self._region = region
+        self._grace_ms = grace_ms
+        self._auth = auth
+        self._urls = public_url, near_url
         self._tasks: list[asyncio.Task[None]] = []
         self._open = True
+
+    # --- the parts
+
+    def complete(self) -> None:
+        """Make every part that there is not yet. Raises InvalidValue where the settings of one are of no use."""
+        for name, made in vars(Services).items():
+            if isinstance(made, cached_property):
+                getattr(self, name)
+
+    def _has(self, part: str) -> bool:
+        return part in vars(self)
+
+    @cached_property
+    def audit(self) -> Audit:
+        from gateway.services.audit import Audit
+
+        return Audit(self.database)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        from gateway.services.accounts import Accounts
+
+        return Accounts(self.database)
+
+    @cached_property
+    def keys(self) -> Keys:
+        from gateway.services.accounts import Keys
+
+        return Keys(self.database, self.directory, self.master)
+
+    @cached_property
+    def passwords(self) -> Passwords:
+        from gateway.services.passwords import Passwords
+
+        return Passwords(self._auth.bcrypt_cost)
+
+    @cached_property
+    def issuers(self) -> Issuers:
+        from gateway.services.issuers import Issuers
+
+        return Issuers(self._auth.jwt_issuers)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        from gateway.services.sessions import Sessions
+        from gateway.services.tokens import Signer, derived_secret
+
+        return Sessions(self.database, Signer(self._auth, derived_secret(self.master.derive)), self.issuers, self._auth)
+
+    @cached_property
+    def users(self) -> Users:
+        from gateway.services.users import Users
+
+        registration = self._auth.registration
+        return Users(self.database, self.passwords, self.sessions, self.audit, registration=registration)
+
+    @cached_property
+    def mailer(self) -> Mailer:
+        from gateway.services.mail import Mailer
+
+        return Mailer(self._auth, *self._urls)
+
+    @cached_property
+    def moderation(self) -> Moderation:
+        from gateway.services.moderation import Moderation
+
+        return Moderation(self.database)
+
+    @cached_property
+    def buckets(self) -> Buckets:
+        from gateway.services.buckets import Buckets
+
+        return Buckets(self.database, self._region, [store.name for store in self._all_stores])
+
+    @cached_property
+    def adoption(self) -> Adoption:
+        from gateway.services.adopt import Adoption
+
+        return Adoption(self.database, self.stores, self.directory, self.buckets)
+
+    @cached_property
+    def adopted(self) -> Adopted:
+        from gateway.services.adopted import Adopted
+
+        return Adopted(self.database, self.stores, self.adoption)
+
+    @cached_property
+    def objects(self) -> Objects:
+        from gateway.services.objects import Objects
+
+        return Objects(self.database, self.stores, self.directory, self.lease, self.executor)
+
+    @cached_property
+    def copying(self) -> Copying:
+        from gateway.services.copying import Copying
+
+        return Copying(self.database, self.stores, self.lease, self.executor)
+
+    @cached_property
+    def listing(self) -> Listing:
+        from gateway.services.listing import Listing
+
+        return Listing(self.database)
+
+    @cached_property
+    def uploads(self) -> Multipart:
+        from gateway.services.multipart import Multipart
+
+        return Multipart(self.database, self.stores, self.directory, self.lease, self.executor)
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        from gateway.services.sweep import GRACE_MS, Sweep
+
+        grace_ms = GRACE_MS if self._grace_ms is None else self._grace_ms
+        return Sweep(self.database, self._all_stores, secrets.token_hex(8), grace_ms=grace_ms)
+
+    @cached_property
+    def fsck(self) -> Fsck:
+        from gateway.services.fsck import Fsck
+
+        return Fsck(self.database, self._all_stores, self.keyring)
+
+    @cached_property
+    def cache_tags(self) -> CacheTags:
+        from gateway.services.cache_tags import PURPOSE, CacheTags
+
+        return CacheTags(self.master.derive(PURPOSE))
+
+    @cached_property
+    def watermarks(self) -> Watermarks:
+        from gateway.services.watermarks import Watermarks
+
+        return Watermarks(self.directory, self.objects, self.adopted)
+
+    # --- opening
 
     @classmethod
     async def open(
@@ -144,7 +268,7 @@ class Services:
         region: str = "us-east-1",
         root: RootCredentials | None = None,
         worker: bool = False,
-        grace_ms: int = GRACE_MS,
+        grace_ms: int | None = None,
         auth: AuthSettings | None = None,
         public_url: str | None = None,
         near_url: str = "",
@@ -185,6 +309,7 @@ class Services:
         try:
             await services.directory.refresh()
             if worker:
+                services.complete()
                 await services.lease.begin()
                 services.lease.keep()
                 services.audit.begin()
@@ -210,6 +335,9 @@ class Services:
 
     async def _fold_usage(self) -> None:
         """Add up what the writes noted, if no other process is at it."""
+        from gateway.metadata import usage
+        from gateway.services.sweep import take_turn
+
         if await take_turn(self.database, FOLD_LOCK, self.sweep.owner, FOLD_LOCK_MS):
             while await self.database.write(usage.fold, heavy=True) >= usage.FOLDED:
                 pass
@@ -258,10 +386,14 @@ class Services:
             await self.cache.close()
         if self.pinned is not None:
             await self.pinned.close()
-        await self.mailer.close()
-        await self.issuers.close()
-        self.passwords.close()
-        await self.audit.close()
+        if self._has("mailer"):
+            await self.mailer.close()
+        if self._has("issuers"):
+            await self.issuers.close()
+        if self._has("passwords"):
+            self.passwords.close()
+        if self._has("audit"):
+            await self.audit.close()
         try:
             await self.lease.end()
         except GatewayError as error:
@@ -291,5 +423,7 @@ async def _bootstrap(tx: Transaction, master: MasterKey) -> tuple[str, Account]:
         raise WrongMasterKey("the master key is not the one that this database was made with")
     root = await account_rows.root(tx)
     if root is None:
+        from gateway.services.accounts import new_canonical_id
+
         root = await account_rows.create(tx, "root", new_canonical_id(), now_ms(), is_root=True)
     return deployment.decode(), root

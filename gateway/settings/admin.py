@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from gateway.settings.fields import SettingsGroup
 
 
-class AdminSettings(BaseModel):
+class AdminSettings(SettingsGroup):
     """Times in days."""
 
     audit_retention_days: int = Field(

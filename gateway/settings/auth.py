@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from gateway.settings.fields import secret, split_commas
+from gateway.settings.fields import SettingsGroup, secret, split_commas
 
 MIN_JWT_SECRET = 32
 """Characters of a secret that signs tokens."""
@@ -185,7 +185,7 @@ def _told(detail: Any) -> str:
     return f"{where}: {text}" if where else text
 
 
-class AuthSettings(BaseModel):
+class AuthSettings(SettingsGroup):
     """Sizes in bytes, times in seconds."""
 
     development: bool = Field(

@@ -1,11 +1,18 @@
-"""Kinds of values that several settings take."""
+"""What groups of settings are made of, and kinds of values that several settings take."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+class SettingsGroup(BaseModel):
+    """Settings that belong together. Their validators are built when they are first used: only those of all groups are."""
+
+    model_config = ConfigDict(defer_build=True)
+
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 _POWER = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
-from gateway.settings.fields import split_commas
+from gateway.settings.fields import SettingsGroup, split_commas
 
 ANY_ORIGIN = "*"
 KEPT_SLOTS = 2
@@ -31,7 +31,7 @@ def parse_origins(value: object) -> object:
     return tuple(origins)
 
 
-class LimitSettings(BaseModel):
+class LimitSettings(SettingsGroup):
     """Sizes in bytes, times in seconds."""
 
     rate_limits_enabled: bool = Field(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from gateway.settings.fields import SettingsGroup
 
 
-class ReadingSettings(BaseModel):
+class ReadingSettings(SettingsGroup):
     """Times in seconds."""
 
     image_rows_cached: int = Field(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from gateway.settings.fields import PARSES_SIZE, split_commas
+from gateway.settings.fields import PARSES_SIZE, SettingsGroup, split_commas
 from transforms.formats import FORMATS
 
 MAX_UPLOAD_BYTES = 5 * 1024**3
@@ -26,7 +26,7 @@ def _known_formats(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
     return lower
 
 
-class UploadSettings(BaseModel):
+class UploadSettings(SettingsGroup):
     """Sizes in bytes, times in seconds."""
 
     profile: Literal["pixgate", "chitram"] = Field(
