@@ -23,9 +23,10 @@ from gateway.errors import (
     PartTooSmall,
     UploadNotFound,
 )
-from gateway.metadata import contents, leases, uploads, versions
+from gateway.metadata import contents, leases, resumable, uploads, versions
 from gateway.metadata.contents import NewContent, NewPart
 from gateway.metadata.port import Database, Reader, Transaction
+from gateway.metadata.resumable import Promise
 from gateway.metadata.uploads import StoredPart
 from gateway.metadata.versions import NewVersion
 from gateway.model import (
@@ -92,10 +93,12 @@ class Multipart:
         type: ChecksumType | None,
         initiator: str,
         sealing: Sealing | None = None,
+        promised: Promise | None = None,
     ) -> MultipartUpload:
         """Begin an upload. Without an algorithm its parts are checked with CRC64NVME.
 
-        Without `sealing` the bucket says how the parts are encrypted; it holds for all of them.
+        Without `sealing` the bucket says how the parts are encrypted; it holds for all of them. `promised` is the image that
+        an app makes of it.
 
         Raises InvalidValue for an algorithm and a type that do not go together (AWS: Checking object integrity).
         """
@@ -135,6 +138,9 @@ class Multipart:
         async def operation(tx: Transaction) -> None:
             await versions.versioning_of(tx, bucket.id)
             await uploads.create(tx, new)
+            if promised is not None:
+                # In the same transaction: what is left of an upload that no promise tells of would never be ended.
+                await resumable.promise(tx, new.upload_id, promised)
 
         await self._database.write(operation)
         return await self.get(bucket, key, new.upload_id)
@@ -431,13 +437,17 @@ class Multipart:
                     raise InvalidPart(NOT_FOUND)
                 content = await as_image.share(tx, content)
                 headers = as_image.headers
-            new = NewVersion(bucket.id, key, content, headers, current.tags, image_id, now, noted=as_image is not None)
+            counted = as_image is None and quotas.counts_at_once(bucket, image_id)
+            noted = counted or as_image is not None
+            new = NewVersion(bucket.id, key, content, headers, current.tags, image_id, now, noted=noted)
             written = await versions.put(tx, new, conditions)
             if as_image is not None:
                 await as_image.note(tx, written.seq)
+            elif counted:
+                await quotas.count(tx, bucket, image_id)
             result = PutResult(etag, written.version_id, checksum, total, image_id, current.encryption)
             await uploads.finish(tx, current.id, completion, _to_json(result), now)
-            await quotas.verify(tx, bucket, image_id, known=as_image is not None)
+            await quotas.verify(tx, bucket, made_image=noted)
             return result
 
         return await self._database.write(operation, heavy=len(parts) > 10)

@@ -2,15 +2,20 @@
 
 An account without a quota is known from memory and pays nothing. The writes of an account with one wait for one another,
 so that of two that fit only alone one is refused. Bytes are those of all versions and of the parts of uploads that go on.
+Images are the rows that apps see. Others get theirs from a job after the write; where images are limited it is written with the
+version, or what comes before the job has run would pass.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from gateway.errors import QuotaExceeded
 from gateway.metadata import quotas, versions
 from gateway.metadata.port import Reader, Transaction
 from gateway.metadata.versions import NewVersion, Written
 from gateway.model import Account, Bucket, WriteConditions
+from gateway.services.s3_images import note_image
 
 
 async def check(tx: Transaction, account: Account, size: int, images: int) -> None:
@@ -23,15 +28,15 @@ async def check(tx: Transaction, account: Account, size: int, images: int) -> No
         await _compare(tx, account, size, images)
 
 
-async def expect(reader: Reader, bucket: Bucket, key: bytes | None, size: int) -> None:
+async def expect(reader: Reader, bucket: Bucket, key: bytes | None, size: int, images: int | None = None) -> None:
     """Refuse a write of `size` bytes that cannot fit, before its body is taken; `key` is None for a part of an upload.
 
-    It is decided later, in the transaction. Raises QuotaExceeded.
+    `images` is how many it surely makes. It is decided later, in the transaction. Raises QuotaExceeded.
     """
     owner = bucket.owner
     if owner.limited:
         freed = 0 if key is None else await quotas.replaced_bytes(reader, bucket.id, key)
-        await _compare(reader, owner, size - freed, None)
+        await _compare(reader, owner, size - freed, images)
 
 
 async def hold(tx: Transaction, owner: Account) -> None:
@@ -40,23 +45,35 @@ async def hold(tx: Transaction, owner: Account) -> None:
         await quotas.hold(tx, owner.id)
 
 
-async def verify(tx: Transaction, bucket: Bucket, image_id: str | None = None, *, known: bool = False) -> None:
+async def verify(tx: Transaction, bucket: Bucket, *, made_image: bool = False) -> None:
     """Refuse what was written if it is too much: so what it freed has made room. Raises QuotaExceeded.
 
-    `image_id` is that of an image which apps will know of where the bucket is catalogued: its row is made a moment later.
-    With `known` it was made in this transaction, and counts already.
+    `made_image`: the transaction wrote the row of an image, which counts already.
     """
     if bucket.owner.limited:
-        later = image_id is not None and bucket.images.catalogue
-        await _compare(tx, bucket.owner, 0, 0 if known else 1 if later else None)
+        await _compare(tx, bucket.owner, 0, 0 if made_image else None)
 
 
 async def put(tx: Transaction, bucket: Bucket, new: NewVersion, conditions: WriteConditions) -> Written:
     """`versions.put` within the quota of the bucket's owner. Raises QuotaExceeded besides."""
     await hold(tx, bucket.owner)
-    written = await versions.put(tx, new, conditions)
-    await verify(tx, bucket, new.image_id)
+    made_image = counts_at_once(bucket, new.image_id)
+    written = await versions.put(tx, replace(new, noted=True) if made_image else new, conditions)
+    if made_image:
+        await count(tx, bucket, new.image_id)
+    await verify(tx, bucket, made_image=made_image)
     return written
+
+
+def counts_at_once(bucket: Bucket, image_id: str | None) -> bool:
+    """Whether an image that comes by S3 has its row from the transaction that writes it, and not from the job behind it."""
+    return image_id is not None and bucket.images.catalogue and bucket.owner.quota_images is not None
+
+
+async def count(tx: Transaction, bucket: Bucket, image_id: str | None) -> None:
+    """Write the row of an image that `counts_at_once`, after its version."""
+    assert image_id is not None
+    await note_image(tx, bucket, await versions.by_image(tx, image_id))
 
 
 async def _compare(reader: Reader, account: Account, size: int, images: int | None) -> None:

@@ -75,11 +75,17 @@ class Resumable:
         """Begin an upload. Raises ObjectTooLarge, QuotaExceeded."""
         if promised.size > self._settings.bytes_taken:
             raise ObjectTooLarge(f"The file may have {self._settings.bytes_taken} bytes.")
-        await quotas.expect(self._database, bucket, key, promised.size)
+        await quotas.expect(self._database, bucket, key, promised.size, 1)
         upload = await self._services.uploads.create(
-            bucket, key, headers=(), tags=(), algorithm=None, type=None, initiator=bucket.owner.canonical_id
+            bucket,
+            key,
+            headers=(),
+            tags=(),
+            algorithm=None,
+            type=None,
+            initiator=bucket.owner.canonical_id,
+            promised=promised,
         )
-        await self._database.write(lambda tx: resumable.promise(tx, upload.upload_id, promised))
         return Begun(upload.upload_id, bucket.id, key, upload.created_ms, False, promised)
 
     async def find(self, principal: Principal, upload_id: str) -> tuple[Bucket, Begun]:

@@ -9,10 +9,10 @@ from functools import partial
 import pytest
 
 from gateway.errors import QuotaExceeded
-from gateway.metadata import accounts, buckets, contents, quotas, uploads, usage, versions
+from gateway.metadata import accounts, buckets, contents, images, quotas, uploads, usage, versions
 from gateway.metadata.buckets import BY_ID, bucket
 from gateway.metadata.port import Database, Transaction
-from gateway.model import Account, ChecksumAlgorithm, ChecksumType, Duplicates, MultipartUpload, Versioning
+from gateway.model import Account, ChecksumAlgorithm, ChecksumType, Duplicates, JobStatus, MultipartUpload, Versioning
 from gateway.services import quotas as service
 from tests.contract.image_rows import new_id, put_image
 from tests.contract.metadata_rows import blob, new_bucket, plain
@@ -144,6 +144,28 @@ async def test_images_that_s3_clients_write_count_where_apps_know_them(database:
         await put(database, owner, bucket_id, b"k", lease, image_id=new_id())
     await put(database, owner, bucket_id, b"k", lease)  # no image
     await put(database, owner, bucket_id, known.image_id.encode(), lease, image_id=new_id())  # in its place
+
+
+async def test_images_of_s3_clients_count_before_any_job_has_run(database: Database) -> None:
+    bucket_id, lease = await new_bucket(database)
+    owner = await limit(database, bucket_id, None, 2)
+    change = partial(buckets.change_images, change=lambda before: replace(before, catalogue=True), now_ms=1)
+    await database.write(lambda tx: change(tx, bucket_id))
+    ids = [new_id() for _ in range(2)]
+    for image_id in ids:
+        await put(database, owner, bucket_id, image_id.encode(), lease, image_id=image_id)
+    with pytest.raises(QuotaExceeded):
+        await put(database, owner, bucket_id, b"third", lease, image_id=new_id())
+    # They have the row and the job of any image, and no other job: nothing is done twice.
+    found = [await images.get(database, image_id) for image_id in ids]
+    assert [row is not None and row.status for row in found] == [JobStatus.PENDING] * 2
+    assert await database.all("SELECT kind, count(*) FROM jobs GROUP BY kind") == [("process", 2)]
+    # Nobody else pays for it: without a quota in images a job makes the row.
+    assert (await limit(database, bucket_id, 100)).quota_images is None
+    owner = await limit(database, bucket_id, 100)
+    late = new_id()
+    await put(database, owner, bucket_id, b"late", lease, image_id=late)
+    assert await images.get(database, late) is None
 
 
 async def test_parts_of_uploads_count_until_they_are_an_object(database: Database) -> None:

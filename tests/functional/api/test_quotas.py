@@ -174,5 +174,14 @@ def test_an_upload_in_parts_is_one_image(api: Api) -> None:
 
     assert in_parts(81).status == 201
     assert in_parts(82).status == 201, "the last that there is room for"
-    refused = in_parts(83)
+    # That there is no room for another is told before any of its bytes are sent.
+    refused = app.post("images/uploads", json={"filename": "a.jpg", "size": 1000})
     assert (refused.status, refused.code) == (403, "QUOTA_EXCEEDED")
+    # What fitted at the start may not fit any more at the end.
+    limited.limit(quota_images=3)
+    data = jpeg((64, 48), seed=83)
+    upload = app.post("images/uploads", json={"filename": "a.jpg", "size": len(data)}).json
+    assert api.put(upload["parts"][0]["url"], body=data).status == 200
+    limited.limit(quota_images=2)
+    late = app.post(upload["complete_url"], json={})
+    assert (late.status, late.code) == (403, "QUOTA_EXCEEDED")
