@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from migrations import HEAD
+from migrations.newest import make as make_newest
 from migrations.unreachable import Unreachable
 
 __all__ = ["Unreachable", "current_revision", "needs_upgrade", "upgrade"]
@@ -40,11 +41,12 @@ def upgrade(database: Path | str, revision: str = "head") -> None:
         from migrations import postgresql
 
         postgresql.upgrade(database, revision)
-    else:
-        _upgrade_sqlite(database, revision)
+    elif revision != "head" or not make_newest(database):
+        upgrade_sqlite(database, revision)
 
 
-def _upgrade_sqlite(path: Path, revision: str) -> None:
+def upgrade_sqlite(path: Path, revision: str = "head") -> None:
+    """Take a SQLite file from migration to migration, also from none."""
     from alembic import command
     from alembic.config import Config
     from sqlalchemy import create_engine, event
