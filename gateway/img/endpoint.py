@@ -40,7 +40,7 @@ from gateway.img.options_document import options_document
 from gateway.img.overlays import Overlays
 from gateway.img.srcset import Linker, document, parse_wanted
 from gateway.img.stored_bytes import StoredBytes
-from gateway.img.target import IMAGE, ImageById, Target, parse_target
+from gateway.img.target import IMAGE, ImageById, ImageByKey, Target, parse_target
 from gateway.model import Bucket, ObjectVersion
 from gateway.render.client import RenderClient
 from gateway.services import Services
@@ -199,6 +199,8 @@ class ImageEndpoint:
                 return fixed
         target = parse(request)
         record.operation = VERB_OPERATIONS[target.verb]
+        if isinstance(target.address, ImageByKey):
+            record.bucket = target.address.bucket
         now = time.time()
         await self._directory.refresh()
         asked = Asked(request, target, now)
@@ -215,9 +217,9 @@ class ImageEndpoint:
             key = asker.principal.access_key
             if key is not None:
                 record.access_key = key.access_key
-                # Links are opened by all who see a page: of them it is enough that the key is in use.
+                # Addresses are opened by all who see a page: of them it is enough that the key is in use.
                 self._audit.key_used(
-                    key.access_key, key.account.id, None if asker.by_link else record.remote, now, "img"
+                    key.access_key, key.account.id, record.remote if asker.in_person else None, now, "img"
                 )
             permit = asked.permit = await self._access.permit(asker, target)
             record.bucket = permit.bucket.name

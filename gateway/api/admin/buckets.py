@@ -152,6 +152,7 @@ async def delete_bucket(call: Call) -> StreamResponse:
 
 
 async def _bucket(call: Call) -> Bucket:
+    call.record.bucket = call.places["bucket"]
     found = await call.services.directory.bucket(call.places["bucket"])
     if found is None:
         raise BucketNotFound("There is no such bucket.")

@@ -12,9 +12,16 @@ if TYPE_CHECKING:
     from gateway.api.call import Call
 
 
+async def found(call: Call, image_id: str | None = None, *, to_read: bool = False) -> Known:
+    """The image of the path (or that id), whoever asks; the log names its bucket. Raises ImageNotFound."""
+    known = await call.parts.catalogue.find(image_id or call.places["image_id"], to_read=to_read)
+    call.record.bucket = known.bucket.name
+    return known
+
+
 async def seen(call: Call, image_id: str | None = None, *, to_read: bool = False) -> Known:
     """The image of the path (or that id), which the asker may see. Raises ImageNotFound, ApiError UNAUTHORIZED, FORBIDDEN."""
-    known = await call.parts.catalogue.find(image_id or call.places["image_id"], to_read=to_read)
+    known = await found(call, image_id, to_read=to_read)
     if not sees(call, known):
         raise refused(call)
     return known
@@ -28,7 +35,7 @@ def sees(call: Call, known: Known) -> bool:
 
 async def changeable(call: Call) -> Known:
     """The same where he may change it."""
-    known = await call.parts.catalogue.find(call.places["image_id"])
+    known = await found(call)
     if not may_change(call.principal, known.facts):
         raise refused(call)
     return known
@@ -36,7 +43,7 @@ async def changeable(call: Call) -> Known:
 
 async def owned(call: Call) -> Known:
     """The same where he is told all of it."""
-    known = await call.parts.catalogue.find(call.places["image_id"])
+    known = await found(call)
     if not may_see_all(call.principal, known.facts):
         raise refused(call)
     return known

@@ -13,7 +13,7 @@ from gateway.api.errors import ApiError, translate
 from gateway.api.form import PartHead
 from gateway.api.operation import Access, Body, Operation
 from gateway.api.v1.image_resource import BASE, Image, resource
-from gateway.api.v1.upload import ERRORS, FIELDS, admitted, expect_room, slot
+from gateway.api.v1.upload import ERRORS, FIELDS, admitted, expect_room, place, slot
 from gateway.api.v1.upload_form import FORM_ROOM, UploadForm, default_visibility, filename_of, invalid
 from gateway.errors import DuplicateImage, ObjectTooLarge, QuotaExceeded, RateLimited
 from gateway.model import Bucket
@@ -79,7 +79,7 @@ async def _take(call: Call, uploader: Uploader, form: UploadForm) -> BatchAnswer
                 raise invalid(head.name, f"A batch may have {call.settings.upload_batch} files.")
             image_id = new_image()
             key = image_key(image_id, filename_of(head))
-            bucket = await call.parts.places.find(call.principal, form.bucket, key)
+            bucket = await place(call, form.bucket, key)
             try:
                 taken = await stack.enter_async_context(call.parts.uploading.taking(bucket, form))
                 held.append(_Held(index, head, bucket, image_id, taken))
@@ -92,9 +92,7 @@ async def _take(call: Call, uploader: Uploader, form: UploadForm) -> BatchAnswer
             raise invalid("files", "There is no file, or none was chosen.")
         images: list[Image] = []
         for one in held:
-            bucket = await call.parts.places.find(
-                call.principal, form.bucket, image_key(one.image_id, filename_of(one.head))
-            )
+            bucket = await place(call, form.bucket, image_key(one.image_id, filename_of(one.head)))
             wanted = form.wanted(one.head, default_visibility(bucket, answered_at_once=form.bucket is None))
             try:
                 done = await call.parts.uploading.commit(uploader, bucket, one.taken, wanted, one.image_id)

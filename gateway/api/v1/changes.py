@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from gateway.api.answer import answer, nothing
 from gateway.api.errors import ApiError
 from gateway.api.operation import Access, Body, Operation
+from gateway.api.v1.access import found
 from gateway.api.v1.image_resource import BASE, Image, resource
 from gateway.api.v1.upload_form import check_metadata, invalid
 from gateway.model import ImageRow, Visibility
@@ -57,7 +58,7 @@ async def change_image(call: Call) -> StreamResponse:
         wanted["metadata"] = None if given.metadata is None else _checked(given.metadata)
     if "tags" in given.model_fields_set:
         wanted["tags"] = tuple(dict.fromkeys(_text(tag) for tag in given.tags or ()))
-    known = await call.parts.catalogue.find(call.places["image_id"])
+    known = await found(call)
     if not may_change(call.principal, known.facts):
         raise ApiError("FORBIDDEN")
     now = now_ms()
@@ -77,7 +78,7 @@ async def change_image(call: Call) -> StreamResponse:
 
 
 async def delete_image(call: Call) -> StreamResponse:
-    known = await call.parts.catalogue.find(call.places["image_id"])
+    known = await found(call)
     token = call.query_as(Deletion).delete_token
     _expect_right(call, known, token)
     detail = {"bucket": known.bucket.name, "bytes": known.row.size, **({} if token is None else {"by": "delete token"})}

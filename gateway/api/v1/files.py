@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from gateway.api.errors import ApiError
 from gateway.api.operation import Access, Operation
-from gateway.api.v1.access import refused, seen
+from gateway.api.v1.access import found, refused, seen
 from gateway.api.v1.image_bytes import SHOWN, keeping, not_ready, rendered, stored
 from gateway.api.v1.image_resource import BASE
 from gateway.api.v1.sizes import plan, size_of, url_of
@@ -109,7 +109,7 @@ async def _by_signature(call: Call, asked: Direct) -> Known:
         )
     if principal is None:
         raise ApiError("FORBIDDEN", "This address does not hold, or not any more.")
-    known = await call.parts.catalogue.find(image_id, to_read=True)
+    known = await found(call, image_id, to_read=True)
     # What is hidden is shown to people who may see it, not to an address that anybody may have.
     if known.facts.hidden or not may_see(principal, known.facts):
         raise refused(call)

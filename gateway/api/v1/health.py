@@ -34,6 +34,8 @@ class JobsHealth(BaseModel):
     status: str
     waiting: int | None = Field(description="Jobs of all kinds that wait or are worked at.")
     failed: int | None = Field(description="Jobs of all kinds that failed for good.")
+    oldest_seconds: float | None = Field(description="For how long the oldest job has been due; 0: none is.")
+    workers: int | None = Field(description="Workers that live, where Celery tells them what to do.")
     detail: str | None = None
 
 
@@ -124,24 +126,24 @@ class Failed(BaseModel):
 
 async def get_health(call: Call) -> StreamResponse:
     admin = call.principal.admin
+    parts = call.parts
     found, backlog = await asyncio.gather(
-        health.report(call.services, call.parts.render, call.parts.slots), _backlog(call)
+        health.report(call.services, parts.render, parts.slots, parts.background), _backlog(call)
     )
-    problem = call.parts.background.problem
+    work = found["jobs"]
     entries = {
         name: _public(entry, admin=admin) if isinstance(entry, Mapping) else entry for name, entry in found.items()
     }
     entries["jobs"] = JobsHealth(
-        engine=call.parts.background.name,
-        status=health.HEALTHY if problem is None else health.DEGRADED,
+        engine=work["engine"],
+        status=work["status"],
         waiting=None if backlog is None else sum(waiting for waiting, _ in backlog.values()),
         failed=None if backlog is None else sum(failed for _, failed in backlog.values()),
-        detail=problem if admin else None,
+        oldest_seconds=work.get("oldest_seconds"),
+        workers=work.get("workers"),
+        detail=work["detail"] if admin else None,
     )
-    if problem is not None and entries["status"] == health.HEALTHY:
-        entries["status"] = health.DEGRADED
-    slots = call.parts.slots
-    entries["upload_slots"] = f"{slots.active()}/{slots.limit}"
+    entries["upload_slots"] = f"{parts.slots.active()}/{parts.slots.limit}"
     return answer(200, Health(**entries))
 
 

@@ -12,7 +12,7 @@ from gateway.api.answer import answer, nothing
 from gateway.api.errors import ApiError
 from gateway.api.operation import Access, Body, Operation
 from gateway.api.v1.image_resource import BASE, Image, moment, resource
-from gateway.api.v1.upload import admitted, slot
+from gateway.api.v1.upload import admitted, place, slot
 from gateway.api.v1.upload_form import check_metadata, default_visibility, invalid, parse_renditions
 from gateway.errors import ObjectTooLarge
 from gateway.metadata.resumable import Begun, Promise
@@ -76,7 +76,7 @@ async def begin_upload(call: Call) -> StreamResponse:
     await admitted(call)
     image_id, filename = new_image(), safe_filename(given.filename, "image")
     key = image_key(image_id, filename)
-    bucket = await call.parts.places.find(call.principal, given.bucket or None, key)
+    bucket = await place(call, given.bucket or None, key)
     user = call.principal.user
     promised = Promise(image_id, filename, given.size, call.account.id, None if user is None else user.id)
     try:
@@ -88,12 +88,12 @@ async def begin_upload(call: Call) -> StreamResponse:
 
 
 async def get_upload(call: Call) -> StreamResponse:
-    bucket, begun = await call.parts.resumable.find(call.principal, call.places["upload_id"])
+    bucket, begun = await _begun(call)
     return answer(200, await _shown(call, bucket, begun))
 
 
 async def end_upload(call: Call) -> StreamResponse:
-    bucket, begun = await call.parts.resumable.find(call.principal, call.places["upload_id"])
+    bucket, begun = await _begun(call)
     await call.parts.resumable.abort(bucket, begun)
     return nothing()
 
@@ -101,7 +101,7 @@ async def end_upload(call: Call) -> StreamResponse:
 async def complete_upload(call: Call) -> StreamResponse:
     given = call.body_as(Completion)
     parts = call.parts
-    bucket, begun = await parts.resumable.find(call.principal, call.places["upload_id"])
+    bucket, begun = await _begun(call)
     metadata = given.metadata
     if metadata is not None:
         try:
@@ -125,6 +125,13 @@ async def complete_upload(call: Call) -> StreamResponse:
     except SourceError as error:
         raise ApiError("INVALID_FILE_FORMAT", str(error)) from error
     return answer(200 if done.existing else 201, await resource(call, done.row), done.allowance.headers)
+
+
+async def _begun(call: Call) -> tuple[Bucket, Begun]:
+    """The upload of the path, whose bucket the log names. Raises UploadNotFound."""
+    bucket, begun = await call.parts.resumable.find(call.principal, call.places["upload_id"])
+    call.record.bucket = bucket.name
+    return bucket, begun
 
 
 async def _shown(call: Call, bucket: Bucket, begun: Begun) -> UploadAnswer:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from gateway.api.answer import answer, nothing
 from gateway.api.errors import ApiError
 from gateway.api.operation import Access, Body, Operation
-from gateway.api.v1.access import changeable
+from gateway.api.v1.access import changeable, found
 from gateway.api.v1.image_bytes import SHOWN, rendered
 from gateway.api.v1.image_resource import BASE, Thumbnails, moment
 from gateway.errors import ImageNotFound, ShareNotFound
@@ -159,7 +159,7 @@ async def _shared(call: Call) -> tuple[Known, ShareRow]:
     """The image of the link in the path. Raises ShareNotFound, whatever is the reason that it opens nothing."""
     share = await call.parts.shares.find(call.places["token"])
     try:
-        known = await call.parts.catalogue.find(share.image_id, to_read=True)
+        known = await found(call, share.image_id, to_read=True)
     except ImageNotFound:
         raise ShareNotFound("There is no such link.") from None
     if not shown(known.facts):

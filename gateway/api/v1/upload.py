@@ -21,7 +21,7 @@ from gateway.api.v1.upload_form import (
     invalid,
 )
 from gateway.errors import ObjectTooLarge
-from gateway.model import JobStatus
+from gateway.model import Bucket, JobStatus
 from gateway.services.clock import now_ms
 from gateway.services.uploading import Uploaded, Uploader, image_key, new_image
 from transforms.errors import SourceError, TooLarge
@@ -72,12 +72,12 @@ async def _take(call: Call, uploader: Uploader, form: UploadForm, preferred: boo
     image_id = new_image()
     key = image_key(image_id, filename_of(head))
     named = form.bucket
-    bucket = await parts.places.find(call.principal, named, key)
+    bucket = await place(call, named, key)
     async with parts.uploading.taking(bucket, form) as taken:
         if await form.next_file() is not None:
             raise invalid("file", "One file is uploaded at a time here; there is a batch for more.")
         if form.bucket != named:
-            bucket = await parts.places.find(call.principal, form.bucket, key)
+            bucket = await place(call, form.bucket, key)
         default = default_visibility(bucket, answered_at_once=form.bucket is None and not preferred)
         return await parts.uploading.commit(uploader, bucket, taken, form.wanted(head, default), image_id)
 
@@ -98,6 +98,13 @@ async def admitted(call: Call) -> Uploader:
     if limits.enabled:
         limits.refuse(await limits.hour(call.services.database, who, now_ms()))
     return Uploader(principal, who, call.actor)
+
+
+async def place(call: Call, named: str | None, key: bytes) -> Bucket:
+    """The bucket of an upload, which the log names. Raises as `UploadPlaces.find` does."""
+    bucket = await call.parts.places.find(call.principal, named, key)
+    call.record.bucket = bucket.name
+    return bucket
 
 
 async def expect_room(call: Call, form: UploadForm, most: int) -> None:
