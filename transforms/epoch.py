@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
-PIPELINE_REVISION = 2
+PIPELINE_REVISION = 3
 """Ours: raise it with every change of the pipeline, of a default or of an effort table that can change bytes."""
 
 _DECIDING = {
@@ -29,7 +29,7 @@ _DECIDING = {
 
 @cache
 def codec_epoch() -> str:
-    """A short readable text such as `2-x86_64-vips8.18.7-pillow13.0.0-heif1.8.1`; extras that are not installed are left out."""
+    """A short readable text such as `3-x86_64-vips8.18.7-pillow13.0.0-heif1.8.1`; extras that are not installed are left out."""
     versions = ((name, _version(distribution)) for name, distribution in _DECIDING.items())
     codecs = "-".join(f"{name}{version}" for name, version in versions if version)
     return f"{PIPELINE_REVISION}-{platform.machine()}-{codecs}"

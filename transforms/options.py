@@ -284,7 +284,8 @@ SPECS: tuple[OptionSpec, ...] = (
     ),
     OptionSpec(
         "text-g", (), "overlay", GravityValue(smart=False), CENTRE, "`c`", "s:0:20",
-        "Where the text stands: a place with offsets inwards, as in `g`.",
+        "Where the text stands: a place with offsets inwards, as in `g`. An offset takes room from the lines, down to six "
+        "times the font's height.",
     ),
     OptionSpec(
         "f", ("format",), "format", Choice((*OUTPUT_FORMATS, *PASSED_FORMATS, "auto"), (("jpg", "jpeg"), ("tif", "tiff"))), None,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyvips
 
-from transforms.codecs import bmp, heic, jxl, pdf, svg
+from transforms.codecs import bmp, heic, jxl, pdf, svg, tiff_ycc
 from transforms.codecs.coded_primaries import with_profile
 from transforms.errors import DecodeFailed, UnsupportedFormat
 from transforms.formats import Format
@@ -58,6 +58,7 @@ def open_picture(data: bytes, kind: Format, *, page: int = 1, frames: int = 1, *
         )
         if kind.name == "tiff":
             _check_samples(image)
+            image = tiff_ycc.with_rgb(image, data, page)
         return with_profile(image, data, kind.name)
     except pyvips.Error as error:
         if kind.name == "tiff" and _NO_SUCH_SAMPLES.search(str(error)):

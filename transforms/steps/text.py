@@ -18,6 +18,9 @@ _ALIGN = {"w": "low", "nw": "low", "sw": "low", "e": "high", "ne": "high", "se":
 _SOFT_HYPHEN = "\u00ad"
 _TRIAL = 24
 """Height in pixels of a font in which any text that can be asked for is small."""
+_LEAST_EMS = 6
+"""Room for a line, in heights of the font, that the picture's width gives: where an offset leaves less, the text moves inwards
+instead of becoming a column of letters."""
 _LONGEST_SIDE = 32_000
 """What Cairo can draw on, in pixels."""
 
@@ -41,7 +44,7 @@ def _drawn(options: Options, width: int, height: int, limits: Limits) -> pyvips.
     if not fonts.readable():
         raise OptionError("text", "a server on which decoders can read fonts", "is not available")
     gravity = options.text_g
-    room = max(1, width - _inwards(gravity, width))
+    room = max(width - _inwards(gravity, width), min(width, _LEAST_EMS * options.font_pixels))
     try:
         if options.font_pixels > _TRIAL:
             _check(_mask(options, _TRIAL, max(1, room * _TRIAL // options.font_pixels)), options, limits)
@@ -59,9 +62,11 @@ def _drawn(options: Options, width: int, height: int, limits: Limits) -> pyvips.
 
 
 def _inwards(gravity: Gravity, width: int) -> int:
-    """Pixels that an offset takes from the width."""
+    """Pixels that an offset takes from the width; one that leads out of the picture takes none."""
+    if gravity.place == "fp" or (gravity.x < 0 and gravity.place in _ALIGN):
+        return 0
     offset = float(abs(gravity.x))
-    return 0 if gravity.place == "fp" else round(offset * width if offset < 1 else offset)
+    return round(offset * width if offset < 1 else offset)
 
 
 def _mask(options: Options, size: int, room: int) -> pyvips.Image:

@@ -10,7 +10,7 @@ import numpy
 import numpy.typing
 import pytest
 import pyvips
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, TiffImagePlugin
 
 from tests import images, profiles
 from transforms.errors import UnsupportedFormat
@@ -196,13 +196,36 @@ def test_each_depth_of_grey_shows_the_same_picture(space: str) -> None:
     assert mean_error(rendered(_in_space(space, None), "f:png"), expected) < 0.02
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"])
 def test_each_mode_of_tiff_shows_the_picture(mode: str) -> None:
     picture = images.photo((240, 160)).convert(mode)
     seen = rendered(images.encoded(picture, "TIFF"), "f:png")
     # Pillow knows no press: its inks are complements.
     bound = 0.12 if mode == "CMYK" else 0.006
     assert mean_error(seen, numpy.asarray(picture.convert("RGB"), numpy.float64)) < bound
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_deflate", "jpeg"])
+def test_luminance_and_differences_of_a_tiff_show_the_picture_on_each_page(compression: str) -> None:
+    pages = [images.photo((240, 160), seed) for seed in (1, 2)]
+    mode = "RGB" if compression == "jpeg" else "YCbCr"
+    first, second = [page.convert(mode) for page in pages]
+    data = images.encoded(first, "TIFF", save_all=True, append_images=[second], compression=compression)
+    for number, page in enumerate(pages, 1):
+        assert mean_error(rendered(data, f"page:{number},f:png"), numpy.asarray(page, numpy.float64)) < 0.012
+
+
+def test_black_white_and_shares_that_a_tiff_names_count() -> None:
+    values = [16, 235, 128, 240, 128, 240]
+    reference = TiffImagePlugin.ImageFileDirectory_v2()
+    reference[532] = tuple(TiffImagePlugin.IFDRational(value) for value in values)
+    picture = images.photo((240, 160))
+    samples = numpy.asarray(picture.convert("YCbCr"), numpy.float64)
+    # What a camera for television writes: 16 to 235, and 16 to 240.
+    samples = (samples - [0, 128, 128]) * [219 / 255, 112 / 127, 112 / 127] + [16, 128, 128]
+    narrow = Image.fromarray(samples.round().astype(numpy.uint8), "YCbCr")
+    data = images.encoded(narrow, "TIFF", tiffinfo=reference)
+    assert mean_error(rendered(data, "f:png"), numpy.asarray(picture, numpy.float64)) < 0.012
 
 
 def _samples(kind: str, factor: float, interpretation: str = "b-w") -> bytes:

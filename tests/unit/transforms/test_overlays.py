@@ -245,8 +245,22 @@ def test_text_wraps_to_the_pictures_width() -> None:
     assert height > 4 * line
     _, lines = ink(written("a\nb\nc", "text-size:30", size=(300, 400)))
     assert lines > 2 * line
+    # An offset inwards takes room from it, one outwards none.
+    inwards = box(written(content, "text-size:30,text-g:w:60:0", size=(300, 400)), (255, 255, 255))
+    assert 60 <= inwards[0] <= 66
+    assert inwards[2] <= 300
+    outwards = written(content, "text-size:30,text-g:w:-60:0", size=(300, 400))
+    assert numpy.array_equal(outwards, written(content, "text-size:30,text-g:w", size=(300, 400)))
     # Even one endless word.
     assert ink(written("w" * 60, "text-size:30", size=(300, 400)))[0] <= 300
+
+
+@pytest.mark.parametrize("place", ["w:0.95:0", "se:290:5", "w:4000:0", "n:280:0"])
+def test_an_offset_that_leaves_no_room_makes_no_column_of_letters(place: str) -> None:
+    content = "four words of text"
+    left, _, right, _ = box(written(content, f"text-size:20,text-g:{place}", size=(300, 400)), (255, 255, 255))
+    assert right - left > 40, "as wide as a word"
+    assert right > 290 or left < 10, "as far in that direction as it fits"
 
 
 def test_fonts_differ_and_what_is_missing_falls_back() -> None:
