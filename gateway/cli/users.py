@@ -133,6 +133,19 @@ def set_role(user: str, role: str, data: Path | None, config_file: Path | None) 
 
 @users.command()
 @user_argument
+@click.argument("account")
+@data_options
+def move(user: str, account: str, data: Path | None, config_file: Path | None) -> None:
+    """Make somebody a user of ACCOUNT, which must be there. What they uploaded stays where it is, and theirs.
+
+    Keys stay with the account that they are of: end those that this user made there.
+    """
+    changed = with_services(settings_of(config_file, data=data), lambda services: services.users.move(user, account))
+    click.echo(f"{_name(changed)} is of account {changed.account.name}")
+
+
+@users.command()
+@user_argument
 @data_options
 def disable(user: str, data: Path | None, config_file: Path | None) -> None:
     """Switch somebody off: tokens end at once and for good. So does an account that was made for nobody else."""

@@ -161,6 +161,10 @@ async def set_role(tx: Transaction, identity: int, role: Role) -> None:
     await tx.run("UPDATE users SET role = ? WHERE id = ?", (role.value, identity))
 
 
+async def set_account(tx: Transaction, identity: int, account_id: int) -> None:
+    await tx.run("UPDATE users SET account_id = ? WHERE id = ?", (account_id, identity))
+
+
 async def set_enabled(tx: Transaction, identity: int, enabled: bool, tokens_from_ms: int) -> None:
     """Switch somebody on or off; tokens from before `tokens_from_ms` stay invalid."""
     await tx.run(

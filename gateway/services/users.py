@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.errors import CredentialsRefused, InvalidValue, RegistrationClosed, UserNotFound
+from gateway.errors import AccountNotFound, CredentialsRefused, InvalidValue, RegistrationClosed, UserNotFound
 from gateway.metadata import accounts
 from gateway.metadata import sessions as session_rows
 from gateway.metadata import users as rows
@@ -233,6 +233,30 @@ class Users:
 
         await self._database.write(operation)
         return replace(user, role=role)
+
+    async def move(self, reference: str, account: str, actor: Actor = CLI) -> User:
+        """Make somebody a user of another account, one that there is.
+
+        What they uploaded stays in the buckets where it is, and theirs; what they upload from then on is the other account's.
+        Raises UserNotFound, AccountNotFound, InvalidValue.
+        """
+        user, moment = await self.find(reference), now_ms()
+
+        async def operation(tx: Transaction) -> None:
+            await tx.lock("config")
+            target = await accounts.by_name(tx, account)
+            if target is None:
+                raise AccountNotFound(f"There is no account {account!r}.")
+            if target.is_root and user.issuer != HERE:
+                raise InvalidValue("The users of an app cannot be root's.")
+            before = (await rows.get(tx, user.id)).account
+            if before.id != target.id:
+                await rows.set_account(tx, user.id, target.id)
+                detail = {"account": target.name, "before": before.name}
+                await note(tx, Event(Action.USER_CHANGE, actor, moment, user.email or user.subject, detail))
+
+        await self._database.write(operation)
+        return await self.find(f"#{user.id}")
 
     async def set_enabled(self, reference: str, enabled: bool, actor: Actor = CLI) -> User:
         """Switch a user, and an account that was made for nobody else, with its keys and links.

@@ -60,6 +60,9 @@ class UserChange(BaseModel):
     role: Role | None = None
     enabled: bool | None = Field(default=None, description="Off, every token of theirs ends for good.")
     password: NewPassword | None = Field(default=None, repr=False, description="Every session ends.")
+    account: str | None = Field(
+        default=None, max_length=64, description="One that there is. What they uploaded stays where it is, and theirs."
+    )
 
 
 async def list_users(call: Call) -> StreamResponse:
@@ -93,6 +96,8 @@ async def change_user(call: Call) -> StreamResponse:
         raise ApiError("INVALID_REQUEST", "Nobody takes the own rights away: ask another administrator.")
     if given.password is not None:
         user = await call.services.users.set_password(reference, given.password, actor=call.actor)
+    if given.account is not None:
+        user = await call.services.users.move(reference, given.account, actor=call.actor)
     if given.role is not None:
         user = await call.services.users.set_role(reference, given.role, actor=call.actor)
     if given.enabled is not None:
@@ -171,7 +176,7 @@ OPERATIONS = (
         change_user,
         Access.ADMIN,
         TAG,
-        "Set a user's role or password, or switch them on or off",
+        "Set a user's role, password or account, or switch them on or off",
         {200: UserDetails},
         errors=("NOT_FOUND", "INVALID_REQUEST"),
         body_kind=Body.JSON,

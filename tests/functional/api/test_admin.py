@@ -216,6 +216,32 @@ def test_apps_users_are_named_by_number_or_id(api: Api, admin: Api) -> None:
     assert admin.patch(f"{ADMIN}/users/{subject}", json={"role": "admin"}).code == "INVALID_REQUEST"
 
 
+def test_a_user_who_is_moved_keeps_the_pictures_and_uploads_to_the_other_account(
+    api: Api, admin: Api, account: str
+) -> None:
+    subject = name("subject")
+    user = api.app_user(subject)
+    before = user.upload(jpeg((24, 16), seed=1), visibility="private")
+    assert before.status == 201
+    number = admin.get(f"{ADMIN}/users/{subject}").json["number"]
+    moved = admin.patch(f"{ADMIN}/users/{number}", json={"account": account})
+    assert (moved.status, moved.json["account"], moved.json["confined"]) == (200, account, True)
+    after = user.upload(jpeg((24, 16), seed=2), visibility="private")
+    assert after.status == 201, "the token that they had holds"
+    held = admin.get(f"{ADMIN}/accounts/{account}").json
+    assert held["bytes"] == len(jpeg((24, 16), seed=2))
+    mine = {one["id"] for one in user.get("users/me/images").json["images"]}
+    assert mine == {before.json["id"], after.json["id"]}
+    assert user.patch(f"images/{before.json['id']}", json={"visibility": "unlisted"}).status == 200
+    # What others of the two accounts have stays closed.
+    others = api.with_keys(key_of(admin, account)).upload(jpeg((24, 16), seed=3), visibility="private").json["id"]
+    assert user.get(f"images/{others}").code == "FORBIDDEN"
+    assert admin.patch(f"{ADMIN}/users/{number}", json={"account": name("nowhere")}).code == "NOT_FOUND"
+    assert admin.patch(f"{ADMIN}/users/{number}", json={"account": "root"}).code == "INVALID_REQUEST"
+    (event,) = admin.get(f"{ADMIN}/audit", query={"target": subject, "action": "user.change"}).json["items"]
+    assert (event["detail"]["account"], event["detail"]["before"]) == (account, "app")
+
+
 def test_a_key_is_shown_with_its_secret_once_and_can_be_ended_in_every_way(api: Api, admin: Api, account: str) -> None:
     answer = admin.post(f"{ADMIN}/keys", json={"account": account, "description": "backup"})
     keys = Keys(answer.json["access_key"], answer.json["secret_key"])

@@ -86,6 +86,10 @@ def test_roles_switches_and_passwords(run: Run, data: Path) -> None:
     assert [one["enabled"] for one in account if one["account"].startswith("user-")] == [False]
     run("users", "enable", str(listed(run)[0]["id"]))
     assert listed(run)[0]["enabled"]
+    run("accounts", "create", "shop")
+    assert "is of account shop" in run("users", "move", "ann@example.org", "shop").stdout
+    assert listed(run)[0]["account"] == "shop"
+    assert "no account" in run("users", "move", "ann@example.org", "nowhere", status=1).output
     assert "has a new password" in with_password(data, "another one", "users", "set-password", "ann@example.org")
     assert "no such user" in run("users", "disable", "nobody@example.org", status=1).output
     assert "no such user" in run("users", "disable", "#99", status=1).output
