@@ -52,6 +52,8 @@ def estimate(header: Header, options: Options, variant: str, limits: Limits, *, 
     output = FORMATS[resolve_format(options, variant, header.format.name, has_alpha=True, animated=frames > 1)]
     effects = _effects_ms(options) * out_megapixels
     decode = header.format.decode_weight * in_megapixels
+    if frames > 1 and options.trim is not None:
+        decode *= 2  # all frames are looked at first
     encode = weight(output.name, options) * out_megapixels
     return _FIXED_MS + frames * (decode + effects + _geometry_ms(geometry, options) + encode)
 

@@ -168,7 +168,8 @@ SPECS: tuple[OptionSpec, ...] = (
     OptionSpec(
         "trim", (), "geometry", Trim(), None, "none", "10",
         "Cuts borders of one colour before sizing: how much (of 255) a pixel may differ from the top left corner's "
-        "colour, or from the one that is given (`10:ff00ff`). A picture of nothing else is left as it is. After `crop`.",
+        "colour, or from the one that is given (`10:ff00ff`). A picture of nothing else is left as it is, and of an animation "
+        "what any frame shows. After `crop`.",
     ),
     OptionSpec(
         "pad", ("padding",), "geometry", Sides(MAX_PAD), (0, 0, 0, 0), "0", "10:20",

@@ -15,6 +15,7 @@ from transforms.formats import Format
 from transforms.headers import Source, read_header
 from transforms.limits import Limits
 from transforms.negotiate import frames_shown
+from transforms.steps.trim import look_at_all
 from transforms.turns import Size
 from transforms.work import Request, Timing, Work, begin
 
@@ -57,6 +58,9 @@ def load(data: bytes, request: Request) -> tuple[Iterator[pyvips.Image], Work]:
         request.limits.check_animated_output(*work.upright.result, frames)
         work = replace(work, timing=_timing(image, frames))
     image, work = _scaled(data, image, work, frames)
+    if frames > 1 and options.trim is not None:
+        # Decoded twice: held in memory, all frames together would be much more than one.
+        look_at_all(_frames(open_picture(data, kind, page=options.page, frames=frames), frames), work)
     return _frames(image, frames), work
 
 

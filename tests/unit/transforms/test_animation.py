@@ -42,6 +42,28 @@ def expected(count: int, milliseconds: int = 100) -> list[tuple[tuple[int, ...],
     return [(tuple(round(v / 64) * 64 for v in COLOURS[number % 3]), milliseconds) for number in range(count)]
 
 
+@pytest.mark.parametrize("kind", ["GIF", "WEBP"])
+@pytest.mark.parametrize("border", [(255, 255, 255, 255), (0, 0, 0, 0)], ids=["white", "clear"])
+def test_trim_leaves_what_any_frame_shows(kind: str, border: tuple[int, ...]) -> None:
+    sheets = []
+    for number in range(4):
+        sheet = Image.new("RGBA", (90, 60), border)
+        sheet.paste((255, 0, 0, 255), (10 + 16 * number, 8 + 6 * number, 26 + 16 * number, 20 + 6 * number))
+        sheets.append(sheet)
+    empty = Image.new("RGBA", (90, 60), border)
+    settings = {"save_all": True, "append_images": sheets, "duration": 50, "lossless": True, "disposal": 2}
+    data = images.encoded(empty, kind, **settings)
+    image = shown(data, "trim:40,f:webp,lossless:1")
+    assert (image.size, getattr(image, "n_frames", 1)) == ((64, 30), 5)
+    for number in range(1, 5):
+        image.seek(number)
+        red = image.convert("RGBA").getpixel((16 * number - 8, 6 * number))
+        assert isinstance(red, tuple)
+        assert red[0] > 200 > 60 > red[1]
+    still = shown(data, "trim:40,f:webp,page:3")
+    assert (still.size, getattr(still, "n_frames", 1)) == ((16, 12), 1)
+
+
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("options", ["", "f:gif", "f:webp", "w:30", "w:40,h:40,fit:cover,f:webp", "w:180,up:1,f:gif"])
 def test_frames_and_their_times_stay(source: str, options: str) -> None:
