@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -97,6 +98,17 @@ async def _open_postgresql(settings: Settings) -> Database:
         statement_seconds=settings.database_statement_timeout,
         pgbouncer=settings.database_pgbouncer,
     )
+
+
+def import_adapters(settings: Settings) -> None:
+    """Import the adapters that the settings name, for the workers that are forked afterwards."""
+    if settings.database_url is not None:
+        importlib.import_module("gateway.metadata.postgres")
+    if any(isinstance(store, S3Store) for store in settings.all_stores):
+        importlib.import_module("gateway.blobs.upstream.store")
+        importlib.import_module("gateway.cache.upstream")
+    if settings.redis_url is not None:
+        importlib.import_module("gateway.cache.redis")
 
 
 def rendition_cache(settings: Settings, services: Services, counts: CacheCounts) -> RenditionCache | None:

@@ -5,6 +5,7 @@ The doors take most of a second to import. Meanwhile another process migrates th
 
 from __future__ import annotations
 
+import importlib
 import math
 import subprocess
 from collections.abc import Callable
@@ -41,7 +42,14 @@ def _prepare(settings: Settings, address: Address, again: bool) -> int:
 
 def _load(settings: Settings) -> Metrics:
     from gateway.app import metrics
+    from gateway.backends import import_adapters
+    from gateway.services.services import import_parts
 
+    import_parts()
+    import_adapters(settings)
+    if settings.by_celery:
+        importlib.import_module("gateway.jobs.celery_queue")
+        importlib.import_module("gateway.jobs.presence")
     return metrics(settings.workers)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
-import gc
 import heapq
 import itertools
 import logging
@@ -27,6 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.collector import importing
 from gateway.config import Address, Settings
 from gateway.metadata.handover import HandoverServer
 from gateway.telemetry.metrics import Metrics
@@ -132,10 +132,9 @@ class Supervisor:
         try:
             self._start_broker()
             self._prepare()
-            self._metrics = self.roles.load(self.settings)
-            # What exists now is shared with the workers for good; the collector need never look at it again.
-            gc.collect()
-            gc.freeze()
+            # What exists then is shared with the workers.
+            with importing():
+                self._metrics = self.roles.load(self.settings)
             self._handover = HandoverServer(run_folder / "handover.sock", self._selector)
             if self.settings.database_url is not None or self.settings.all_stores:
                 self._later(PREPARE_PATIENCE, self._start_workers)

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from gateway import __version__
+from gateway.collector import importing
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("gateway.cli.serve:serve", "Run the server."),
@@ -47,7 +48,8 @@ class Commands(click.Group):
         if entry is None:
             return None
         module, _, name = entry[0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
+        with importing():
+            command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
+from gateway.collector import importing
 from gateway.config import Settings, SettingsError, load
 from gateway.errors import GatewayError, for_operator
 
@@ -51,7 +52,8 @@ def with_services(settings: Settings, work: Callable[[Services], Awaitable[T]], 
 
     Raises click.ClickException in place of our own facts.
     """
-    from gateway.data_folder import is_new, migrate, open_services
+    with importing():
+        from gateway.data_folder import is_new, migrate, open_services
 
     async def run() -> T:
         services = await open_services(settings)

@@ -10,6 +10,7 @@ from typing import Any, get_args
 import click
 
 from gateway.cli.context import settings_of
+from gateway.collector import importing
 from gateway.config import Address, Settings, variable
 
 _FIRST = ("listen", "data", "workers", "region", "domain", "public_url", "tls_cert", "tls_key", "log_level")
@@ -52,8 +53,9 @@ def serve(config_file: Path | None, domain: tuple[str, ...], **flags: object) ->
     """
     settings = settings_of(config_file, domain=",".join(domain) or None, **flags)
 
-    from gateway.startup import serve as run
-    from gateway.supervisor import StartRefused, configure_supervisor_logging, say
+    with importing():
+        from gateway.startup import serve as run
+        from gateway.supervisor import StartRefused, configure_supervisor_logging, say
 
     configure_supervisor_logging(settings.log_level)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
@@ -75,6 +76,37 @@ class Backends:
 
 def _nobody() -> None:
     """Nobody here carries out jobs."""
+
+
+PARTS = (
+    "accounts",
+    "adopt",
+    "adopted",
+    "audit",
+    "buckets",
+    "cache_tags",
+    "copying",
+    "fsck",
+    "issuers",
+    "listing",
+    "mail",
+    "moderation",
+    "multipart",
+    "objects",
+    "passwords",
+    "sessions",
+    "sweep",
+    "tokens",
+    "users",
+    "watermarks",
+)
+"""The modules of the parts that are made when they are asked for."""
+
+
+def import_parts() -> None:
+    """Import what all parts are made of, for processes that are forked afterwards."""
+    for name in PARTS:
+        importlib.import_module("gateway.services." + name)
 
 
 class Services:

@@ -19,6 +19,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "gateway",
             "gateway.errors",
             "gateway.model",
+            "gateway.collector",
             "gateway.config",
             "gateway.dialect_settings",
             "gateway.redis_address",
