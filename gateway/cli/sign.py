@@ -125,6 +125,7 @@ async def _look_up(
 
 
 async def _tag(services: Services, settings: Settings, key: AccessKey, target: Target) -> str:
+    from gateway.img.asker import Asker
     from gateway.img.overlays import Overlays
     from gateway.img.target import ImageById
     from gateway.policy.principal import Principal
@@ -146,7 +147,8 @@ async def _tag(services: Services, settings: Settings, key: AccessKey, target: T
     find = presets.find(bucket)
     try:
         request = target.request(find)
-        overlays = await Overlays(services.watermarks, presets).of(bucket, request, target.named, Principal(key))
+        asker = Asker(Principal(key), by_link=True)
+        overlays = await Overlays(services.watermarks, presets).of(bucket, request, target.named, asker)
     except OptionError as error:
         raise GatewayError(str(error)) from error
     uids = tuple(one.version.content.uid for one in overlays if one.version.content is not None)

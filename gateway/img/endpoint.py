@@ -18,7 +18,7 @@ from gateway.http.client_address import client_address
 from gateway.http.incoming import Incoming
 from gateway.http.reply import Reply
 from gateway.img import info
-from gateway.img.access import Access, Granted, Permit
+from gateway.img.access import Access, Granted, Permit, reads
 from gateway.img.answer import Responder
 from gateway.img.asker import Asker
 from gateway.img.delivery import (
@@ -254,7 +254,7 @@ class ImageEndpoint:
         overlays: list[Watermark] = []
         if options.wm is not None:
             settled = target.by_presets
-            overlays = await self._overlays.of(bucket, request, target.named, asker.principal, by_settings=settled)
+            overlays = await self._overlays.of(bucket, request, target.named, asker, by_settings=settled)
         pinned = False
         if delivery.v is not None:
             tag = self._tag(bucket, version, request, overlays)
@@ -348,7 +348,7 @@ class ImageEndpoint:
         common = linker.parse(wanted.pairs)
         if common.options.wm is not None:
             named = frozenset(name for name, _ in wanted.pairs)
-            overlays = await self._overlays.of(bucket, common, named, asker.principal)
+            overlays = await self._overlays.of(bucket, common, named, asker)
         found = document(linker, wanted, lambda one: self._tag(bucket, version, one, overlays) or "")
         if permit.reader:
             headers[0] = NO_STORE
@@ -360,7 +360,7 @@ class ImageEndpoint:
         if permit is not None and permit.request.delivery.raw:
             return None
         try:
-            bucket, version = await self._fallback_version(None if permit is None else permit.bucket)
+            bucket, version = await self._fallback_version(asker, None if permit is None else permit.bucket)
             request = asked.target.request(self._presets.find(bucket)) if permit is None else permit.request
             options = request.options
             if options.wm is not None:
@@ -380,15 +380,21 @@ class ImageEndpoint:
                 raise
             return None
 
-    async def _fallback_version(self, bucket: Bucket | None) -> tuple[Bucket, ObjectVersion]:
-        """What is shown instead. Raises NotFound."""
+    async def _fallback_version(self, asker: Asker, bucket: Bucket | None) -> tuple[Bucket, ObjectVersion]:
+        """What is shown instead: nothing that a moderator hides from the asker. Raises NotFound."""
         if bucket is not None and bucket.images.fallback:
-            return bucket, await self._objects.get(bucket, bucket.images.fallback.encode())
-        name, _, key = (self._settings.image_fallback or "").partition("/")
-        found = await self._directory.bucket(name) if name else None
-        if found is None:
+            found, key = bucket, bucket.images.fallback
+        else:
+            name, _, key = (self._settings.image_fallback or "").partition("/")
+            other = await self._directory.bucket(name) if name else None
+            if other is None:
+                raise NotFound
+            found = other
+        version = await self._objects.get(found, key.encode())
+        readable = asker.in_person and reads(asker.principal, found, version.key)
+        if not readable and await self._objects.is_hidden(found, version):
             raise NotFound
-        return found, await self._objects.get(found, key.encode())
+        return found, version
 
     async def _fixed(self, request: BaseRequest, record: RequestRecord) -> Reply | None:
         """What is about no image, or about a URL; None for the path of an image."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 
+from gateway.img.asker import Asker
 from gateway.model import Bucket
 from gateway.policy.principal import Principal
 from gateway.services.presets import Presets
@@ -25,7 +26,7 @@ class Overlays:
         bucket: Bucket,
         asked: ImageRequest,
         named: AbstractSet[str],
-        asker: Principal,
+        asker: Asker,
         *,
         by_settings: bool = False,
     ) -> list[Watermark]:
@@ -33,15 +34,19 @@ class Overlays:
 
         One that the URL names must be readable by the asker. One that a preset names is there for everybody: the owner of
         the bucket must be able to read it, or the administrator wrote it into the settings (`by_settings`: so it is with
-        what stands in `named`). Raises OptionError.
+        what stands in `named`). One that a moderator hides only its readers see, in person, by naming it themselves.
+        Raises OptionError.
         """
         name = asked.options.wm
         if name is None:
             return []
+        reader: Principal | None
+        in_person = False
         if not _NAMES.isdisjoint(named):
-            reader: Principal | None = None if by_settings else asker
+            reader = None if by_settings else asker.principal
+            in_person = asker.in_person and not by_settings
         elif asked.delivery.p is not None and not self._presets.of_bucket(bucket, asked.delivery.p):
             reader = None
         else:
             reader = acting_for(bucket.owner)
-        return [await self._watermarks.find(name, reader)]
+        return [await self._watermarks.find(name, reader, in_person=in_person)]

@@ -167,6 +167,11 @@ class Objects:
         """What the row of a version says of who may see it; None for what has none."""
         return None if version.image_id is None else await images.standing(self._database, version.image_id)
 
+    async def is_hidden(self, bucket: Bucket, version: ObjectVersion) -> bool:
+        """Whether a moderator keeps it from all but its owner. Buckets without catalogued images cost no look-up."""
+        standing = await self.standing(version) if bucket.known_images else None
+        return standing is not None and standing.hidden
+
     async def get_by_image_id(self, image_id: str) -> tuple[Bucket, ObjectVersion]:
         """The version that an image id names, and its bucket. Raises ObjectNotFound."""
         found = await versions.by_image(self._database, image_id)

@@ -33,20 +33,23 @@ class Watermarks:
         self._objects = objects
         self._adopted = adopted
 
-    async def find(self, name: str, reader: Principal | None) -> Watermark:
+    async def find(self, name: str, reader: Principal | None, *, in_person: bool = False) -> Watermark:
         """The watermark, for a reader who may read it; None: the server itself, whose settings name it.
 
-        Raises OptionError, the same whether there is none or it may not be read, and Unavailable facts.
+        What a moderator hides is for readers who ask with their own key or token (`in_person`): what links and presets lay
+        over a picture everybody sees. Raises OptionError, the same whether there is none or it may not be read, and
+        Unavailable facts.
         """
         try:
-            return await self._find(name, reader)
+            return await self._find(name, reader, in_person=in_person)
         except NotFound:
             raise OptionError("wm", "an image that may be read, as bucket/key or image id", "leads to none") from None
 
-    async def _find(self, name: str, reader: Principal | None) -> Watermark:
+    async def _find(self, name: str, reader: Principal | None, *, in_person: bool) -> Watermark:
         if is_image_id(name):
-            bucket, version = await self._objects.get_by_image_id(name)
+            bucket, version, standing = await self._objects.image(name)
             self._check(reader, bucket, version.key)
+            hidden = standing is not None and standing.hidden
         else:
             bucket_name, _, key_text = name.partition("/")
             found = await self._directory.bucket(bucket_name)
@@ -56,6 +59,9 @@ class Watermarks:
             bucket = found
             self._check(reader, bucket, key)
             version = await self._objects.get(bucket, key)
+            hidden = not in_person and await self._objects.is_hidden(bucket, version)
+        if hidden and not in_person:
+            raise ObjectNotFound
         if version.content is not None and version.content.adopted:
             version = await self._adopted.shown(bucket, version, None, _same)
         if version.content is None or version.image_id is None:

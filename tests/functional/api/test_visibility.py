@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import pytest
 
@@ -230,6 +231,31 @@ def test_what_a_moderator_hides_is_hidden_from_links_too(api: Api, uploader: Api
     assert api.get(direct).status in (401, 403, 404), "the owner's address, in other hands"
     assert api.get(f"/img/{image_id}?variant=medium&share={token}").status == 403
     assert uploader.get(f"images/{image_id}").status == 200
+
+
+def test_what_a_moderator_hides_is_no_watermark_and_no_fallback(api: Api) -> None:
+    owner = api.with_keys(ROOT)
+    client = api.server.client()
+    client.create_bucket(Bucket="hall")
+    image_id = str(owner.upload(PICTURE, bucket="hall", visibility="public").json["image_id"])
+    key = next(entry["Key"] for entry in client.list_objects_v2(Bucket="hall", Prefix=image_id)["Contents"])
+    client.put_object(Bucket="hall", Key="plain.jpg", Body=PICTURE)
+    changes = ("--images", "public", "--preset", f"marked=w:60,wm:hall/{key}", "--fallback", key)
+    pixgate("buckets", "set", "hall", *changes, data=api.server.data)
+    named = [f"w=60&wm={name}" for name in (image_id, quote(f"hall/{key}", safe=""))]
+    links = [presigned(api, ROOT, "/img/hall/plain.jpg", query) for query in named]
+    links.append("/img/hall/plain.jpg?p=marked")
+    missing = "/img/hall/none.jpg?w=300"
+    assert [api.get(link).status for link in links] == [200] * 3
+    assert api.get(missing).picture.size == (200, 133)
+    pixgate("moderation", "hide", image_id, data=api.server.data)
+    assert [api.get(link).status for link in links] == [400] * 3
+    assert api.get(missing).json["error"]["code"] == "NotFound"
+    in_person = [owner.get(f"/img/hall/plain.jpg?{query}").status for query in named]
+    assert in_person == [200] * 2, "its owner, in person"
+    assert owner.get(missing).picture.size == (200, 133)
+    pixgate("moderation", "approve", image_id, data=api.server.data)
+    assert [api.get(link).status for link in links] == [200] * 3
 
 
 @pytest.mark.parametrize("ending", ["deleted", "overwritten"])

@@ -126,8 +126,8 @@ async def test_a_watermark_of_the_settings_presets_is_there_for_everybody(galler
     overlays = Overlays(services.watermarks, Presets({}))
     asked = make_target(ImageByKey("shown", b"cat.jpg"), (("wm", "hidden/cat.jpg"),)).request(lambda _: None)
     with pytest.raises(OptionError):
-        await overlays.of(gallery.shown, asked, {"wm"}, NOBODY.principal)
-    found = await overlays.of(gallery.shown, asked, {"wm"}, NOBODY.principal, by_settings=True)
+        await overlays.of(gallery.shown, asked, {"wm"}, NOBODY)
+    found = await overlays.of(gallery.shown, asked, {"wm"}, NOBODY, by_settings=True)
     assert [one.bucket.name for one in found] == ["hidden"]
 
 
