@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,9 +131,9 @@ def set_account(
     """Set quotas, and what becomes of duplicates. What is stored stays, even where it is more than a quota allows."""
     values: dict[str, Any] = {}
     if quota is not None:
-        values["quota_bytes"] = _quota(quota, "--quota")
+        values["quota_bytes"] = _quota(quota, "--quota", parse_size)
     if quota_images is not None:
-        values["quota_images"] = _quota(quota_images, "--quota-images")
+        values["quota_images"] = _quota(quota_images, "--quota-images", _count)
     if duplicates is not None:
         values["duplicates"] = Duplicates(duplicates)
     if not values:
@@ -145,15 +146,21 @@ def set_account(
     _print(with_services(settings_of(config_file, data=data), work), as_json)
 
 
-def _quota(text: str, option: str) -> int | None:
+def _quota(text: str, option: str, parse: Callable[[str], object]) -> int | None:
     if text == "none":
         return None
     try:
-        size = parse_size(text)
+        quota = parse(text)
     except ValueError as error:
-        raise click.BadParameter(f"{text!r} {error}", param_hint=option) from None
-    assert isinstance(size, int)
-    return size
+        raise click.BadParameter(f"{text!r} {error}, nor `none`", param_hint=option) from None
+    assert isinstance(quota, int)
+    return quota
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError("is not a number of images such as 5000")
+    return int(text)
 
 
 @accounts.command()

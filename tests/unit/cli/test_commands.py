@@ -32,6 +32,21 @@ def test_a_new_key_makes_its_account_and_shows_its_secret_once(run: Run) -> None
     assert (row["account"], row["kind"], row["admin"], row["enabled"]) == ("anna", "s3", False, True)
 
 
+def test_a_quota_in_images_is_a_number_and_one_in_bytes_a_size(run: Run) -> None:
+    run("accounts", "create", "anna")
+    for text in ("5MB", "1.5", "-1", "", "\N{SUPERSCRIPT TWO}"):
+        told = run("accounts", "set", "anna", f"--quota-images={text}", status=2).output
+        assert f"{text!r} is not a number of images such as 5000, nor `none`" in " ".join(told.split()), told
+    told = run("accounts", "set", "anna", "--quota=-1", status=2).output
+    assert "'-1' is not a size such as 500MB, 1GiB or 4096, nor `none`" in " ".join(told.split()), told
+    run("accounts", "set", "anna", "--quota", "5MB", "--quota-images", "5000")
+    shown = json.loads(run("accounts", "show", "anna", "--json").stdout)
+    assert (shown["quota_bytes"], shown["quota_images"]) == (5_000_000, 5_000)
+    run("accounts", "set", "anna", "--quota", "none", "--quota-images", "none")
+    shown = json.loads(run("accounts", "show", "anna", "--json").stdout)
+    assert (shown["quota_bytes"], shown["quota_images"]) == (None, None)
+
+
 def test_a_key_for_people_has_its_warning_on_standard_error(run: Run) -> None:
     result = run("keys", "create", "--account", "anna")
     assert "secret key  " in result.stdout
