@@ -100,7 +100,7 @@ class Application:
             services, settings, telemetry, image_responder=self._images.object_images, renditions=renditions
         )
         slots = UploadSlots(settings.upload_slots_file, settings.upload_slots, settings.upload_slot_wait)
-        self._web = WebEndpoint(settings, services, telemetry, address, render, slots)
+        self._web = WebEndpoint(settings, services, telemetry, address, render, slots, self.jobs)
         limits = open_limits(
             settings, RateWindowFile(settings.rate_limits_file), settings.redis_url, services.deployment
         )

@@ -198,7 +198,13 @@ def take_jobs(settings: Settings, kinds: Sequence[str], concurrency: int, render
     hands = Hands(_opener(settings, render_socket), lambda: _begin_process(settings))
     LOG.info("the worker takes %s, %s at a time", ", ".join(kinds), concurrency)
     return run(
-        make_app(address), deployment, kinds, hands, concurrency=concurrency, job_seconds=settings.job_time_limit
+        make_app(address),
+        deployment,
+        kinds,
+        hands,
+        concurrency=concurrency,
+        job_seconds=settings.job_time_limit,
+        timeout=settings.job_worker_timeout,
     )
 
 

@@ -95,6 +95,11 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield Finding("failed", "deployment", str(error))
     if settings.redis_url is not None:
         yield _redis(settings.redis_url)
+    if settings.by_celery:
+        try:
+            yield from asyncio.run(_workers(settings))
+        except (GatewayError, OSError, ValueError, RuntimeError, sqlite3.Error) as error:
+            yield Finding("failed", "workers", str(error))
 
 
 def _libvips(_settings: Settings) -> Finding:
@@ -301,6 +306,42 @@ def _redis(url: str) -> Finding:
             "warning", "Redis", f"{address}: {str(error) or 'it does not answer'}; renditions are not shared"
         )
     return Finding("ok", "Redis", f"{address} answers")
+
+
+async def _workers(settings: Settings) -> list[Finding]:
+    """Whether those live who are to do the background work; nothing where no server was started yet."""
+    from gateway.backends import backends_of
+    from gateway.cache.port import CacheUnavailable
+    from gateway.data_folder import database_place
+    from gateway.jobs.engine import presence_of, waiting_seconds
+    from gateway.metadata import jobs, meta
+    from gateway.services.services import DEPLOYMENT_NAME
+    from migrations import HEAD
+    from migrations.run import current_revision
+
+    if await asyncio.to_thread(current_revision, database_place(settings)) != HEAD:
+        return []
+    database = await backends_of(settings).open_database()
+    try:
+        deployment = await meta.get(database, DEPLOYMENT_NAME)
+        oldest = max((await waiting_seconds(database)).values(), default=0.0)
+    finally:
+        await database.close()
+    if deployment is None:
+        return []
+    waits = f"; the oldest job has been due for {oldest:.0f} s" if oldest else ""
+    presence = presence_of(settings, deployment.decode())
+    try:
+        roll = await presence.call()
+    except CacheUnavailable as error:
+        return [Finding("warning", "workers", f"the Redis of Celery: {error}{waits}")]
+    finally:
+        await presence.close()
+    problem = roll.problem(jobs.KINDS)
+    if problem is not None:
+        return [Finding("warning", "workers", problem + waits)]
+    named = ", ".join(f"{worker.name} ({worker.concurrency} at a time)" for worker in roll.living)
+    return [Finding("ok", "workers", named + waits)]
 
 
 def _server(settings: Settings) -> Finding:

@@ -12,6 +12,8 @@ from gateway.cli.duration import utc
 from gateway.services.jobs import state
 
 if TYPE_CHECKING:
+    from gateway.config import Settings
+    from gateway.jobs.presence import Roll, Worker
     from gateway.metadata.jobs import Job
     from gateway.services import Services
 
@@ -52,19 +54,30 @@ def described(job: Job) -> dict[str, Any]:
 @json_option
 @data_options
 def list_jobs(failed: bool, scheduled: bool, as_json: bool, data: Path | None, config_file: Path | None) -> None:
-    """List jobs, the oldest first, and count those of each kind."""
+    """List jobs, the oldest first, and count those of each kind; and say who does them, where Celery tells workers."""
+    from gateway.jobs.engine import waiting_seconds
     from gateway.metadata import jobs as rows
 
-    async def work(services: Services) -> tuple[list[Job], dict[str, tuple[int, int]]]:
-        if scheduled:
-            return await services.database.read(rows.scheduled), {}
-        found = await services.database.read(lambda reader: rows.page(reader, failed=failed, after=0, limit=LISTED + 1))
-        return found, await services.database.read(rows.backlog)
+    settings = settings_of(config_file, data=data)
 
-    found, backlog = with_services(settings_of(config_file, data=data), work)
+    async def work(
+        services: Services,
+    ) -> tuple[list[Job], dict[str, tuple[int, int]], dict[str, float], Roll | str | None]:
+        waits = await waiting_seconds(services.database)
+        roll = await _roll(settings, services) if settings.by_celery else None
+        if scheduled:
+            return await services.database.read(rows.scheduled), {}, waits, roll
+        found = await services.database.read(lambda reader: rows.page(reader, failed=failed, after=0, limit=LISTED + 1))
+        return found, await services.database.read(rows.backlog), waits, roll
+
+    found, backlog, waits, roll = with_services(settings, work)
     if as_json:
         counts = {kind: {"waiting": waiting, "failed": dead} for kind, (waiting, dead) in backlog.items()}
-        print_json({"counts": counts, "jobs": [described(job) for job in found[:LISTED]]})
+        oldest = {kind: round(seconds, 1) for kind, seconds in waits.items()}
+        document = {"counts": counts, "oldest_seconds": oldest, "jobs": [described(job) for job in found[:LISTED]]}
+        if roll is not None:
+            document["workers"] = None if isinstance(roll, str) else [_worker(worker) for worker in roll.living]
+        print_json(document)
         return
     from gateway.cli.table import print_table
 
@@ -88,7 +101,38 @@ def list_jobs(failed: bool, scheduled: bool, as_json: bool, data: Path | None, c
     if len(found) > LISTED:
         click.echo(f"and more: these are the oldest {LISTED}", err=True)
     for kind, (waiting, dead) in sorted(backlog.items()):
-        click.echo(f"{kind}: {waiting} waiting or running, {dead} failed for good", err=True)
+        since = f", the oldest due for {waits[kind]:.0f} s" if kind in waits else ""
+        click.echo(f"{kind}: {waiting} waiting or running{since}, {dead} failed for good", err=True)
+    if roll is not None:
+        click.echo(_told(roll), err=True)
+
+
+async def _roll(settings: Settings, services: Services) -> Roll | str:
+    """The workers; a text where Redis does not tell."""
+    from gateway.cache.port import CacheUnavailable
+    from gateway.jobs.engine import presence_of
+
+    presence = presence_of(settings, services.deployment)
+    try:
+        return await presence.call()
+    except CacheUnavailable as error:
+        return f"workers: the Redis of Celery: {error}"
+    finally:
+        await presence.close()
+
+
+def _told(roll: Roll | str) -> str:
+    from gateway.metadata import jobs as rows
+
+    if isinstance(roll, str):
+        return roll
+    told = [f"{worker.name} ({worker.concurrency} at a time)" for worker in roll.living]
+    problem = roll.problem(rows.KINDS)
+    return "workers: " + "; ".join(told if problem is None else [*told, problem])
+
+
+def _worker(worker: Worker) -> dict[str, Any]:
+    return {"name": worker.name, "kinds": list(worker.kinds), "concurrency": worker.concurrency}
 
 
 @jobs.command()

@@ -9,7 +9,7 @@ import click
 from gateway.cli.context import data_options, settings_of
 from gateway.metadata import jobs
 
-KINDS = (jobs.PROCESS, jobs.RENDITION, jobs.PURGE, jobs.SCHEDULED)
+KINDS = jobs.KINDS
 
 
 @click.command()

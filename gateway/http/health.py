@@ -32,10 +32,33 @@ class Slots(Protocol):
     def active(self) -> int: ...
 
 
-async def report(services: Services, renders: Renders, slots: Slots) -> dict[str, Any]:
-    """`status`, `version`, and an entry each for database, store, cache, renders and the uploads of `/api/v1`."""
-    (storage, rendering) = await asyncio.gather(_storage(services), _rendering(renders))
-    entries = {**storage, **rendering, "uploads": _uploads(slots)}
+class WorkState(Protocol):
+    """For the meaning see `gateway.jobs.engine.State`."""
+
+    @property
+    def engine(self) -> str: ...
+
+    @property
+    def problem(self) -> str | None: ...
+
+    @property
+    def workers(self) -> int | None: ...
+
+    @property
+    def oldest(self) -> float: ...
+
+
+class Work(Protocol):
+    name: str
+
+    async def state(self) -> WorkState: ...
+
+
+async def report(services: Services, renders: Renders, slots: Slots, work: Work) -> dict[str, Any]:
+    """`status`, `version`, and an entry each for database, store, cache, renders, the uploads of `/api/v1` and
+    background work."""
+    (storage, rendering, working) = await asyncio.gather(_storage(services), _rendering(renders), _working(work))
+    entries = {**storage, **rendering, "uploads": _uploads(slots), "jobs": working}
     worst = max((str(entry["status"]) for entry in entries.values()), key=_ORDER.index)
     return {"status": worst, "version": __version__, **entries}
 
@@ -53,6 +76,21 @@ def _uploads(slots: Slots) -> Entry:
     """`detail` is `active/limit`. That all are taken is no trouble: uploads then wait."""
     active = slots.active()
     return {"status": HEALTHY, "detail": f"{active}/{slots.limit}", "active": active, "limit": slots.limit}
+
+
+async def _working(work: Work) -> Entry:
+    """Everything else goes on without it, so its trouble only degrades."""
+    try:
+        state = await asyncio.wait_for(work.state(), PATIENCE)
+    except Exception as error:  # noqa: BLE001 -- as below
+        return {"status": DEGRADED, "detail": type(error).__name__, "engine": work.name}
+    entry = {
+        "status": DEGRADED if state.problem else HEALTHY,
+        "detail": state.problem,
+        "engine": state.engine,
+        "oldest_seconds": round(state.oldest, 1),
+    }
+    return entry if state.workers is None else {**entry, "workers": state.workers}
 
 
 async def _storage(services: Services) -> dict[str, Entry]:

@@ -16,7 +16,7 @@ from celery import Celery
 from gateway.metadata import jobs
 from gateway.redis_address import RedisAddress
 
-KINDS = (jobs.PROCESS, jobs.RENDITION, jobs.PURGE, jobs.SCHEDULED)
+KINDS = jobs.KINDS
 """What workers do, a queue each: a thousand uploads do not keep a purge waiting."""
 SOCKET_SECONDS = 5.0
 VISIBILITY_SECONDS = 3600

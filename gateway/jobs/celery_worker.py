@@ -24,6 +24,7 @@ from gateway.errors import GatewayError
 from gateway.jobs.carrier import Carrier
 from gateway.jobs.celery_app import queue_name, task_name
 from gateway.jobs.kind import Kind
+from gateway.jobs.presence import Voice, beat_seconds
 from gateway.metadata import jobs
 
 log = logging.getLogger("pixgate.jobs")
@@ -117,9 +118,19 @@ class Hands:
 
 
 def run(
-    app: Celery, deployment: str, kinds: Sequence[str], hands: Hands, *, concurrency: int, job_seconds: float
+    app: Celery,
+    deployment: str,
+    kinds: Sequence[str],
+    hands: Hands,
+    *,
+    concurrency: int,
+    job_seconds: float,
+    timeout: float,
 ) -> int:
-    """Take jobs of these kinds until told to stop (SIGTERM). Returns the exit status."""
+    """Take jobs of these kinds until told to stop (SIGTERM). Returns the exit status.
+
+    Who is not heard of for `timeout` seconds counts as gone.
+    """
     for kind in kinds:
         _add_task(app, kind, hands, limits_of(kind, job_seconds))
     # What is done at a lost connection: nothing, since who finishes a job asks the database whether it is still theirs.
@@ -130,12 +141,16 @@ def run(
     signals.setup_logging.connect(_keep_logging, weak=False)
     signals.worker_process_init.connect(hands.begin, weak=False)
     signals.worker_process_shutdown.connect(hands.end, weak=False)
+    voice = Voice(deployment, _host(), kinds, concurrency)
+    signals.heartbeat_sent.connect(voice.say, weak=False)
+    signals.worker_shutting_down.connect(voice.leave, weak=False)
     worker = app.Worker(
         hostname=f"pixgate-{deployment[:8]}@{_host()}",
         pool="prefork",
         concurrency=concurrency,
         queues=[queue_name(deployment, kind) for kind in kinds],
         task_events=True,
+        heartbeat_interval=beat_seconds(timeout),
         optimization="fair",
         without_gossip=True,
         without_mingle=True,

@@ -6,7 +6,11 @@ import asyncio
 import contextlib
 import logging
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from gateway.cache.port import CacheUnavailable
 from gateway.config import Settings
 from gateway.errors import GatewayError
 from gateway.jobs import processing, rendition
@@ -16,10 +20,16 @@ from gateway.jobs.kind import Kind
 from gateway.jobs.purge import Purger
 from gateway.jobs.runner import JobRunner
 from gateway.jobs.schedule import Schedule
-from gateway.redis_address import parse_redis_url
+from gateway.metadata import jobs
+from gateway.metadata.port import Database
+from gateway.redis_address import RedisAddress, parse_redis_url
 from gateway.services import Services
+from gateway.services.clock import now_ms
 from gateway.services.renditions import Renditions
 from gateway.services.variants import Variants
+
+if TYPE_CHECKING:
+    from gateway.jobs.presence import Presence
 
 log = logging.getLogger("pixgate.jobs")
 
@@ -60,15 +70,35 @@ def kinds_of(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """How the background work is done. For operators."""
+
+    engine: str
+    problem: str | None
+    """Why jobs do not get to those who carry them out; None where they do."""
+    workers: int | None
+    """How many workers live; None where servers do the work themselves, and where that is not known."""
+    waiting: Mapping[str, float]
+    """For how many seconds the oldest job of each kind has been due; kinds without one are left out."""
+
+    @property
+    def oldest(self) -> float:
+        return max(self.waiting.values(), default=0.0)
+
+
 class Background:
     """A server process's share of the background work. Made on the running event loop; `start` and `close` it."""
 
     def __init__(self, settings: Settings, services: Services, renditions: Renditions, variants: Variants) -> None:
         self._schedule = Schedule(services.database, tasks(settings, services, variants))
         self._engine: JobRunner | Dispatcher
+        self._database = services.database
+        self._presence: Presence | None = None
         if settings.by_celery:
             self.name = "celery"
             self._engine = _dispatcher(settings, services)
+            self._presence = presence_of(settings, services.deployment)
         else:
             self.name = "in-process"
             # One more: while the outcome of one is written, its decoder is at another.
@@ -78,10 +108,20 @@ class Background:
             )
         self._beginning: asyncio.Task[None] | None = None
 
-    @property
-    def problem(self) -> str | None:
-        """Why jobs do not get to those who carry them out; None where they do. For operators."""
-        return self._engine.problem if isinstance(self._engine, Dispatcher) else None
+    async def state(self) -> State:
+        """How it is now. Raises DatabaseUnavailable."""
+        waiting = await waiting_seconds(self._database)
+        problem = self._engine.problem if isinstance(self._engine, Dispatcher) else None
+        workers: int | None = None
+        if self._presence is not None:
+            try:
+                roll = await self._presence.call()
+            except CacheUnavailable as error:
+                problem = problem or f"the Redis of Celery: {error}"
+            else:
+                workers = len(roll.living)
+                problem = problem or roll.problem(jobs.KINDS)
+        return State(self.name, problem, workers, waiting)
 
     def start(self) -> None:
         self._engine.start()
@@ -98,6 +138,8 @@ class Background:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._beginning
         await self._engine.close()
+        if self._presence is not None:
+            await self._presence.close()
 
     async def _begin(self) -> None:
         while True:
@@ -110,12 +152,30 @@ class Background:
                 return
 
 
+async def waiting_seconds(database: Database) -> dict[str, float]:
+    """For how long the oldest job of each kind has been due. Raises DatabaseUnavailable."""
+    found = await database.read(lambda reader: jobs.longest_waiting(reader, jobs.KINDS, now_ms()))
+    return {kind: waited / 1000 for kind, waited in found.items()}
+
+
+def _celery_address(settings: Settings) -> RedisAddress:
+    return parse_redis_url(settings.celery_url or settings.redis_url or "")
+
+
+def presence_of(settings: Settings, deployment: str) -> Presence:
+    """Of the workers that Celery tells. On the running event loop; `close` it."""
+    # Imported by those who use it, as the driver of Redis takes its time.
+    from gateway.jobs.presence import Presence
+
+    return Presence(_celery_address(settings), deployment, timeout=settings.job_worker_timeout)
+
+
 def _dispatcher(settings: Settings, services: Services) -> Dispatcher:
     # Imported by those who use it: it takes a third of a second.
     from gateway.jobs.celery_app import KINDS
     from gateway.jobs.celery_queue import CeleryQueue
 
-    address = parse_redis_url(settings.celery_url or settings.redis_url or "")
+    address = _celery_address(settings)
     return Dispatcher(
         services.database,
         KINDS,

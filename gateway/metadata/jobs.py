@@ -24,6 +24,7 @@ PROCESS = "process"
 """Payload: `job` (the id in `image_jobs`), `image` (its image id): facts and variants of an uploaded image."""
 SCHEDULED = "scheduled"
 """Payload: `task`, the name of what is done now and then; the row has that name, too."""
+KINDS = (PROCESS, RENDITION, PURGE, SCHEDULED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,12 @@ async def next_due(reader: Reader, kind: str) -> int | None:
     """When the first job of a kind is due, in ms; None where there is none."""
     row = await reader.one("SELECT min(run_at_ms) FROM jobs WHERE kind = ? AND run_at_ms IS NOT NULL", (kind,))
     return None if row is None or row[0] is None else int(row[0])
+
+
+async def longest_waiting(reader: Reader, kinds: Sequence[str], now_ms: int) -> dict[str, int]:
+    """For how many ms the job of each kind has been due that has been so for longest; kinds without one are left out."""
+    found = {kind: await next_due(reader, kind) for kind in kinds}
+    return {kind: now_ms - due for kind, due in found.items() if due is not None and due <= now_ms}
 
 
 async def add_named(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from gateway.redis_address import parse_redis_url
-from gateway.settings.fields import secret
+from gateway.settings.fields import SettingsGroup, secret
 
 
 def _parse_celery(value: object) -> object:
@@ -16,7 +16,7 @@ def _parse_celery(value: object) -> object:
     return value
 
 
-class JobSettings(BaseModel):
+class JobSettings(SettingsGroup):
     """Sizes in bytes, times in seconds."""
 
     jobs_engine: Literal["auto", "in-process", "celery"] = Field(
@@ -49,6 +49,13 @@ class JobSettings(BaseModel):
         ge=0.1,
         le=3600,
         description="After which a job that no worker has begun, while none waits in Celery's queue, is sent once more.",
+    )
+    job_worker_timeout: float = Field(
+        default=30.0,
+        ge=0.5,
+        le=3600,
+        description="After which a worker that Celery tells, and that has not said meanwhile that it lives, counts as gone: "
+        "`/health`, `/metrics`, `pixgate doctor` and `pixgate jobs list` say so. The same for servers and workers.",
     )
     jobs_kept_days: int = Field(
         default=90,

@@ -26,6 +26,7 @@ from gateway.web.security import DATA_HEADERS, PAGE_HEADERS
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from gateway.jobs.engine import Background, State
     from gateway.render.client import RenderClient
     from gateway.services import Services
     from gateway.services.upload_slots import UploadSlots
@@ -53,12 +54,14 @@ class WebEndpoint:
         address: Address,
         renders: RenderClient,
         slots: UploadSlots,
+        work: Background,
     ) -> None:
         self._settings = settings
         self._services = services
         self._telemetry = telemetry
         self._renders = renders
         self._slots = slots
+        self._work = work
         self._base_url = settings.base_url(address)
         self.draining = False
         self._routes: Mapping[str, tuple[str, Callable[[web.BaseRequest], Answer]]] = {
@@ -137,7 +140,7 @@ class WebEndpoint:
         return _text(200, "ready\n")
 
     async def _health(self, request: web.BaseRequest) -> web.Response:
-        found = await health.report(self._services, self._renders, self._slots)
+        found = await health.report(self._services, self._renders, self._slots, self._work)
         status = 503 if found["status"] == health.UNHEALTHY else 200
         if not self._may_look_inside(request):
             found = {"status": found["status"]}
@@ -150,12 +153,14 @@ class WebEndpoint:
 
         totals: tuple[int, int] | None = None
         waiting: dict[str, tuple[int, int]] | None = None
+        work: State | None = None
         try:
             totals = await self._services.buckets.totals()
             waiting = await self._services.database.read(jobs.backlog)
+            work = await self._work.state()
         except GatewayError:
             pass  # the figures of this node are wanted most when its database is away
-        body = exposition(self._telemetry.metrics, totals, await health.sandbox(self._renders), waiting)
+        body = exposition(self._telemetry.metrics, totals, await health.sandbox(self._renders), waiting, work)
         return web.Response(body=body, headers={**DATA_HEADERS, "Content-Type": CONTENT_TYPE})
 
     def _may_look_inside(self, request: web.BaseRequest) -> bool:
@@ -179,7 +184,7 @@ class WebEndpoint:
             return web.Response(status=308, headers={**PAGE_HEADERS, "Location": "/ui/"})
         rest = path.removeprefix("/ui/")
         if rest == "":
-            found = await health.report(self._services, self._renders, self._slots)
+            found = await health.report(self._services, self._renders, self._slots, self._work)
             return self._html("start.html", health=found, recipes=recipes(self._base_url, self._settings.region))
         if rest.startswith("static/"):
             return self._file(request, self._assets.get(rest.removeprefix("static/")))

@@ -289,3 +289,17 @@ async def test_an_upload_that_makes_its_image_known_causes_no_work_for_the_catal
     assert [kind for kind, _ in await rows(database)] == [RENDITION], "by the engine's short way"
     await watch(database, bucket, BucketImages(catalogue=True, renditions=("w:100",)))
     assert await write(noted=True) == [RENDITION], "the renditions are to be made all the same"
+
+
+async def test_how_long_jobs_wait_is_told_of_those_that_are_due(database: Database) -> None:
+    async def add(tx: Any) -> None:
+        await tx.run("DELETE FROM jobs")
+        for kind, due_ms in (("old", 100), ("old", 700), ("later", 1001), ("working", 100), ("failed", 100)):
+            await jobs.add(tx, kind, {}, 50, run_at_ms=due_ms)
+        await jobs.claim(tx, "working", "us", 900, 5000, 1)
+        await tx.run("UPDATE jobs SET run_at_ms = NULL WHERE kind = ?", ("failed",))
+
+    await database.write(add)
+    kinds = ("old", "later", "working", "failed", "none")
+    found = await database.read(lambda reader: jobs.longest_waiting(reader, kinds, 1000))
+    assert found == {"old": 900}

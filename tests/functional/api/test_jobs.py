@@ -194,6 +194,8 @@ def test_health_tells_numbers_to_all_and_words_to_administrators(gallery: Galler
     assert told["status"] == "healthy", told
     assert told["jobs"]["engine"] == "in-process"
     assert isinstance(told["jobs"]["waiting"], int)
+    assert told["jobs"]["oldest_seconds"] >= 0
+    assert told["jobs"]["workers"] is None, "the servers do the work themselves"
     active, limit = told["upload_slots"].split("/")
     assert (active.isdigit(), int(limit) > 0) == (True, True)
     assert {told[name]["status"] for name in ("database", "store", "cache")} == {"healthy"}

@@ -8,6 +8,7 @@ import time
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.jobs.engine import State
 from gateway.telemetry import RequestRecord
 from gateway.telemetry.exposition import exposition
 from gateway.telemetry.metrics import Metrics, Operation
@@ -51,6 +52,16 @@ def test_what_waits_in_the_background(metrics: Metrics) -> None:
     assert 'pixgate_jobs{kind="purge",state="waiting"} 3.0' in text
     assert 'pixgate_jobs{kind="purge",state="failed"} 1.0' in text
     assert "pixgate_jobs" not in exposition(metrics, None).decode()
+
+
+@pytest.mark.parametrize("workers", [None, 0, 2])
+def test_who_does_the_background_work_and_how_long_it_waits(metrics: Metrics, workers: int | None) -> None:
+    state = State("celery", None, workers, {"purge": 1.5, "process": 60.0})
+    text = exposition(metrics, None, work=state).decode()
+    assert 'pixgate_jobs_oldest_seconds{kind="purge"} 1.5' in text
+    assert 'pixgate_jobs_oldest_seconds{kind="process"} 60.0' in text
+    assert (f"\npixgate_job_workers {workers}.0\n" in text) == (workers is not None)
+    assert "pixgate_job" not in exposition(metrics, None).decode()
 
 
 def test_requests_of_all_workers_are_added_up(metrics: Metrics) -> None:
