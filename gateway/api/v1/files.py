@@ -76,7 +76,8 @@ async def get_direct(call: Call) -> StreamResponse:
     known = await (_by_signature(call, asked) if signed else seen(call, to_read=True))
     size = size_of(call, known, asked.size)
     redirect = call.settings.direct_redirect if asked.redirect is None else asked.redirect
-    if redirect and not signed:
+    # An address that ends gives out no other that outlives it.
+    if redirect and not signed and not call.authentication.presigned:
         return Reply(307, [("Location", _presigned(call, known, asked.size)), ("Cache-Control", "no-store")], b"")
     derivative, varies = plan(call, known, size)
     return await rendered(call, known, derivative, (keeping(call, known),), varies=varies)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import time
 from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
 
+from signing.sigv4 import Credentials, presign
 from tests.functional.api.client import SECRET, Api
 from tests.functional.api.pictures import processed, uploaded
 from tests.functional.conftest import StartServer
@@ -196,6 +198,17 @@ def test_access_keys_are_given_addresses_too(api: Api) -> None:
     there = keys.get(f"images/{image_id}/direct", query={"size": "thumbnail", "redirect": "true"})
     assert there.status == 307
     assert api.get(there.headers["location"]).status == 200
+    # What is itself an address that ends is answered with the picture, and with no other that ends later.
+    url = presign(
+        Credentials(ROOT.access_key, ROOT.secret_key),
+        method="GET",
+        url=f"{api.server.url}/api/v1/images/{image_id}/direct?size=thumbnail&redirect=true",
+        now=time.time(),
+        region="us-east-1",
+        expires=60,
+    )
+    passed_on = api.get(url.removeprefix(api.server.url))
+    assert (passed_on.status, passed_on.headers["content-type"]) == (200, "image/webp")
 
 
 def test_variants_tell_nothing_of_the_camera(alice: Api) -> None:
