@@ -55,7 +55,7 @@ def describe(data: bytes, box: Options, limits: Limits = DEFAULT_LIMITS) -> Rend
         "width": width,
         "height": height,
         "orientation": work.orientation,
-        "pages": header.frames,
+        "pages": work.pages,
         "animated": header.animated,
         "alpha": bool(image.hasalpha()),
         "dominant_color": f"#{colours[0].colour}" if colours else None,

@@ -69,7 +69,7 @@ def variant_set(data: bytes, header: Header, limits: Limits, rendering: Renderin
         "width": width,
         "height": height,
         "orientation": work.orientation,
-        "pages": header.frames,
+        "pages": work.pages,
         "animated": header.animated,
         "alpha": bool(pictures[-1].hasalpha()),
         **_seen(pictures[-1]),

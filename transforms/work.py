@@ -60,6 +60,8 @@ class Work:
     """The camera's orientation, as EXIF numbers it, that is still to be applied."""
     density: tuple[float, float] = (1.0, 1.0)
     """Pixels that were loaded for a pixel of the original, across and down as stored: below 1 where loading shrank it."""
+    pages: int = 1
+    """Pages of a document, frames of an animation that was stored."""
     timing: Timing | None = None
     """Set where the result is an animation; each step sees one frame after the other."""
     decided: dict[str, object] = field(default_factory=dict)

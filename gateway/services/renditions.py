@@ -24,6 +24,7 @@ from gateway.services.directory import Directory
 from gateway.services.presets import Presets
 from gateway.services.watermarks import Watermarks, acting_for
 from transforms.epoch import derivative_key
+from transforms.errors import OptionError
 from transforms.options import Options, parse_compact, parse_request
 
 PRESET = "p:"
@@ -102,7 +103,10 @@ class Renditions:
         if preset is None:
             options = parse_compact(text)
         else:
-            options = parse_request([("p", preset)], self._presets.find(bucket)).options
+            request = parse_request([("p", preset)], self._presets.find(bucket))
+            if request.delivery.raw:
+                raise OptionError("raw", "a preset that makes pictures of images", "leaves nothing to make")
+            options = request.options
         overlays: tuple[Content, ...] = ()
         if options.wm is not None:
             # The owner of the bucket wrote it, or the administrator of the server.

@@ -128,6 +128,10 @@ def test_what_is_not_in_a_view(gallery: Gallery) -> None:
     client.delete_object(Bucket="viewed", Key="broken.jpg")
     assert code(lambda: client.list_objects_v2(Bucket="viewed--nothing")) == "NoSuchBucket"
     assert code(lambda: client.list_objects_v2(Bucket="nobody--card")) == "NoSuchBucket"
+    # What hands out the stored bytes makes nothing that could be listed.
+    set_images(gallery.server.data, "viewed", presets={"stored": "raw:1"})
+    assert code(lambda: client.get_object(Bucket="viewed--stored", Key=KEYS[0])) == "InvalidArgument"
+    assert code(lambda: client.list_objects_v2(Bucket="viewed--stored")) == "InvalidArgument"
     version = {"Bucket": view, "Key": KEYS[0], "VersionId": "0" * 32}
     assert code(lambda: client.get_object(**version)) == "NoSuchVersion"
 

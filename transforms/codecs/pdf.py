@@ -8,6 +8,8 @@ from transforms.codecs.pixels import BROKEN, image_of
 from transforms.errors import DecodeFailed, OptionError, TooLarge, UnsupportedFormat
 from transforms.headers.pdf import PIXELS_PER_POINT
 
+PAGES = "pdf-n_pages"
+"""What notes, with a page, how many the document has: its header does not tell."""
 _LARGEST_SIDE = 65_500
 _MOST_PIXELS = 50_000_000
 
@@ -40,6 +42,8 @@ def load(data: bytes, *, page: int = 1, scale: float = 1.0) -> pyvips.Image:
             rows = bytes(bitmap.buffer)
         except BROKEN as error:
             raise DecodeFailed(f"The page of the PDF is broken: {error}.") from None
-        return image_of(rows, (bitmap.width, bitmap.height), 3, stride=bitmap.stride)
+        image = image_of(rows, (bitmap.width, bitmap.height), 3, stride=bitmap.stride).copy()
+        image.set_type(pyvips.GValue.gint_type, PAGES, pages)
+        return image
     finally:
         document.close()

@@ -9,6 +9,7 @@ from typing import Any
 import pyvips
 
 from transforms.codecs import own_jpeg
+from transforms.codecs.pdf import PAGES
 from transforms.codecs.reading import failed, open_picture
 from transforms.errors import OptionError
 from transforms.formats import Format
@@ -52,7 +53,8 @@ def load(data: bytes, request: Request) -> tuple[Iterator[pyvips.Image], Work]:
     height = image.get_page_height() if frames > 1 else image.height
     frames = image.height // height
     request.limits.check_source(image.width, height)
-    work = begin(request, (image.width, height), _orientation(image))
+    pages = image.get(PAGES) if image.get_typeof(PAGES) else request.header.frames
+    work = replace(begin(request, (image.width, height), _orientation(image)), pages=pages)
     if frames > 1:
         request.limits.check_animation(image.width, height, frames)
         request.limits.check_animated_output(*work.upright.result, frames)

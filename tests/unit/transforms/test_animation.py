@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 from PIL import Image
@@ -11,9 +12,10 @@ from tests import images
 from transforms.cost import estimate
 from transforms.errors import OptionError, TooLarge
 from transforms.headers import Source, read_header
+from transforms.info import describe
 from transforms.limits import Limits
 from transforms.options import SPECS, parse_compact
-from transforms.pipeline import render
+from transforms.pipeline import render, render_variants
 
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
 SOURCES = {"gif": images.gif_animated, "webp": images.webp_animated}
@@ -144,7 +146,9 @@ def test_pages_of_a_pdf(page: int) -> None:
         (images.jpeg((20, 20)), 1), (images.svg(), 1),
     ],
 )  # fmt: skip
-def test_a_page_that_is_not_there(data: bytes, pages: int) -> None:
+def test_the_facts_tell_the_pages_that_there_are_and_no_other_is_shown(data: bytes, pages: int) -> None:
+    assert json.loads(describe(data, parse_compact("w:96,h:96,f:png,still:1")).data)["pages"] == pages
+    assert json.loads(render_variants(data).data)["pages"] == pages
     with pytest.raises(OptionError, match=f"1 to {pages}") as caught:
         render(data, parse_compact(f"page:{pages + 1}"))
     assert caught.value.option == "page"
