@@ -162,7 +162,13 @@ async def set_role(tx: Transaction, identity: int, role: Role) -> None:
 
 
 async def set_account(tx: Transaction, identity: int, account_id: int) -> None:
-    await tx.run("UPDATE users SET account_id = ? WHERE id = ?", (account_id, identity))
+    """Make somebody a user of another account. Tokens that ended with the account that they leave stay ended."""
+    since = "(SELECT a.tokens_from_ms FROM accounts a WHERE a.id = users.account_id)"
+    await tx.run(
+        f"UPDATE users SET account_id = ?, tokens_from_ms = CASE WHEN tokens_from_ms < {since} THEN {since} "
+        "ELSE tokens_from_ms END WHERE id = ?",
+        (account_id, identity),
+    )
 
 
 async def set_enabled(tx: Transaction, identity: int, enabled: bool, tokens_from_ms: int) -> None:

@@ -174,6 +174,22 @@ async def test_sessions_and_tokens_end_with_all_of_an_account(database: Database
         assert found.row.tokens_from_ms == since
 
 
+async def test_what_ended_with_an_account_stays_ended_for_who_is_moved_to_another(database: Database) -> None:
+    ann, eve = await new_user(database, account="left"), await new_user(database)
+    before = await new_session(database, ann)
+    await database.write(lambda tx: accounts.end_tokens(tx, ann.account.id, 10))
+    after = await new_session(database, ann, now_ms=10)
+    await database.write(lambda tx: users.set_account(tx, ann.id, eve.account.id))
+    assert (await users.get(database, ann.id)).account == eve.account
+    assert [await live(database, session) for session in (before, after)] == [False, True]
+    # What the user's own moment says is kept where it is the later one.
+    await database.write(lambda tx: users.set_enabled(tx, ann.id, True, 20))
+    await database.write(lambda tx: users.set_account(tx, ann.id, ann.account.id))
+    found = await sessions.get(database, after, 21)
+    assert found is not None
+    assert (found.row.tokens_from_ms, found.live) == (20, False)
+
+
 async def test_a_refresh_token_is_good_for_one_use_and_its_second_ends_the_session(database: Database) -> None:
     user = await new_user(database)
     session = await new_session(database, user)
