@@ -437,8 +437,22 @@ class VersionPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Promise:
+    """The image that an upload is to become, of `size` bytes, and who began it. `user` is None for an access key."""
+
+    image_id: str
+    filename: str
+    size: int
+    account: int
+    user: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class MultipartUpload:
-    """An upload in progress. `checksum_algorithm` is that of every part (CRC64NVME where none was asked)."""
+    """An upload in progress. `checksum_algorithm` is that of every part (CRC64NVME where none was asked).
+
+    `promised` is the image that an app began it for.
+    """
 
     id: int
     upload_id: str
@@ -453,6 +467,7 @@ class MultipartUpload:
     created_ms: int
     encryption: Encryption | None = None
     customer_key: bytes | None = field(default=None, repr=False)
+    promised: Promise | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from gateway.metadata.dialects import PLAIN_RENDITIONS, WALK, WALK_RENDITIONS
@@ -15,6 +16,7 @@ from gateway.model import (
     ListedVersion,
     MultipartUpload,
     ObjectPage,
+    Promise,
     UploadPage,
     VersionPage,
 )
@@ -216,7 +218,7 @@ async def _marker_seq(reader: Reader, bucket_id: int, key: bytes, version_id: st
 
 UPLOAD_COLUMNS = (
     "id, upload_id, bucket_id, key, headers, tags, checksum_algorithm, checksum_type, checksum_asked, initiator, "
-    "created_ms, encryption, customer_key"
+    "created_ms, encryption, customer_key, app"
 )
 UPLOAD_PAGE = (
     f"SELECT {UPLOAD_COLUMNS} FROM uploads WHERE completed_ms IS NULL AND bucket_id = ? AND key >= ? AND key < ? "
@@ -224,9 +226,13 @@ UPLOAD_PAGE = (
 )
 
 
+def load_promise(text: str) -> Promise:
+    return Promise(**json.loads(text))
+
+
 def upload(row: Row) -> MultipartUpload:
-    identity, upload_id, bucket_id, key, headers, tags, algorithm, kind, asked, initiator, created_ms, *encrypted = row
-    encryption, customer_key = encrypted
+    identity, upload_id, bucket_id, key, headers, tags, algorithm, kind, asked, initiator, created_ms, *more = row
+    encryption, customer_key, app = more
     return MultipartUpload(
         identity,
         upload_id,
@@ -241,6 +247,7 @@ def upload(row: Row) -> MultipartUpload:
         created_ms,
         None if encryption is None else Encryption(encryption),
         customer_key,
+        None if app is None else load_promise(app),
     )
 
 

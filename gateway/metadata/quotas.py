@@ -49,6 +49,15 @@ async def held_images(reader: Reader, account_id: int, most: int) -> int:
     return int(row[0])
 
 
+async def part_bytes(reader: Reader, upload_row: int, number: int) -> int:
+    """The bytes of the part that another of its number takes the place of; 0 where there is none."""
+    row = await reader.one(
+        "SELECT c.size FROM parts p JOIN contents c ON c.id = p.content_id WHERE p.upload = ? AND p.number = ?",
+        (upload_row, number),
+    )
+    return 0 if row is None else int(row[0])
+
+
 async def replaced_bytes(reader: Reader, bucket_id: int, key: bytes) -> int:
     """The bytes that a write of a key frees in a bucket without versions; 0 in others."""
     row = await reader.one(

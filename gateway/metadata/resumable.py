@@ -5,32 +5,31 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-from gateway.metadata import contents
+from gateway.metadata import contents, uploads
+from gateway.metadata.listing import load_promise
 from gateway.metadata.port import Reader, Transaction
+from gateway.model import Promise
 
 FORGOTTEN = 100
 """Uploads that one transaction ends at most."""
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
-    """The image that an upload is to become, of `size` bytes, and who began it. `user` is None for an access key."""
-
-    image_id: str
-    filename: str
-    size: int
-    account: int
-    user: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class Begun:
+    """An upload of an app. `existing` is the image that was there already and that its completion was answered with."""
+
     upload_id: str
     bucket_id: int
     key: bytes
     created_ms: int
     completed: bool
     promise: Promise
+    existing: str | None = None
+
+    @property
+    def image_id(self) -> str:
+        """The image that it becomes, or became."""
+        return self.existing or self.promise.image_id
 
 
 async def promise(tx: Transaction, upload_id: str, made: Promise) -> None:
@@ -39,13 +38,29 @@ async def promise(tx: Transaction, upload_id: str, made: Promise) -> None:
 
 async def find(reader: Reader, upload_id: str) -> Begun | None:
     row = await reader.one(
-        "SELECT upload_id, bucket_id, key, created_ms, completed_ms, app FROM uploads "
+        "SELECT upload_id, bucket_id, key, created_ms, completed_ms, app, result FROM uploads "
         "WHERE upload_id = ? AND app IS NOT NULL",
         (upload_id,),
     )
     if row is None:
         return None
-    return Begun(row[0], row[1], bytes(row[2]), row[3], row[4] is not None, Promise(**json.loads(row[5])))
+    existing = None if row[6] is None else json.loads(row[6]).get("existing")
+    return Begun(row[0], row[1], bytes(row[2]), row[3], row[4] is not None, load_promise(row[5]), existing)
+
+
+async def answer_with(tx: Transaction, begun: Begun, image_id: str, now_ms: int) -> None:
+    """Close an upload of bytes that this image has already, which asking again is answered with. Raises UploadNotFound."""
+    found = await uploads.get(tx, begun.bucket_id, begun.key, begun.upload_id)
+    if tx.engine != "sqlite":
+        await uploads.hold(tx, found)
+        await uploads.get(tx, begun.bucket_id, begun.key, begun.upload_id)
+    # No list of parts has an empty digest: the S3 door, asked to complete it again, knows no such upload.
+    await uploads.finish(tx, found.id, b"", {"existing": image_id}, now_ms)
+
+
+async def disown(tx: Transaction, upload_row: int) -> None:
+    """Have an upload that became no image be none of an app's."""
+    await tx.run("UPDATE uploads SET app = NULL WHERE id = ?", (upload_row,))
 
 
 async def forget_abandoned(tx: Transaction, before_ms: int) -> int:

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from gateway.errors import InvalidValue
-from gateway.metadata import accounts, buckets, keys
+from gateway.errors import InvalidValue, UserNotFound
+from gateway.metadata import buckets, keys, users
 from gateway.metadata.port import Database
-from gateway.model import AccessKey, Account, Bucket, KeyKind
+from gateway.model import AccessKey, Account, Bucket, KeyKind, User
 from gateway.services.secrets import MasterKey
 
 K = TypeVar("K")
@@ -26,6 +26,7 @@ CACHED = 20_000
 
 
 UPLOAD_KEY = "PU"
+"""What the id of a user's upload key begins with; the user's number follows."""
 
 
 def is_upload_key(access_key: str) -> bool:
@@ -116,31 +117,38 @@ class Directory:
             return self._root_key
         known = self._keys
         try:
-            return known[access_key]
+            found = known[access_key]
         except KeyError:
-            pass
-        row = await self._database.one(keys.BY_KEY, (access_key,))
-        found = None
-        if row is not None:
-            sealed = keys.sealed_key(row)
-            # With root credentials in the settings, the pair that was made at the first start is not valid.
-            if root is None or not sealed.generated_root:
-                found = self._opened(sealed)
-        elif is_upload_key(access_key):
-            account = await accounts.by_id(self._database, int(access_key[len(UPLOAD_KEY) :]))
-            found = None if account is None else self.upload_key(account)
-        _remember(known, access_key, found)
+            found = await self._look_up(access_key)
+            _remember(known, access_key, found)
+        if found is None and is_upload_key(access_key):
+            # Never from memory: what switches a user off moves no generation.
+            return await self._upload_key_of(int(access_key[len(UPLOAD_KEY) :]))
         return found
 
-    def upload_key(self, account: Account) -> AccessKey:
-        """The key that signs the addresses of an account's resumable uploads.
+    async def _look_up(self, access_key: str) -> AccessKey | None:
+        row = await self._database.one(keys.BY_KEY, (access_key,))
+        if row is None:
+            return None
+        sealed = keys.sealed_key(row)
+        # With root credentials in the settings, the pair that was made at the first start is not valid.
+        return self._opened(sealed) if self._root is None or not sealed.generated_root else None
+
+    async def _upload_key_of(self, user_id: int) -> AccessKey | None:
+        try:
+            return self.upload_key(await users.get(self._database, user_id))
+        except UserNotFound:
+            return None
+
+    def upload_key(self, user: User) -> AccessKey:
+        """The key that signs the addresses of a user's resumable uploads.
 
         It has no row: its secret is derived from the master key and never leaves the server, so that it signs nothing
-        else. It is as good as the account.
+        else. It is as good as the user's account, as long as the user is switched on.
         """
-        name = f"{UPLOAD_KEY}{account.id:018d}"
-        secret = hmac.digest(self._master.derive(b"upload addresses"), name.encode(), "sha256").hex()
-        return AccessKey(name, secret, account, KeyKind.S3, False, True, account.created_ms)
+        name = f"{UPLOAD_KEY}{user.id:018d}"
+        secret = hmac.digest(self._master.derive(b"upload addresses of users"), name.encode(), "sha256").hex()
+        return AccessKey(name, secret, user.account, KeyKind.S3, False, user.enabled, user.created_ms)
 
     def _opened(self, sealed: keys.SealedKey) -> AccessKey | None:
         try:

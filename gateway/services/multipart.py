@@ -26,7 +26,6 @@ from gateway.errors import (
 from gateway.metadata import contents, leases, resumable, uploads, versions
 from gateway.metadata.contents import NewContent, NewPart
 from gateway.metadata.port import Database, Reader, Transaction
-from gateway.metadata.resumable import Promise
 from gateway.metadata.uploads import StoredPart
 from gateway.metadata.versions import NewVersion
 from gateway.model import (
@@ -48,6 +47,7 @@ from gateway.model import (
     ObjectVersion,
     Part,
     PartPage,
+    Promise,
     PutResult,
     Sealing,
     Segment,
@@ -64,6 +64,7 @@ from gateway.services.keyring import same_encryption, sealing_of
 from gateway.services.lease import Lease
 from gateway.services.objects import check_key, new_content, new_content_uid, new_etag, unlocked
 from gateway.services.stores import Stores
+from transforms.sniff import sniff
 
 FULL_OBJECT_ALGORITHMS = (ChecksumAlgorithm.CRC32, ChecksumAlgorithm.CRC32C, ChecksumAlgorithm.CRC64NVME)
 NOT_FOUND = (
@@ -175,7 +176,7 @@ class Multipart:
                 f"actual checksum Type: {asked.lower()}"
             )
         bucket = await self._bucket(upload)
-        await quotas.expect(self._database, bucket, None, expect.length)
+        await quotas.expect_part(self._database, bucket, upload.id, number, expect.length)
         with self._lease.writing(expect.length):
             new, taken, _ = await self._store_part(upload, bucket, number, expect, body, customer_key)
         return PutResult(new.etag, None, taken.checksum, taken.size, None, new.encryption)
@@ -352,7 +353,8 @@ class Multipart:
     ) -> PutResult:
         """Make an object of the named parts. Asking again with the same parts gives the same answer for 24 hours.
 
-        `as_image` makes it an image that apps know, in the same transaction.
+        `as_image` makes it an image that apps know, in the same transaction. Without it, what an app began becomes the
+        image that was promised, as if the bytes had been put there; where they are none, the app's upload is gone.
 
         `checksum_value` is base64 and `size` in bytes, of the whole object, where the client gives them. Of an SSE-C
         upload no checksum is stored: `customer_key` is needed to hold the bytes against `checksum_value`. Raises
@@ -388,8 +390,12 @@ class Multipart:
         elif checksum_value is not None:
             read = await self._read_checksum(upload, parts, customer_key)
         image_id = None if first is None else new_image_id(first)
+        promised = upload.promised if as_image is None else None
+        kind = None if promised is None or first is None else sniff(first)
         if as_image is not None:
             image_id = as_image.image_id
+        elif promised is not None and kind is not None:
+            image_id = promised.image_id
         now = now_ms()
 
         async def operation(tx: Transaction) -> PutResult:
@@ -430,23 +436,25 @@ class Multipart:
                 encryption=current.encryption,
                 customer_key=current.customer_key,
             )
-            headers = current.headers
+            headers = current.headers if kind is None else (("content-type", kind.media_type),)
             if as_image is not None:
                 assert isinstance(content, NewContent)
                 if as_image.content_ids != tuple(part.content_id for part in chosen):
                     raise InvalidPart(NOT_FOUND)
                 content = await as_image.share(tx, content)
                 headers = as_image.headers
-            counted = as_image is None and quotas.counts_at_once(bucket, image_id)
+            counted = kind is not None or (as_image is None and quotas.counts_at_once(bucket, image_id))
             noted = counted or as_image is not None
             new = NewVersion(bucket.id, key, content, headers, current.tags, image_id, now, noted=noted)
             written = await versions.put(tx, new, conditions)
             if as_image is not None:
                 await as_image.note(tx, written.seq)
             elif counted:
-                await quotas.count(tx, bucket, image_id)
+                await quotas.count(tx, bucket, image_id, None if promised is None else promised.user)
             result = PutResult(etag, written.version_id, checksum, total, image_id, current.encryption)
             await uploads.finish(tx, current.id, completion, _to_json(result), now)
+            if promised is not None and kind is None:
+                await resumable.disown(tx, current.id)
             await quotas.verify(tx, bucket, made_image=noted)
             return result
 

@@ -28,15 +28,23 @@ async def check(tx: Transaction, account: Account, size: int, images: int) -> No
         await _compare(tx, account, size, images)
 
 
-async def expect(reader: Reader, bucket: Bucket, key: bytes | None, size: int, images: int | None = None) -> None:
-    """Refuse a write of `size` bytes that cannot fit, before its body is taken; `key` is None for a part of an upload.
+async def expect(reader: Reader, bucket: Bucket, key: bytes, size: int, images: int | None = None) -> None:
+    """Refuse a write of `size` bytes that cannot fit, before its body is taken.
 
     `images` is how many it surely makes. It is decided later, in the transaction. Raises QuotaExceeded.
     """
     owner = bucket.owner
     if owner.limited:
-        freed = 0 if key is None else await quotas.replaced_bytes(reader, bucket.id, key)
+        freed = await quotas.replaced_bytes(reader, bucket.id, key)
         await _compare(reader, owner, size - freed, images)
+
+
+async def expect_part(reader: Reader, bucket: Bucket, upload_row: int, number: int, size: int) -> None:
+    """The same for a part of an upload, which takes the place of the one of its number. Raises QuotaExceeded."""
+    owner = bucket.owner
+    if owner.limited:
+        freed = await quotas.part_bytes(reader, upload_row, number)
+        await _compare(reader, owner, size - freed, None)
 
 
 async def hold(tx: Transaction, owner: Account) -> None:
@@ -70,10 +78,10 @@ def counts_at_once(bucket: Bucket, image_id: str | None) -> bool:
     return image_id is not None and bucket.images.catalogue and bucket.owner.quota_images is not None
 
 
-async def count(tx: Transaction, bucket: Bucket, image_id: str | None) -> None:
-    """Write the row of an image that `counts_at_once`, after its version."""
+async def count(tx: Transaction, bucket: Bucket, image_id: str | None, user_id: int | None = None) -> None:
+    """Write the row of an image that `counts_at_once` or was promised to an app, after its version; `user_id` has it."""
     assert image_id is not None
-    await note_image(tx, bucket, await versions.by_image(tx, image_id))
+    await note_image(tx, bucket, await versions.by_image(tx, image_id), user_id)
 
 
 async def _compare(reader: Reader, account: Account, size: int, images: int | None) -> None:

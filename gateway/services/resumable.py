@@ -1,4 +1,4 @@
-"""Uploads in parts that may be sent again: an S3 multipart upload whose addresses are signed for the app, made an image.
+"""Uploads in parts that may be sent again: an S3 multipart upload whose addresses are signed for the asker, made an image.
 
 The parts go to the S3 door; nothing of them passes here. Each address is good for one part of one upload, of the size that
 was announced, until it expires. What is not completed is ended after a while.
@@ -18,9 +18,19 @@ from gateway.errors import InvalidCompletion, ObjectTooLarge, UploadNotFound
 from gateway.metadata import contents, images, resumable, uploads
 from gateway.metadata.contents import NewContent
 from gateway.metadata.port import Database, Transaction
-from gateway.metadata.resumable import Begun, Promise
+from gateway.metadata.resumable import Begun
 from gateway.metadata.uploads import StoredPart
-from gateway.model import MIN_PART_BYTES, Bucket, CompletedPart, ImageRow, Segment, WriteConditions
+from gateway.model import (
+    MIN_PART_BYTES,
+    AccessKey,
+    Bucket,
+    CompletedPart,
+    ImageRow,
+    Promise,
+    Segment,
+    WriteConditions,
+)
+from gateway.policy.decide import decide
 from gateway.policy.principal import Principal
 from gateway.services import quotas
 from gateway.services.clock import now_ms
@@ -28,6 +38,7 @@ from gateway.services.image_header import HeaderWatch
 from gateway.services.ingest import StoredBody
 from gateway.services.limits import UNLIMITED, Allowance, Limits
 from gateway.services.multipart import AsImage
+from gateway.services.upload_places import WRITE
 from gateway.services.uploading import AlreadyThere, Looked, Plan, Uploaded, Uploader, Uploading, Wanted
 from gateway.settings.uploads import UploadSettings
 from signing.sigv4 import Credentials, presign
@@ -43,11 +54,11 @@ NO_UPLOAD = "There is no such upload: it was completed, ended, or never begun."
 
 @dataclass(frozen=True, slots=True)
 class PartAddress:
-    """Where a part is to be sent by PUT, `size` bytes. Relative where the server has no public address."""
+    """Where a part is to be sent by PUT, `size` bytes. `url` is None for a key that may not send it."""
 
     number: int
     size: int
-    url: str
+    url: str | None
 
 
 def part_size(size: int) -> int:
@@ -96,18 +107,23 @@ class Resumable:
             raise UploadNotFound(NO_UPLOAD)
         return bucket, begun
 
-    async def missing(self, bucket: Bucket, begun: Begun, base: str) -> list[PartAddress]:
-        """Where the parts are to be sent that are not there yet. `base` is the address that clients reach us at."""
+    async def missing(self, principal: Principal, bucket: Bucket, begun: Begun, base: str) -> list[PartAddress]:
+        """Where the asker is to send the parts that are not there yet. `base` is the address that clients reach us at.
+
+        Raises UploadNotFound.
+        """
         there = await self._stored(bucket, begun)
-        key = self._services.directory.upload_key(bucket.owner)
-        credentials = Credentials(key.access_key, key.secret)
+        key = self._signer(principal, bucket, begun)
         path = f"/{bucket.name}/{quote(begun.key, safe='/~')}"
         found = []
         for number, size in enumerate(part_sizes(begun.promise.size), 1):
             if number in there and there[number].size == size:
                 continue
+            if key is None:
+                found.append(PartAddress(number, size, None))
+                continue
             url = presign(
-                credentials,
+                Credentials(key.access_key, key.secret),
                 method="PUT",
                 url=f"{base}{path}?partNumber={number}&uploadId={quote(begun.upload_id, safe='')}",
                 now=time.time(),
@@ -117,6 +133,12 @@ class Resumable:
             )
             found.append(PartAddress(number, size, url))
         return found
+
+    def _signer(self, principal: Principal, bucket: Bucket, begun: Begun) -> AccessKey | None:
+        """What signs the addresses, so that they open what the asker may write, and end with that; None for nothing."""
+        if principal.user is not None:
+            return self._services.directory.upload_key(principal.user)
+        return principal.access_key if decide(principal, WRITE, bucket, begun.key) else None
 
     async def _stored(self, bucket: Bucket, begun: Begun) -> dict[int, StoredPart]:
         if begun.completed:
@@ -134,9 +156,21 @@ class Resumable:
         Raises InvalidCompletion where parts are missing, SourceError facts and ObjectTooLarge, which end the upload, and
         what `Uploading.commit` raises.
         """
-        image_id = begun.promise.image_id
         if begun.completed:
-            return Uploaded(await self._made(image_id), UNLIMITED)
+            return await self._again(begun)
+        try:
+            return await self._first(uploader, bucket, begun, wanted)
+        except (UploadNotFound, InvalidCompletion):
+            # Maybe somebody else has completed it meanwhile, and its parts are gone.
+            now = await resumable.find(self._database, begun.upload_id)
+            if now is None or not now.completed:
+                raise
+            return await self._again(now)
+
+    async def _again(self, begun: Begun) -> Uploaded:
+        return Uploaded(await self._made(begun.image_id), UNLIMITED, existing=begun.existing is not None)
+
+    async def _first(self, uploader: Uploader, bucket: Bucket, begun: Begun, wanted: Wanted) -> Uploaded:
         stored = await self._stored(bucket, begun)
         sizes = part_sizes(begun.promise.size)
         lacking = [n for n, size in enumerate(sizes, 1) if n not in stored or stored[n].size != size]
@@ -148,11 +182,12 @@ class Resumable:
         except SourceError:
             await self.abort(bucket, begun)
             raise
-        plan = self._uploading.plan(uploader, bucket, looked, wanted, image_id)
+        plan = self._uploading.plan(uploader, bucket, looked, wanted, begun.promise.image_id)
         try:
             return await self._complete(uploader, bucket, begun, chosen, plan, looked)
         except AlreadyThere as there:
-            await self.abort(bucket, begun)
+            image_id, moment = there.row.image_id, now_ms()
+            await self._database.write(lambda tx: resumable.answer_with(tx, begun, image_id, moment), heavy=True)
             hour = await self._limits.hour(self._database, uploader.who, now_ms())
             return Uploaded(there.row, hour, existing=True)
 

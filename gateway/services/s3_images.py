@@ -15,8 +15,11 @@ MAX_FILENAME = 255
 """Characters."""
 
 
-async def note_image(tx: Transaction, bucket: Bucket, version: ObjectVersion) -> str | None:
-    """Have an image known and processed, of which nothing is known yet; gives the id of its job, None where it is known."""
+async def note_image(tx: Transaction, bucket: Bucket, version: ObjectVersion, user_id: int | None = None) -> str | None:
+    """Have an image known and processed, of which nothing is known yet; gives the id of its job, None where it is known.
+
+    `user_id` is whose it is, None for the account's.
+    """
     image_id = version.image_id
     if image_id is None or version.content is None:
         return None
@@ -25,7 +28,7 @@ async def note_image(tx: Transaction, bucket: Bucket, version: ObjectVersion) ->
         return None
     moment = now_ms()
     job_id = await image_jobs.add(tx, image_id, moment)
-    await images.insert(tx, replace(row_of(bucket, version), job_id=job_id, updated_ms=moment))
+    await images.insert(tx, replace(row_of(bucket, version), user_id=user_id, job_id=job_id, updated_ms=moment))
     return job_id
 
 

@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 import pytest
 
+from gateway.errors import UploadNotFound
 from gateway.metadata import accounts, buckets, contents, resumable, same_bytes, sweep, uploads, versions
 from gateway.metadata.contents import NewContent
 from gateway.metadata.port import Database, Transaction
-from gateway.metadata.resumable import Promise
 from gateway.metadata.versions import NewVersion
-from gateway.model import Bucket, ChecksumAlgorithm, ChecksumType, MultipartUpload, WriteConditions
+from gateway.model import Bucket, ChecksumAlgorithm, ChecksumType, MultipartUpload, Promise, WriteConditions
 
 
 async def new_bucket(database: Database, name: str = "shared") -> Bucket:
@@ -134,3 +134,28 @@ async def test_abandoned_uploads_of_apps_end_and_others_stay(database: Database,
     rows = await database.all("SELECT upload_id FROM uploads ORDER BY upload_id")
     assert rows == [("new",), ("of s3",)]
     assert await database.all("SELECT count(*) FROM orphans") == [(1,)]
+
+
+async def test_an_upload_of_bytes_that_are_there_is_closed_with_their_image(database: Database) -> None:
+    bucket = await new_bucket(database)
+    await begin(database, bucket, "again", 5, Promise("I" * 27, "a.jpg", 1000, 1, None))
+    begun = await resumable.find(database, "again")
+    assert begun is not None
+    assert begun.image_id == "I" * 27
+    await database.write(lambda tx: resumable.answer_with(tx, begun, "J" * 27, 7))
+    closed = await resumable.find(database, "again")
+    assert closed is not None
+    assert (closed.completed, closed.image_id) == (True, "J" * 27)
+    assert await database.all("SELECT count(*) FROM parts") == [(0,)]
+    with pytest.raises(UploadNotFound):
+        await database.write(lambda tx: resumable.answer_with(tx, begun, "K" * 27, 8))
+
+
+async def test_what_became_no_image_is_no_upload_of_an_app(database: Database) -> None:
+    bucket = await new_bucket(database)
+    await begin(database, bucket, "bytes", 5, Promise("I" * 27, "a.bin", 1000, 1, None))
+    found = await uploads.get(database, bucket.id, b"key", "bytes")
+    assert found.promised is not None
+    await database.write(lambda tx: resumable.disown(tx, found.id))
+    assert await resumable.find(database, "bytes") is None
+    assert (await uploads.get(database, bucket.id, b"key", "bytes")).promised is None

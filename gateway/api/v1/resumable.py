@@ -15,8 +15,9 @@ from gateway.api.v1.image_resource import BASE, Image, moment, resource
 from gateway.api.v1.upload import admitted, place, slot
 from gateway.api.v1.upload_form import check_metadata, default_visibility, invalid, parse_renditions
 from gateway.errors import ObjectTooLarge
-from gateway.metadata.resumable import Begun, Promise
-from gateway.model import Bucket, Visibility
+from gateway.metadata.resumable import Begun
+from gateway.model import Bucket, Promise, Visibility
+from gateway.policy.principal import ANONYMOUS, Principal
 from gateway.services.filenames import safe_filename
 from gateway.services.resumable import part_size, relative, signing_base
 from gateway.services.uploading import Uploader, Wanted, image_key, new_image
@@ -43,7 +44,9 @@ class PartAnswer(BaseModel):
 
     number: int
     size: int
-    url: str
+    url: str | None = Field(
+        description="Null for who may only read: by a narrowed access key, or by a presigned address."
+    )
 
 
 class UploadAnswer(BaseModel):
@@ -83,13 +86,15 @@ async def begin_upload(call: Call) -> StreamResponse:
         begun = await call.parts.resumable.begin(bucket, key, promised)
     except ObjectTooLarge as error:
         raise ApiError("FILE_TOO_LARGE", str(error)) from error
-    shown = await _shown(call, bucket, begun)
+    shown = await _shown(call, bucket, begun, call.principal)
     return answer(201, shown, (("Location", shown.status_url),))
 
 
 async def get_upload(call: Call) -> StreamResponse:
     bucket, begun = await _begun(call)
-    return answer(200, await _shown(call, bucket, begun))
+    # An address for reading gives out none for writing.
+    asker = ANONYMOUS if call.authentication.presigned else call.principal
+    return answer(200, await _shown(call, bucket, begun, asker))
 
 
 async def end_upload(call: Call) -> StreamResponse:
@@ -134,20 +139,25 @@ async def _begun(call: Call) -> tuple[Bucket, Begun]:
     return bucket, begun
 
 
-async def _shown(call: Call, bucket: Bucket, begun: Begun) -> UploadAnswer:
+async def _shown(call: Call, bucket: Bucket, begun: Begun, asker: Principal) -> UploadAnswer:
+    """What is told of an upload, with addresses for what `asker` may write."""
     settings = call.settings
     scheme = "https" if settings.tls_cert is not None else "http"
     base = signing_base(settings.public_url, scheme, call.headers.get("host", ""))
-    missing = [] if begun.completed else await call.parts.resumable.missing(bucket, begun, base)
+    missing = [] if begun.completed else await call.parts.resumable.missing(asker, bucket, begun, base)
     # Nothing is built from Host: it is signed, as the client will send it again, and not shown.
     shown = [
-        PartAnswer(number=part.number, size=part.size, url=part.url if settings.public_url else relative(part.url))
+        PartAnswer(
+            number=part.number,
+            size=part.size,
+            url=part.url if part.url is None or settings.public_url else relative(part.url),
+        )
         for part in missing
     ]
     address = f"{settings.link_base}{BASE}/uploads/{begun.upload_id}"
     return UploadAnswer(
         upload_id=begun.upload_id,
-        image_id=begun.promise.image_id,
+        image_id=begun.image_id,
         size=begun.promise.size,
         part_size=part_size(begun.promise.size),
         parts=shown,
@@ -172,7 +182,8 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=_TAG,
         summary="Begin an upload in parts",
         description="The answer has a presigned address for each part, which is sent there by PUT. A part that did not arrive "
-        "is sent again; `GET` of the upload says which are missing, with new addresses.",
+        "is sent again; `GET` of the upload says which are missing, with new addresses. Addresses are as good as who asked for "
+        "them: they end with the user or the access key, and hold where the key may be used.",
         responses={201: UploadAnswer},
         errors=("FILE_TOO_LARGE", "QUOTA_EXCEEDED", "NOT_FOUND", *_BUSY),
         body_kind=Body.JSON,
@@ -208,7 +219,7 @@ OPERATIONS: tuple[Operation, ...] = (
         access=Access.SIGNED_IN,
         tag=_TAG,
         summary="Make an image of the parts",
-        description="What turns out to be no image ends the upload. Asked again, it answers with the image that it made.",
+        description="What turns out to be no image ends the upload. Asked again, it answers with the same image.",
         responses={201: Image, 200: Image},
         errors=("FILE_TOO_LARGE", "INVALID_FILE_FORMAT", "QUOTA_EXCEEDED", "DUPLICATE_IMAGE", "NOT_FOUND", *_BUSY),
         body_kind=Body.JSON,

@@ -119,6 +119,20 @@ def test_parts_count_before_they_are_an_object(limited: Limited) -> None:
     exceeded(lambda: limited.put("k", 1))
 
 
+def test_a_part_that_is_sent_again_counts_as_what_it_adds(limited: Limited) -> None:
+    limited.put("a", 9000)
+    limited.limit(quota_bytes=10_000)
+    s3, where = limited.s3, {"Bucket": limited.bucket, "Key": "parts"}
+    upload = {**where, "UploadId": s3.create_multipart_upload(**where)["UploadId"]}
+    s3.upload_part(**upload, PartNumber=1, Body=b"x" * 1000)
+    s3.upload_part(**upload, PartNumber=1, Body=b"y" * 1000)
+    exceeded(lambda: s3.upload_part(**upload, PartNumber=1, Body=b"y" * 1001))
+    exceeded(lambda: s3.upload_part(**upload, PartNumber=2, Body=b"y"))
+    s3.upload_part(**upload, PartNumber=1, Body=b"z")
+    s3.upload_part(**upload, PartNumber=2, Body=b"z" * 999)
+    exceeded(lambda: limited.put("b", 1))
+
+
 def test_writers_at_once_do_not_pass_it_together(limited: Limited) -> None:
     limited.limit(quota_bytes=5000)
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import secrets
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from botocore.exceptions import ClientError
 
+from conformance.target import Keys
+from signing.sigv4 import Credentials, presign
 from tests import images
 from tests.functional.api.client import Api
 from tests.services import ROOT, Server
@@ -17,6 +22,7 @@ from tests.services import ROOT, Server
 DATA = images.jpeg((1200, 900)) + bytes(range(256)) * 36_000
 """Of two parts."""
 PART = 8 * 1024 * 1024
+ADMIN = "/api/admin/v1"
 
 
 @pytest.fixture(scope="module")
@@ -143,3 +149,117 @@ def test_equal_bytes_share_with_those_of_one_form(ann: Api, api_server: Server) 
     assert ann.post(upload["complete_url"], json={}).status == 201
     assert ann.delete(f"images/{first}").status == 204
     assert ann.get(f"images/{upload['image_id']}/file").body == DATA
+
+
+@pytest.fixture(scope="module")
+def owner(api: Api) -> Api:
+    """An account by its own key."""
+    return api.with_keys(api.server.keys("resumes"))
+
+
+def small() -> bytes:
+    """A picture of one part, like no other."""
+    return images.jpeg((64, 48)) + secrets.token_bytes(16)
+
+
+def change_key(api: Api, key: str, **change: Any) -> None:
+    answer = api.with_keys(ROOT).patch(f"{ADMIN}/keys/{key}", json=change)
+    assert answer.status == 200, answer.body
+
+
+def test_addresses_open_no_more_than_the_key_that_asked(api: Api, owner: Api, api_server: Server) -> None:
+    data = small()
+    assert owner.keys is not None
+    upload = begin(owner, len(data))
+    made = api.with_keys(ROOT).post(f"{ADMIN}/keys", json={"account": "resumes", "scope": {"read_only": True}}).json
+    key = made["access_key"]
+    narrowed = api.with_keys(Keys(key, made["secret_key"]))
+    seen = narrowed.get(upload["status_url"])
+    assert (seen.status, seen.json["parts"]) == (200, [{"number": 1, "size": len(data), "url": None}])
+    address = presign(
+        Credentials(owner.keys.access_key, owner.keys.secret_key),
+        method="GET",
+        url=f"{api_server.url}{upload['status_url']}",
+        now=time.time(),
+        region="us-east-1",
+        expires=60,
+    )
+    assert api.get(address.removeprefix(api_server.url)).json["parts"] == seen.json["parts"], "to read, and no more"
+    # What a key was given ends with it, and where it may not be used.
+    change_key(api, key, scope={"networks": ["127.0.0.0/8", "::1/128"]})
+    url = narrowed.get(upload["status_url"]).json["parts"][0]["url"]
+    for change in ({"scope": {"networks": ["192.0.2.0/24"]}}, {"scope": {"read_only": True}}, {"enabled": False}):
+        change_key(api, key, **change)
+        assert send(api_server, url, data) == 403, change
+        change_key(api, key, scope=None, enabled=True)
+    assert send(api_server, url, data) == 200
+    assert owner.post(upload["complete_url"], json={}).status == 201
+
+
+def test_addresses_end_where_their_user_is_switched_off(api: Api, api_server: Server) -> None:
+    subject, data = f"leaves-{secrets.token_hex(4)}", small()
+    upload = begin(api.app_user(subject), len(data))
+    url = upload["parts"][0]["url"]
+    assert send(api_server, url, data) == 200
+    for enabled, status in ((False, 403), (True, 200)):
+        answer = api.with_keys(ROOT).patch(f"{ADMIN}/users/{subject}", json={"enabled": enabled})
+        assert answer.status == 200, answer.body
+        assert send(api_server, url, data) == status
+
+
+def complete_by_s3(api_server: Server, bucket: str, upload: dict[str, Any], data: bytes) -> Any:
+    """Complete an upload of one part on the S3 door, as root."""
+    part = {"PartNumber": 1, "ETag": hashlib.md5(data).hexdigest()}
+    return api_server.client(ROOT).complete_multipart_upload(
+        Bucket=bucket,
+        Key=f"{upload['image_id']}/large.jpg",
+        UploadId=upload["upload_id"],
+        MultipartUpload={"Parts": [part]},
+    )
+
+
+def test_an_upload_that_s3_completes_is_its_image(api: Api, api_server: Server) -> None:
+    who, data = api.app_user(f"by-s3-{secrets.token_hex(4)}"), small()
+    upload = begin(who, len(data))
+    assert send(api_server, upload["parts"][0]["url"], data) == 200
+    bucket = urlsplit(upload["parts"][0]["url"]).path.split("/")[1]
+    answer = complete_by_s3(api_server, bucket, upload, data)
+    assert answer["ResponseMetadata"]["HTTPHeaders"]["x-pixgate-image-id"] == upload["image_id"]
+    told = who.get(upload["status_url"]).json
+    assert (told["completed"], told["image_id"]) == (True, upload["image_id"])
+    made = who.get(f"images/{upload['image_id']}").json
+    assert (made["filename"], made["content_type"], made["file_size"]) == ("large.jpg", "image/jpeg", len(data))
+    assert who.get(f"images/{upload['image_id']}/file").body == data
+    assert who.post(upload["complete_url"], json={}).json["id"] == upload["image_id"]
+    assert upload["image_id"] in {one["id"] for one in who.get("users/me/images").json["images"]}
+
+
+def test_what_s3_completes_and_is_no_image_is_told_as_gone(owner: Api, api_server: Server) -> None:
+    data = bytes(1000)
+    upload = begin(owner, len(data))
+    assert send(api_server, upload["parts"][0]["url"], data) == 200
+    bucket = urlsplit(upload["parts"][0]["url"]).path.split("/")[1]
+    assert (
+        "x-pixgate-image-id" not in complete_by_s3(api_server, bucket, upload, data)["ResponseMetadata"]["HTTPHeaders"]
+    )
+    assert owner.get(upload["status_url"]).code == "NOT_FOUND"
+    assert owner.post(upload["complete_url"], json={}).code == "NOT_FOUND"
+
+
+def test_an_upload_of_what_is_there_answers_the_same_again(api: Api, api_server: Server) -> None:
+    who, data = api.as_user(api.register()), small()
+    account = who.get("auth/me").json["account"]
+    answer = api.with_keys(ROOT).patch(f"{ADMIN}/accounts/{account}", json={"duplicates": "return"})
+    assert answer.status == 200, answer.body
+    first = who.upload(data).json["id"]
+    upload = begin(who, len(data))
+    assert send(api_server, upload["parts"][0]["url"], data) == 200
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(lambda _: who.post(upload["complete_url"], json={}), range(3)))
+    answers.append(who.post(upload["complete_url"], json={}))
+    assert [(answer.status, answer.json.get("id")) for answer in answers] == [(200, first)] * 4
+    told = who.get(upload["status_url"]).json
+    assert (told["completed"], told["image_id"], told["parts"]) == (True, first, [])
+    bucket = urlsplit(upload["parts"][0]["url"]).path.split("/")[1]
+    with pytest.raises(ClientError, match="NoSuchUpload"):
+        complete_by_s3(api_server, bucket, upload, data)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.metadata import resumable
-from gateway.metadata.resumable import Promise
-from gateway.model import Bucket
+from gateway.model import Bucket, Promise
 from gateway.services import Services
 from gateway.services.resumable import Resumable
 from gateway.settings.uploads import UploadSettings
