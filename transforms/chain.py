@@ -1,6 +1,8 @@
-"""What a variant asks of the pipeline, as options: pure, so that its price is known without libvips."""
+"""What a variant, or a drawing, asks of the pipeline, as options: pure, so that its price is known without libvips."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from transforms.options import Options
 from transforms.rendering import DEFAULT_RENDERING, Rendering
@@ -13,12 +15,13 @@ def begun() -> Options:
 
 
 def expanded(options: Options, rendering: Rendering = DEFAULT_RENDERING, source_format: str = "") -> Options:
-    """The size, format and quality that a variant has; other options as they are.
+    """The size, format and quality that a variant has; other options as they are, but that a drawing may be enlarged.
 
-    `source_format` is the name of the stored image's: AVIF, which only `original` keeps, has a quality scale of its own.
+    `source_format` is the name of the stored image's: AVIF, which only `original` keeps, has a quality scale of its own,
+    and an SVG has no pixels that larger ones would have to be made of.
     """
     if options.variant is None:
-        return options
+        return replace(options, up=True) if source_format == "svg" and not options.up else options
     variant = VARIANTS[options.variant]
     quality = None if variant.format is None and source_format == "avif" else rendering.variant_quality
     return Options(w=variant.side, h=variant.side, f=variant.format, q=quality, still=variant.name != ORIGINAL)

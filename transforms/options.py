@@ -132,7 +132,8 @@ SPECS: tuple[OptionSpec, ...] = (
     OptionSpec(
         "up", ("enlarge",), "geometry", Flag(), False, "0", "1",
         "1 allows the result to be larger than the source. With 0, a source that is too small gives a smaller result; "
-        "`cover` and `fill` then keep the ratio that was asked for, `contain` pads to the exact size.",
+        "`cover` and `fill` then keep the ratio that was asked for, `contain` pads to the exact size. An SVG is drawn in "
+        "any size with 0 as well.",
     ),
     OptionSpec(
         "crop", (), "geometry", CropValue(), None, "none", "10:20:300:200",

@@ -198,9 +198,18 @@ def picture(data: bytes, options: str) -> Image.Image:
 
 
 @pytest.mark.parametrize(
-    ("options", "size"), [("", (200, 100)), ("w:50", (50, 25)), ("w:800,up:1", (800, 400)), ("w:800", (200, 100))]
+    ("options", "size"),
+    [
+        ("", (200, 100)),
+        ("w:50", (50, 25)),
+        ("w:800,up:1", (800, 400)),
+        ("w:800", (800, 400)),
+        ("w:400,dpr:2", (800, 400)),
+        ("dpr:2", (200, 100)),
+        ("min-h:300", (600, 300)),
+    ],
 )
-def test_a_drawing_is_drawn_at_its_size(options: str, size: tuple[int, int]) -> None:
+def test_a_drawing_is_drawn_in_the_size_that_is_asked_for(options: str, size: tuple[int, int]) -> None:
     image = picture(images.svg(), options)
     assert image.size == size
     across, down = size
@@ -209,6 +218,10 @@ def test_a_drawing_is_drawn_at_its_size(options: str, size: tuple[int, int]) -> 
     # Drawn at that size, and not drawn small and stretched: the edge is one pixel wide at most.
     row = [image.getpixel((x, down // 2))[3] for x in range(across)]  # type: ignore[index]
     assert sum(0 < alpha < 255 for alpha in row) <= 2
+
+
+def test_a_variant_of_a_drawing_is_no_larger_than_it() -> None:
+    assert picture(images.svg(), "variant:large").size == (200, 100)
 
 
 def test_the_drawing_itself_is_handed_out_clean() -> None:
