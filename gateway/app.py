@@ -12,11 +12,9 @@ from dataclasses import dataclass
 import uvloop
 from aiohttp import web
 
-from gateway.api.answer import JSON_HEADERS
 from gateway.api.endpoint import OTHER_OPERATIONS as OTHER_API_OPERATIONS
 from gateway.api.endpoint import ApiEndpoint
 from gateway.api.errors import CODES as API_CODES
-from gateway.api.errors import ApiError
 from gateway.api.parts import Parts
 from gateway.api.table import OPERATIONS as API_OPERATIONS
 from gateway.backends import pinned_variants, rendition_cache
@@ -26,20 +24,19 @@ from gateway.dialect_settings import DialectName
 from gateway.errors import Unavailable
 from gateway.http.guard import GuardedServer, Window, close_stalled
 from gateway.http.listener import Listener
-from gateway.http.reply import LastReply
-from gateway.img.dialects.doors import Dialects, bare_host
+from gateway.http.request_target import to_origin_form
+from gateway.img.dialects.doors import PREFIXES, Dialects, bare_host
 from gateway.img.endpoint import ERROR_CODES as IMAGE_CODES
 from gateway.img.endpoint import OPERATIONS as IMAGE_OPERATIONS
 from gateway.img.endpoint import ImageEndpoint, limits_of
 from gateway.jobs.engine import Background
 from gateway.metadata.rate_windows import RateWindowFile
+from gateway.refusals import Refusals
 from gateway.render.client import RenderClient
 from gateway.render.confinement import announce
 from gateway.s3.checksum_headers import BODY_MODES as S3_BODY_MODES
 from gateway.s3.endpoint import S3Endpoint
-from gateway.s3.error_document import error_document
 from gateway.s3.errors import CODES as S3_CODES
-from gateway.s3.errors import S3Error
 from gateway.s3.table import OPERATIONS as S3_OPERATIONS
 from gateway.services import Services
 from gateway.services.derivatives import Derivatives
@@ -50,7 +47,7 @@ from gateway.services.statistics import Statistics
 from gateway.services.upload_slots import UploadSlots
 from gateway.services.variants import Variants
 from gateway.supervisor import WorkerContext
-from gateway.telemetry import RequestRecord, Telemetry
+from gateway.telemetry import Telemetry
 from gateway.telemetry.log import LogWriter, configure_logging
 from gateway.telemetry.metrics import Metrics, Operation
 from gateway.telemetry.request import seed_request_ids
@@ -61,9 +58,6 @@ from gateway.web.endpoint import RESERVED_PAGES, SHORT_NAMES, WebEndpoint
 
 LOG = logging.getLogger(__name__)
 
-LINE_LIMIT = 16 * 1024
-"""Bytes of a request line or a header field: a presigned URL of a 1,024-byte key, escaped, is past aiohttp's 8 KiB."""
-HEADER_COUNT = 256
 LINGER_SECONDS = 2.0
 """How long the rest of a refused body is read, so that the client sees the answer and not a reset."""
 DRAIN_STEP = 0.05
@@ -85,9 +79,15 @@ class Application:
     """One worker's doors behind one handler."""
 
     def __init__(
-        self, settings: Settings, services: Services, telemetry: Telemetry, address: Address, render: RenderClient
+        self,
+        settings: Settings,
+        services: Services,
+        telemetry: Telemetry,
+        address: Address,
+        render: RenderClient,
+        refusals: Refusals,
     ) -> None:
-        self._telemetry = telemetry
+        self._refusals = refusals
         self._window = Window(settings.max_in_flight_bytes)
         services.cache = rendition_cache(settings, services, telemetry.metrics)
         services.pinned = pinned_variants(settings, services)
@@ -131,7 +131,7 @@ class Application:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         weight = BODY_WEIGHT if request.can_read_body else REQUEST_WEIGHT
         if not self._window.take(weight):
-            return refuse(self._telemetry, overloaded(request.raw_path))
+            return self._refusals.answer(503, request._message.path)
         try:
             answer = await (await self._door(request))(request)
         finally:
@@ -202,55 +202,16 @@ def _renditions(settings: Settings, services: Services, derivatives: Derivatives
     )
 
 
-def overloaded(raw_path: str) -> S3Error | ApiError:
-    """Why nothing more is taken at the moment, in the words of the door that the path is for."""
-    if is_api(raw_path):
-        return ApiError("SERVICE_UNAVAILABLE", retry_after=1)
-    return S3Error("SlowDown", headers=(("Retry-After", "1"),))
-
-
-def malformed(status: int, raw_path: str) -> S3Error | ApiError:
-    """What is wrong with what is not HTTP (400), or went wrong outside every boundary (500), in the words of that door."""
-    text = "The request is not well-formed HTTP."
-    if is_api(raw_path):
-        return ApiError("INTERNAL_ERROR") if status >= 500 else ApiError("INVALID_REQUEST", text)
-    return S3Error("InternalError") if status >= 500 else S3Error("InvalidRequest", text)
-
-
-def is_api(raw_path: str) -> bool:
-    return raw_path.startswith("/api/")
-
-
-def refusal(error: S3Error | ApiError, record: RequestRecord) -> web.StreamResponse:
-    """What is said before a door is found, in the words of the door that most clients came for."""
-    record.status = error.status
-    record.error_code = error.code
-    if isinstance(error, ApiError):
-        document = error.document()
-        headers = [("X-Request-Id", record.request_id), *JSON_HEADERS, *error.headers]
-    else:
-        document = error_document(error, bucket=None, resource="", request_id=record.request_id, host_id="")
-        headers = [("x-amz-request-id", record.request_id), ("Content-Type", "application/xml"), *error.headers]
-    record.bytes_out = len(document)
-    return LastReply(error.status, headers, document, close=True)
-
-
-def refuse(telemetry: Telemetry, error: S3Error | ApiError) -> web.StreamResponse:
-    """Answer, count and log what never reached a door."""
-    record = RequestRecord()
-    telemetry.begin()
-    answer = refusal(error, record)
-    telemetry.finish(record)
-    return answer
-
-
 @dataclass(slots=True)
 class Front:
     """What a worker answers with at the moment."""
 
     doors: Handler
+    refusals: Refusals
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request._message.path[0] != "/" and not to_origin_form(request):
+            return self.refusals.answer(400, "")
         return await self.doors(request)
 
 
@@ -299,19 +260,17 @@ async def _run_worker(context: WorkerContext, writer: LogWriter) -> None:
     writer.attach(loop)
     telemetry = Telemetry(context.metrics, writer, log_requests=settings.log_level in ("debug", "info"))
     waiting = Waiting(telemetry)
-    front = Front(waiting.handle)
+    refusals = Refusals(telemetry, [PREFIXES[name] for name in settings.dialects])
+    front = Front(waiting.handle, refusals)
     server = GuardedServer(
         front.handle,
         header_timeout=settings.header_timeout,
         keepalive_timeout=settings.keepalive_timeout,
         auto_decompress=False,
-        max_line_size=LINE_LIMIT,
-        max_field_size=LINE_LIMIT,
-        max_headers=HEADER_COUNT,
         lingering_time=LINGER_SECONDS,
         access_log=None,
     )
-    server.refusal = lambda status, path: refuse(telemetry, malformed(status, path))
+    server.refusal = refusals.answer
     tls = load_tls(settings)
 
     def reload_tls() -> None:
@@ -347,7 +306,7 @@ async def _run_worker(context: WorkerContext, writer: LogWriter) -> None:
     try:
         services = await _open(settings, stop, waiting, listener)
         if services is not None:
-            application = Application(settings, services, telemetry, context.address, render)
+            application = Application(settings, services, telemetry, context.address, render, refusals)
             front.doors = application.handle
             runner = application.jobs
             runner.start()

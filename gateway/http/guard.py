@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
-from aiohttp.http_exceptions import LineTooLong
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
@@ -25,9 +25,16 @@ _TCP_INFO = struct.Struct("=120x QQ 8x I")
 SWEEP_INTERVAL = 5.0
 """Seconds between looks at the connections that wait for their client."""
 FAREWELL_SECONDS = 1.0
+_TOO_MANY_FIELDS = "Too many headers received"
+"""What aiohttp's parser says; it has no exception for it."""
+LINE_LIMIT = 16 * 1024
+"""Bytes of path and query: a presigned URL of a 1,024-byte key, escaped, is past aiohttp's 8 KiB."""
+FIELD_LIMIT = LINE_LIMIT + 1
+"""Bytes of a header field; not as many as of a line, so that the limit which is passed tells the two apart."""
+HEADER_COUNT = 256
 HEADER_BYTES = 64 * 1024
 """Bytes of a whole header, give or take one read: aiohttp bounds its lines and their number, which makes megabytes."""
-BEGINNING_BYTES = 64
+BEGINNING_BYTES = 320
 """Bytes of a request that are kept, so that what cannot be parsed is refused in the words of the door it was meant for."""
 
 
@@ -88,7 +95,7 @@ class GuardedHandler(RequestHandler):
         return self._last_body is None or self._last_body.is_eof()
 
     def _refuse_header(self) -> None:
-        """Answer 400 as if the parser had refused it, after what came before; nothing more is read."""
+        """Answer 431 as if the parser had refused it, after what came before; nothing more is read."""
         self._refused = True
         error = LineTooLong(b"header", HEADER_BYTES)
         self._messages.append((_ErrInfo(status=400, exc=error, message=error.message), EMPTY_PAYLOAD))
@@ -123,7 +130,7 @@ class GuardedHandler(RequestHandler):
         if manager is None:
             return _plain_refusal(status)
         words = self._beginning.split(b" ", 2)
-        return manager.refusal(status, words[1].decode("latin-1") if len(words) > 1 else "")
+        return manager.refusal(_exactly(status, exc), words[1].decode("latin-1") if len(words) > 1 else "")
 
     def waits_for_body(self) -> bool:
         """Whether a request of this connection waits for more of its body."""
@@ -144,12 +151,15 @@ class GuardedHandler(RequestHandler):
 class GuardedServer(web.Server):
     """A `web.Server` whose connections are guarded.
 
-    `refusal(status, path)` makes the answer to what is not HTTP; it may be replaced. The path is what the request begins
-    with, as far as that can be told. Times in seconds.
+    `refusal(status, target)` makes the answer to what is not HTTP (400), to a line or a header that is too long (414, 431)
+    and to what went wrong outside every boundary (500); it may be replaced. The target is the request's, as far as that
+    can be told. Times in seconds.
     """
 
     def __init__(self, handler: Any, *, header_timeout: float, **options: Any) -> None:
-        super().__init__(handler, **options)
+        super().__init__(
+            handler, max_line_size=LINE_LIMIT, max_field_size=FIELD_LIMIT, max_headers=HEADER_COUNT, **options
+        )
         self.header_timeout = header_timeout
         self.refusal: Callable[[int, str], web.StreamResponse] = _plain_refusal
         self._farewells: dict[RequestHandler, tuple[asyncio.Transport | None, float]] = {}
@@ -173,6 +183,15 @@ class GuardedServer(web.Server):
             elif connection._waiter is not None and not connection._messages:
                 self._farewells[connection] = (connection.transport, now)
                 connection.force_close()
+
+
+def _exactly(status: int, error: BaseException | None) -> int:
+    """The status that tells a client which part of its request is too long, and it can do something about it."""
+    if isinstance(error, LineTooLong):
+        return 414 if error.args[1] == LINE_LIMIT else 431
+    if isinstance(error, BadHttpMessage) and error.message == _TOO_MANY_FIELDS:
+        return 431
+    return status
 
 
 def _plain_refusal(status: int, _path: str = "") -> web.StreamResponse:

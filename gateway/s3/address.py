@@ -27,15 +27,11 @@ SERVICE = Address(None, None)
 
 
 def split_target(target: str) -> tuple[str, str]:
-    """(raw path, raw query) of a request target in origin form, or in absolute form as proxies send it."""
+    """(raw path, raw query) of a request target in origin form. Raises S3Error InvalidURI for `*` and the like."""
     if not target.startswith("/"):
-        scheme, separator, rest = target.partition("://")
-        if not separator or scheme.lower() not in ("http", "https"):
-            raise S3Error("InvalidURI", fields=(("URI", target[:1024]),))
-        index = min((i for i in (rest.find("/"), rest.find("?")) if i >= 0), default=len(rest))
-        target = rest[index:]
+        raise S3Error("InvalidURI", fields=(("URI", target[:1024]),))
     path, _, query = target.partition("?")
-    return path or "/", query
+    return path, query
 
 
 def parse_address(raw_path: str, host: str, domains: tuple[str, ...]) -> Address:

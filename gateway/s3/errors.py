@@ -111,6 +111,9 @@ CODES: dict[str, Code] = {
     "QuotaExceeded": Code(403, "The account that owns the bucket has no room for this."),
     "RenderFailed": Code(500, "Rendering this image failed."),
     "RenderTimeout": Code(504, "Rendering this image took too long."),
+    "RequestHeaderSectionTooLarge": Code(
+        400, "The request header and query parameters used to make the request exceed the maximum allowed size."
+    ),
     "RequestTimeTooSkewed": Code(403, "The difference between the request time and the current time is too large."),
     "ServerSideEncryptionConfigurationNotFoundError": Code(
         404, "The server side encryption configuration was not found"

@@ -34,7 +34,9 @@ LAYERS: tuple[frozenset[str], ...] = (
         {"gateway.auth", "gateway.http", "gateway.jobs", "gateway.backends", "gateway.data_folder", "gateway.tls"}
     ),
     frozenset({"gateway.s3", "gateway.img", "gateway.web", "gateway.api"}),
-    frozenset({"gateway.supervisor", "gateway.first_start", "gateway.reference", "gateway.waiting"}),
+    frozenset(
+        {"gateway.supervisor", "gateway.first_start", "gateway.reference", "gateway.refusals", "gateway.waiting"}
+    ),
     frozenset({"gateway.app"}),
     frozenset({"gateway.startup", "gateway.worker"}),
     frozenset({"gateway.cli"}),

@@ -55,37 +55,77 @@ def test_a_header_that_is_too_large_is_answered(http_server: Server, before: byt
             answer += piece
     statuses = [part.split()[0] for part in answer.split(b"HTTP/1.1 ")[1:]]
     assert statuses == ([b"200"] if before else []) + [b"400"], answer
-    assert b"InvalidRequest" in answer
+    assert b"<Code>RequestHeaderSectionTooLarge</Code>" in answer
+    assert b"<MaxSizeAllowed>65536</MaxSizeAllowed>" in answer
 
 
 @pytest.mark.parametrize(
     "request_of",
     [
-        lambda path: [b"GET " + path + b"?cursor=" + b"x" * 33_000 + b" HTTP/1.1\r\nHost: h\r\n\r\n"],
+        lambda path: [b"GET " + path + b"?a=\x070000 HTTP/1.1\r\nHost: h\r\n\r\n"],
         lambda path: [b"G", b"ET " + path, b" HTTP/1.1\r\nHost: h\r\n", b"Content-Length: -1\r\n\r\n"],
         lambda path: [b"PUT " + path + b" HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"],
     ],
-    ids=["a long line", "a length below zero, in pieces", "a chunk without a size"],
+    ids=["a control character", "a length below zero, in pieces", "a chunk without a size"],
 )
 def test_what_is_no_http_is_refused_in_the_words_of_its_door(
     http_server: Server, request_of: Callable[[bytes], list[bytes]]
 ) -> None:
     for path, word in (
         (b"/api/v1/images", b'"detail": {"code": "INVALID_REQUEST"'),
+        (b"/openapi.json", b'"detail": {"code": "INVALID_REQUEST"'),
+        (b"/img/b/k", b'{"error": {"code": "InvalidRequest", "message": "The request is not well-formed HTTP."}}'),
+        (b"/ui/docs/", b'{"error": "The request is not well-formed HTTP."}'),
+        (b"/health", b'{"error": "The request is not well-formed HTTP."}'),
         (b"/b/k", b"<Code>InvalidRequest"),
+        (b"/image/k", b"<Code>InvalidRequest"),
+        (b"http://h:1/img/b/k", b'{"error": {"code": "InvalidRequest",'),
     ):
-        with connect(http_server) as line:
-            # Before it a request of another door, on the same connection.
-            line.sendall(b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n")
-            assert line.recv(65536).startswith(b"HTTP/1.1 200")
-            for piece in request_of(path):
-                line.sendall(piece)
-                time.sleep(0.02)
-            answer = b""
-            while piece := line.recv(65536):
-                answer += piece
+        answer = refused(http_server, *request_of(path))
         assert answer.startswith(b"HTTP/1.1 400"), answer
         assert word in answer
+        name = b"X-Request-Id: " if b'"detail"' in word else b"x-amz-request-id: "
+        assert name in answer
+        assert (b"Content-Type: application/json" in answer) == word.startswith((b"{", b'"'))
+
+
+def refused(server: Server, *pieces: bytes) -> bytes:
+    """The answer to the last request of a connection, before which there was one of another door."""
+    with connect(server) as line:
+        line.sendall(b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert line.recv(65536).startswith(b"HTTP/1.1 200")
+        for piece in pieces:
+            line.sendall(piece)
+            time.sleep(0.02)
+        answer = b""
+        while piece := line.recv(65536):
+            answer += piece
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("long", "most", "status", "words"),
+    [
+        (lambda path: path + b"?a=" + b"x" * 17_000 + b" HTTP/1.1\r\nHost: h\r\n\r\n", 16_384, 414, ("URI_TOO_LONG", "UriTooLong")),
+        (lambda path: path + b" HTTP/1.1\r\nHost: h\r\nX-A: " + b"x" * 17_000 + b"\r\n\r\n", 65_536, 431, ("HEADER_TOO_LARGE", "HeaderTooLarge")),
+        (lambda path: path + b" HTTP/1.1\r\nHost: h\r\n" + b"X-A: x\r\n" * 300 + b"\r\n", 65_536, 431, ("HEADER_TOO_LARGE", "HeaderTooLarge")),
+    ],
+    ids=["a line", "a field", "many fields"],
+)  # fmt: skip
+def test_what_is_too_long_is_told_what_it_may_be(
+    http_server: Server, long: Callable[[bytes], bytes], most: int, status: int, words: tuple[str, str]
+) -> None:
+    for path, code in ((b"/api/v1/images", words[0]), (b"/img/b/k", words[1]), (b"/ui/", ""), (b"/b/k", "S3")):
+        answer = refused(http_server, b"GET " + long(path)).decode()
+        told = "at most" if status == 431 else "shorten"
+        assert told in answer, answer
+        if code == "S3":
+            assert answer.startswith("HTTP/1.1 400"), answer
+            assert "<Code>RequestHeaderSectionTooLarge</Code>" in answer
+            assert f"<MaxSizeAllowed>{most}</MaxSizeAllowed>" in answer
+        else:
+            assert answer.startswith(f"HTTP/1.1 {status}"), answer
+            assert f'"code": "{code}"' in answer or not code
 
 
 def test_a_header_below_the_limit_is_read(http_server: Server) -> None:

@@ -157,6 +157,17 @@ def test_dialects_below_their_prefixes(site: Site) -> None:
     assert fetch(site.gallery.server, "/thumbor" + thumbor("100x0/at%20sea/a+b%201.jpg")).status == 200
 
 
+def test_the_host_of_a_target_in_absolute_form_says_the_dialect(site: Site) -> None:
+    path = imgproxy(f"/w:100/plain/{SOURCE}")
+    assert site.ask("other.example", f"http://{IMGPROXY}{path}").body == site.ask(IMGPROXY, path).body
+    assert site.ask(IMGPROXY, f"http://{THUMBOR}" + thumbor("100x0/at%20sea/a+b%201.jpg")).status == 200
+
+
+def test_what_is_too_long_below_a_prefix_is_refused_as_images_are(site: Site) -> None:
+    answer = fetch(site.gallery.server, "/imgproxy" + imgproxy("/w:100/plain/" + "a" * 17_000))
+    assert (answer.status, answer.code) == (414, "UriTooLong")
+
+
 def test_a_proxy_may_make_two_slashes_one(site: Site) -> None:
     signed = imgproxy(f"/w:100/plain/{SOURCE}").replace("s3://", "s3:/")
     assert site.ask(IMGPROXY, signed).status == 200

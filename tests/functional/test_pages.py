@@ -37,6 +37,22 @@ def test_a_browser_at_the_root_gets_the_start_page_and_a_client_its_buckets(http
     assert "Buckets" in http_server.client().list_buckets()
 
 
+def test_every_door_reads_targets_in_absolute_form(http_server: Server) -> None:
+    for path, status, word in (
+        ("/health", 200, '"status"'),
+        ("/livez", 200, "alive"),
+        ("/ui/", 200, "<html"),
+        ("/api/v1/images/none", 404, '"code": "IMAGE_NOT_FOUND"'),
+        ("/openapi.json", 200, '"openapi"'),
+        ("/img/none/none.jpg?w=100", 403, '"code": "AccessDenied"'),
+        ("", 403, "<Resource>/</Resource>"),
+        ("?list-type=2", 403, "<Resource>/</Resource>"),
+    ):
+        for host in (http_server.url, "http://elsewhere.example", "HTTP://[::1]:9"):
+            answer = Answer(http_server, host + path, {"Host": "other.example"})
+            assert (answer.status, word in answer.text) == (status, True), (host + path, answer.text[:300])
+
+
 def test_the_start_page_shows_health_and_settings_with_the_real_address(http_server: Server) -> None:
     page = Answer(http_server, "/ui/", {**BROWSER, "Host": "evil.example"})
     assert page.status == 200
@@ -158,12 +174,12 @@ def test_a_token_opens_the_metrics_from_anywhere(start_server: StartServer) -> N
 
 def test_what_is_no_http_gets_an_answer_and_a_line(http_server: Server) -> None:
     def counted() -> float:
-        return http_server.metric("pixgate_errors_total", operation="Unknown", code="InvalidRequest")
+        return http_server.metric("pixgate_errors_total", operation="Unknown", code="RequestHeaderSectionTooLarge")
 
     before = counted()
     answer = Answer(http_server, "/", {"X-Long": "x" * 20_000})
     assert answer.status == 400
-    assert "<Code>InvalidRequest</Code>" in answer.text
+    assert "<Code>RequestHeaderSectionTooLarge</Code>" in answer.text
     # It is counted behind its answer, and another worker may be asked for the count.
     deadline = time.monotonic() + 30
     while (count := counted()) == before:

@@ -308,3 +308,39 @@ def test_metadata_that_is_not_ascii_comes_back_as_aws_gives_it(server: Server, b
     ((text, charset),) = decode_header(found)
     assert charset == "utf-8"
     assert text.decode() == (raw.decode("latin-1") if b"\xe9" in raw else raw.decode())
+
+
+def test_a_target_in_absolute_form_is_signed_for_its_own_host(server: Server, bucket: str) -> None:
+    """What stands behind its authority is the path, and the authority counts instead of Host (RFC 9112, 3.2.2)."""
+    host = urlsplit(server.url).netloc
+    path = f"/{bucket}/a%2B/b%20c"
+
+    def ask(method: str, authority: str, sent_host: str, signed_host: str, body: bytes = b"") -> tuple[int, bytes]:
+        signed = sign_header(
+            Credentials(ROOT.access_key, ROOT.secret_key),
+            method=method,
+            host=signed_host,
+            raw_path=path.encode(),
+            now=time.time(),
+            region="us-east-1",
+        )
+        head = f"{method} {authority}{path} HTTP/1.1\r\nHost: {sent_host}\r\nContent-Length: {len(body)}\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in signed.headers.items())
+        with line(server) as connection:
+            connection.sendall(head.encode() + b"\r\n" + body)
+            status, _, answer = take_answer(connection)
+            return status, answer
+
+    assert ask("PUT", f"http://{host}", host, host, b"bytes")[0] == 200
+    assert server.client().get_object(Bucket=bucket, Key="a+/b c")["Body"].read() == b"bytes"
+    assert ask("GET", f"http://{host}", host, host) == (200, b"bytes")
+    assert ask("GET", f"HTTPS://{host}", "elsewhere.example", host) == (200, b"bytes")
+    status, answer = ask("GET", "http://elsewhere.example", host, host)
+    assert (status, b"<Code>SignatureDoesNotMatch</Code>" in answer) == (403, True), answer
+    for authority in ("ftp://" + host, "http://user@" + host, "http://"):
+        status, answer = ask("GET", authority, host, host)
+        assert (status, b"<Code>InvalidRequest</Code>" in answer) == (400, True), answer
+    head = presigned(server, "get_object", Bucket=bucket, Key="a+/b c").replace(b"GET ", f"GET http://{host}".encode())
+    with line(server) as connection:
+        connection.sendall(head.replace(host.encode() + b"\r\n", b"elsewhere.example\r\n") + b"\r\n")
+        assert take_answer(connection)[::2] == (200, b"bytes")

@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 from gateway.api.openapi import document
 from gateway.api.operation import Access
 from gateway.api.table import OPERATIONS
-from gateway.app import LINE_LIMIT
+from gateway.http.guard import LINE_LIMIT
 from tests.functional.api.client import Api
 from tests.functional.api.conftest import ENVIRONMENT
 from tests.services import Server, pixgate, running

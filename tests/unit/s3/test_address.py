@@ -102,25 +102,13 @@ def test_on_a_virtual_host_every_path_is_a_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "expected"),
-    [
-        ("/b/k?a=b?c", ("/b/k", "a=b?c")),
-        ("/b", ("/b", "")),
-        ("?a", ("/", "a")),
-        ("http://host:1/b/k?a", ("/b/k", "a")),
-        ("HTTPS://host", ("/", "")),
-        ("http://host?a", ("/", "a")),
-    ],
+    ("target", "expected"), [("/b/k?a=b?c", ("/b/k", "a=b?c")), ("/b", ("/b", "")), ("/?a", ("/", "a"))]
 )
 def test_split_target(target: str, expected: tuple[str, str]) -> None:
-    if target.startswith("?"):
-        with pytest.raises(S3Error):
-            split_target(target)
-    else:
-        assert split_target(target) == expected
+    assert split_target(target) == expected
 
 
-@pytest.mark.parametrize("target", ["*", "host:80", "ftp://host/x", ""])
+@pytest.mark.parametrize("target", ["*", "host:80", "?a", ""])
 def test_a_target_without_a_path(target: str) -> None:
     with pytest.raises(S3Error) as caught:
         split_target(target)
