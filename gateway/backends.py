@@ -8,23 +8,23 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from gateway.blobs.filesystem import FilesystemStore
 from gateway.blobs.folder import MARKER
 from gateway.blobs.port import Store
-from gateway.cache.assemble import open_cache
-from gateway.cache.folder import FolderObjects
-from gateway.cache.objects import CacheObjects
-from gateway.cache.pinned import PinnedRenditions
-from gateway.cache.sealed import Sealer
-from gateway.cache.tiered import CacheCounts, RenditionCache
 from gateway.config import LOCAL_STORE, Settings
 from gateway.errors import InvalidValue
 from gateway.metadata.port import Database
 from gateway.metadata.sqlite import SqliteDatabase
 from gateway.services.services import Backends, Services
 from gateway.store_settings import S3Store
+
+if TYPE_CHECKING:
+    from gateway.cache.objects import CacheObjects
+    from gateway.cache.pinned import PinnedRenditions
+    from gateway.cache.tiered import CacheCounts, RenditionCache
 
 DATABASE = "pixgate.sqlite"
 HANDOVER = "run/handover.sock"
@@ -102,6 +102,9 @@ async def _open_postgresql(settings: Settings) -> Database:
 
 def import_adapters(settings: Settings) -> None:
     """Import the adapters that the settings name, for the workers that are forked afterwards."""
+    importlib.import_module("gateway.cache.assemble")
+    importlib.import_module("gateway.cache.pinned")
+    importlib.import_module("gateway.cache.folder")
     if settings.database_url is not None:
         importlib.import_module("gateway.metadata.postgres")
     if any(isinstance(store, S3Store) for store in settings.all_stores):
@@ -113,6 +116,8 @@ def import_adapters(settings: Settings) -> None:
 
 def rendition_cache(settings: Settings, services: Services, counts: CacheCounts) -> RenditionCache | None:
     """The memory of renditions beyond this node that the settings name, begun; None where they name none."""
+    from gateway.cache.assemble import open_cache
+
     return open_cache(
         counts,
         secret=services.master.derive(b"renditions"),
@@ -128,6 +133,10 @@ def rendition_cache(settings: Settings, services: Services, counts: CacheCounts)
 
 def pinned_variants(settings: Settings, services: Services) -> PinnedRenditions:
     """Where variants are kept that no cache may forget: in the data folder, or beside the blobs of the default store."""
+    from gateway.cache.folder import FolderObjects
+    from gateway.cache.pinned import PinnedRenditions
+    from gateway.cache.sealed import Sealer
+
     store = next((store for store in settings.all_stores if store.name == settings.new_store), None)
     objects: CacheObjects
     if isinstance(store, S3Store):
@@ -141,6 +150,8 @@ def pinned_variants(settings: Settings, services: Services) -> PinnedRenditions:
 
 
 def _cache_objects(settings: Settings, deployment: str) -> CacheObjects:
+    from gateway.cache.folder import FolderObjects
+
     where = settings.image_store_cache or settings.new_store
     named = next((store for store in settings.all_stores if store.name == where), None)
     if isinstance(named, S3Store):

@@ -864,6 +864,8 @@ def _suggest(name: str, known: list[str]) -> str:
 
 def _validate(values: dict[str, object]) -> tuple[Settings, dict[str, str]]:
     """Settings from what is valid, and what is wrong with the rest, by field name."""
+    # Else pydantic looks for plugins in every installed distribution. There are none for us.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         return Settings.model_validate(values), {}
     except ValidationError as error:

@@ -129,7 +129,7 @@ async def open_services(settings: Settings, *, worker: bool = False) -> Services
             near_url=settings.base_url(),
         )
         services.directory.rotated_masters = lambda: _masters_on_disk(settings)
-        services.buckets.server_presets = frozenset(settings.image_presets)
+        services.server_presets = frozenset(settings.image_presets)
         return services
 
     # Before the master key, which would be made: a mistyped path stays empty.

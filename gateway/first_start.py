@@ -53,6 +53,9 @@ async def _look_at_stores(settings: Settings) -> None:
 async def _ensure_root(settings: Settings) -> AccessKey | None:
     services = await data_folder.open_services(settings)
     try:
+        if settings.jwt_private_key is not None:
+            # Whether it is one shows as it is read. Here the start is refused; a worker could only end again and again.
+            services.complete()
         return await services.keys.ensure_root()
     finally:
         await services.close()

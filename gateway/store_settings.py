@@ -32,7 +32,7 @@ def _secret(description: str) -> Any:
 class FolderStore(BaseModel):
     """A folder of this machine as a store."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     kind: Literal["folder"] = "folder"
     name: str = Field(description="What the rows call it: never change it once something is stored.")
@@ -54,7 +54,7 @@ class FolderStore(BaseModel):
 class S3Store(BaseModel):
     """A bucket of an S3 service as a store."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     kind: Literal["s3"] = "s3"
     name: str = Field(description="What the rows call it: never change it once something is stored.")

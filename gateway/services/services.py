@@ -6,7 +6,7 @@ import asyncio
 import importlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -142,6 +142,7 @@ class Services:
         self.stores = Stores(
             stores, backends.default_store, self.lease, self.keyring, memory_bytes=backends.memory_bytes
         )
+        self.server_presets: Collection[str] = ()
         self.render: RenderClient | None = None
         self.cache: RenditionCache | None = None
         self.pinned: PinnedRenditions | None = None
@@ -226,7 +227,9 @@ class Services:
     def buckets(self) -> Buckets:
         from gateway.services.buckets import Buckets
 
-        return Buckets(self.database, self._region, [store.name for store in self._all_stores])
+        buckets = Buckets(self.database, self._region, [store.name for store in self._all_stores])
+        buckets.server_presets = self.server_presets
+        return buckets
 
     @cached_property
     def adoption(self) -> Adoption:

@@ -97,7 +97,7 @@ def _parse_reset_url(value: object) -> object:
 class Issuer(BaseModel):
     """Somebody else whose tokens are taken: a `[[jwt_issuers]]` table."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     iss: str = Field(min_length=1, max_length=255, description="The `iss` of its tokens, to the letter.")
     jwks_url: str = Field(description="Where its public keys are: `https://login.example.com/.well-known/jwks.json`.")

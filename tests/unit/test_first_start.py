@@ -1,0 +1,19 @@
+"""What is found wrong before any worker starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.config import Address, load
+from gateway.first_start import prepare
+
+
+def test_a_private_key_that_is_none_refuses_the_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    key = tmp_path / "tokens.pem"
+    key.write_text("-----BEGIN PRIVATE KEY-----\nnothing\n-----END PRIVATE KEY-----\n")
+    environ = {"PIXGATE_JWT_ALGORITHM": "RS256", "PIXGATE_JWT_PRIVATE_KEY": str(key)}
+    settings = load({"data": tmp_path / "data"}, environ=environ)
+    assert prepare(settings, Address("127.0.0.1", 1)) == 1
+    assert "Error:" in capsys.readouterr().err
