@@ -63,10 +63,13 @@ class CachePolicy:
             settings.image_stale_max_age,
         )
 
-    def header(self, *, by_id: bool, public: bool, pinned: bool = False, left: int | None = None) -> str:
+    def header(
+        self, *, by_id: bool, public: bool, pinned: bool = False, left: int | None = None, told: bool = True
+    ) -> str:
         """The value of Cache-Control.
 
-        `pinned`: the URL names the content, so what it shows never changes. `left`: seconds until the URL ends.
+        `pinned`: the URL names the content, so what it shows never changes. `left`: seconds until the URL ends. Not
+        `told`: shared caches, which are told when the picture changes, are not told of all that it is made of.
         """
         age = FOREVER if pinned else self.id_age if by_id else self.key_age
         if left is not None:
@@ -78,7 +81,7 @@ class CachePolicy:
         if pinned:
             return value + ", immutable"
         kept = age
-        if self.shared_age is not None:
+        if self.shared_age is not None and told:
             kept = self.shared_age if left is None else min(self.shared_age, left)
             value += f", s-maxage={kept}"
         if self.stale_age:

@@ -305,11 +305,13 @@ class ImageEndpoint:
         left = None if asker.expires is None else asker.expires - int(asked.now)
         # A watermark that is named by its key may be overwritten, whatever the picture under it is named by.
         mark = permit.request.options.wm
-        by_id = isinstance(asked.target.address, ImageById) and (mark is None or is_image_id(mark))
+        lasting = mark is None or is_image_id(mark)
+        by_id = lasting and isinstance(asked.target.address, ImageById)
         if permit.shared:
             control = REVOCABLE
         else:
-            control = self._policy.header(by_id=by_id, public=public, pinned=pinned, left=left)
+            told = lasting or not permit.bucket.images.purge or all(one.bucket.images.purge for one in overlays)
+            control = self._policy.header(by_id=by_id, public=public, pinned=pinned, left=left, told=told)
         sharing, varies = cors(permit.bucket, asked.request._message.headers.get("Origin"))
         headers: list[Header] = [("Cache-Control", control), *_ON_ALL, *sharing]
         if public and self._tags:

@@ -17,6 +17,7 @@ from gateway.cli import pixgate
 from signing.image_link import raw_link_key, sign_link
 from signing.link_bindings import parse_bindings
 from tests import images
+from tests.functional.beside import set_images
 from tests.functional.imaging import CHROME, Answer, Gallery, fetch
 from tests.services import Server, environment_of, running, stand_on
 
@@ -632,6 +633,20 @@ def test_tags_name_bucket_and_object_without_telling(gallery: Gallery, image_id:
     assert set(marked) == {*other, tags[1]}, "the watermark's object, too"
     assert "surrogate-key" not in presigned(gallery, CAT, "w=20").headers
     assert "surrogate-key" not in fetch(gallery.server, f"{CAT}?w=1").headers
+
+
+def test_a_watermark_of_a_bucket_that_purges_nothing_shortens_what_cdns_keep(shown: Gallery, branding: Gallery) -> None:
+    def kept(query: str) -> bool:
+        return "s-maxage" in fetch(shown.server, f"/img/shown-to-all/cat.jpg?{query}").headers["cache-control"]
+
+    assert kept("p=logo"), "nobody counts on purges"
+    set_images(shown.server.data, shown.name, purge=True)
+    assert kept("w=100")
+    assert not kept("p=logo")
+    set_images(shown.server.data, branding.name, purge=True)
+    assert kept("p=logo")
+    for gallery in (shown, branding):
+        set_images(shown.server.data, gallery.name, purge=False)
 
 
 # --- bound links and keys

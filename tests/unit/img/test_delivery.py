@@ -41,6 +41,11 @@ def test_cache_control(
     assert policy.header(by_id=by_id, public=public, pinned=pinned, left=left) == value
 
 
+def test_shared_caches_keep_no_longer_what_they_are_not_told_of() -> None:
+    assert SHARED.header(by_id=False, public=True, told=False) == "public, max-age=60, stale-while-revalidate=3600"
+    assert SHARED.header(by_id=False, public=True, pinned=True, told=False) == "public, max-age=31536000, immutable"
+
+
 def bucket(**images: object) -> Bucket:
     owner = Account(1, "ann", "c", enabled=True, created_ms=0)
     made = Bucket(7, "photos", owner, "us-east-1", Versioning.UNVERSIONED, 0)
