@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.config import Settings
-from gateway.dialect_settings import DialectName
 from gateway.img.access import Access, reads
 from gateway.img.asker import NOBODY, Asker
 from gateway.img.dialects.doors import Dialects, bare_host
@@ -23,12 +22,14 @@ from gateway.img.target import PREFIX, AddressError, ImageById, ImageByKey, Targ
 from gateway.model import AccessKey, Bucket
 from gateway.services.directory import Directory
 from gateway.services.presets import Presets
+from gateway.settings.dialects import DialectName
 from signing.canonical import Query
 from signing.errors import LinkRefused
 from transforms.options import ImageRequest
 
 Answer = dict[str, Any]
 NATIVE = "pixgate"
+_PRESETS = "presets"
 
 
 class Explainer:
@@ -51,7 +52,11 @@ class Explainer:
         answer["signature"] = _signature_state(target, refusal)
         if not reader and (speaker is None or speaker.principal.anonymous):
             raise access_denied()
-        return answer | await self._outcome(target, speaker, refusal, reader=reader)
+        answer |= await self._outcome(target, speaker, refusal, reader=reader)
+        if not reader and _PRESETS in answer:
+            for name in ("options", "canonical"):
+                answer.pop(name, None)
+        return answer
 
     async def explain_to_operator(self, url: str, now: float) -> Answer:
         """The same for somebody at the machine: also why a signature does not hold."""
@@ -185,7 +190,7 @@ def _described(target: Target, reading: Reading | None) -> Answer:
     address = target.address
     answer: Answer = {} if reading is None else {"source": reading.source}
     if reading is not None and reading.presets:
-        answer["presets"] = ", ".join(reading.presets)
+        answer[_PRESETS] = ", ".join(reading.presets)
     if isinstance(address, ImageById):
         answer["image_id"] = address.image_id
     else:

@@ -16,6 +16,7 @@ from gateway.img.errors import ImageError
 from gateway.model import AccessKey
 from gateway.policy.principal import Principal
 from gateway.services.presets import Presets
+from signing.dialect_signatures import imgproxy_signature
 from signing.image_link import s3_link_key, sign_link
 from tests.unit.img.conftest import Gallery
 
@@ -107,3 +108,28 @@ async def test_who_may_read_the_image_is_told_everything(desk: Desk, gallery: Ga
 async def test_a_url_that_cannot_be_read_is_explained_to_anybody(desk: Desk) -> None:
     for key in (None, desk.bob, desk.ann):
         assert (await desk.told("/img/hidden/cat.jpg?w=wide", key))["refused"]["option"] == "w"
+
+
+async def test_the_presets_of_a_url_and_what_they_come_to_are_told(gallery: Gallery) -> None:
+    services = gallery.services
+    key = await services.keys.create("ann")
+    settings = Settings(
+        dialects=["imgproxy"],
+        imgproxy_only_presets=True,
+        imgproxy_presets={"tile": "rs:fill:30:20"},
+        imgproxy_keys=[f"{b'key'.hex()}:{b'salt'.hex()}:{key.access_key}"],
+    )
+    access = Access(services.directory, services.objects, region="us-east-1")
+    explainer = Explainer(settings, services.directory, access, Presets({}))
+    await services.directory.refresh()
+    told = await explainer.explain_to_operator("/imgproxy/unsafe/tile/plain/s3://shown/cat.jpg@webp", NOW)
+    assert (told["presets"], told["canonical"], told["refused"]) == ("tile", "f:webp,fit:cover,h:20,w:30", None)
+    other = await explainer.explain_to_operator("/imgproxy/unsafe/w:30/plain/s3://shown/cat.jpg", NOW)
+    assert other["refused"]["option"] == "preset"
+    # Of a link its holder learns that it holds, and not what the preset says.
+    path = "/tile/plain/s3://hidden/cat.jpg"
+    link = f"/imgproxy/{imgproxy_signature(b'key', b'salt', path.encode())}{path}"
+    held = await explainer.explain(link, NOBODY, NOW)
+    assert (held["presets"], held["signature"], held["refused"]) == ("tile", "holds", None)
+    assert held.keys().isdisjoint({"options", "canonical"})
+    assert (await explainer.explain(link, Asker(Principal(key)), NOW))["canonical"] == "fit:cover,h:20,w:30"
