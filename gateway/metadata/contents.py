@@ -43,8 +43,21 @@ class NewPart(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """All parts of an upload, one behind the other, as the database has them: so many segments and parts.
+
+    The part table has their checksums only where `checksums` says so.
+    """
+
+    upload: int
+    segments: int
+    parts: int
+    checksums: bool
+
+
+@dataclass(frozen=True, slots=True)
 class NewContent:
-    """A content to be: either new bytes (`blob`; None for none) or runs of known blobs (`references`)."""
+    """A content to be: new bytes (`blob`; None for none), runs of known blobs (`references`), or an upload (`joined`)."""
 
     uid: bytes
     size: int
@@ -53,14 +66,15 @@ class NewContent:
     blob: NewBlob | None = None
     references: tuple[Reference, ...] = ()
     parts: tuple[NewPart, ...] = field(default=())
+    joined: Joined | None = None
     encryption: Encryption | None = None
     customer_key: bytes | None = field(default=None, repr=False)
 
 
 async def insert(tx: Transaction, new: NewContent) -> int:
     """Insert a content with its blob, segments and part table; gives its id."""
-    checksum = new.checksum
-    count = 1 if new.blob is not None else len(new.references)
+    checksum, joined = new.checksum, new.joined
+    count = 1 if new.blob is not None else len(new.references) if joined is None else joined.segments
     content = await tx.insert(
         "INSERT INTO contents (uid, size, etag, checksum_algorithm, checksum_type, checksum_value, part_count, "
         "segment_count, encryption, customer_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -71,7 +85,7 @@ async def insert(tx: Transaction, new: NewContent) -> int:
             None if checksum is None else checksum.algorithm.value,
             None if checksum is None else checksum.type.value,
             None if checksum is None else checksum.value,
-            len(new.parts),
+            len(new.parts) if joined is None else joined.parts,
             count,
             None if new.encryption is None else new.encryption.value,
             new.customer_key,
@@ -96,6 +110,8 @@ async def insert(tx: Transaction, new: NewContent) -> int:
         await insert_many(
             tx, "segments", "content_id bigint, start bigint, length bigint, blob_id bigint, blob_offset bigint", rows
         )
+    if joined is not None:
+        await _join(tx, content, joined)
     if new.parts:
         await insert_many(
             tx,
@@ -104,6 +120,29 @@ async def insert(tx: Transaction, new: NewContent) -> int:
             [(content, part.number, part.start, part.size, part.etag, part.checksum) for part in new.parts],
         )
     return content
+
+
+PARTS_OF = "(SELECT number, content_id FROM parts WHERE upload = ? ORDER BY number LIMIT 10000) p"
+"""All parts of an upload. The limit is what a planner is told of their number: it guesses too many otherwise, from uploads of
+other sizes."""
+
+
+async def _join(tx: Transaction, content: int, joined: Joined) -> None:
+    """Write segments and part table from the parts' own rows: thousands of them need not leave the database."""
+    # Sums of float are exact up to 2**53, and take PostgreSQL a fifth of the time that its sums of bigint take.
+    before = "CAST(sum(CAST({0} AS DOUBLE PRECISION)) OVER (ORDER BY {1}) AS BIGINT) - {0}"
+    await tx.run(
+        "INSERT INTO segments (content_id, start, length, blob_id, blob_offset) "
+        f"SELECT CAST(? AS BIGINT), {before.format('s.length', 'p.number, s.start')}, s.length, s.blob_id, s.blob_offset "
+        f"FROM {PARTS_OF} JOIN segments s ON s.content_id = p.content_id",
+        (content, joined.upload),
+    )
+    await tx.run(
+        "INSERT INTO content_parts (content_id, number, start, size, etag, checksum) "
+        f"SELECT CAST(? AS BIGINT), p.number, {before.format('c.size', 'p.number')}, c.size, c.etag, "
+        f"{'c.checksum_value' if joined.checksums else 'NULL'} FROM {PARTS_OF} JOIN contents c ON c.id = p.content_id",
+        (content, joined.upload),
+    )
 
 
 async def orphan(tx: Transaction, content_id: int) -> None:

@@ -124,6 +124,7 @@ def is_plain(new: NewVersion) -> bool:
         isinstance(content, NewContent)
         and not content.references
         and not content.parts
+        and content.joined is None
         and content.encryption is None
         and (content.blob is None or (content.blob.sealed_key is None and content.blob.length == content.size))
     )

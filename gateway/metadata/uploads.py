@@ -112,8 +112,10 @@ class StoredPart(NamedTuple):
     etag: str
     checksum_algorithm: str | None
     checksum_value: str | None
+    segment_count: int = 1
 
 
+_STORED = "SELECT p.number, p.content_id, c.size, c.etag, c.checksum_algorithm, c.checksum_value, c.segment_count FROM "
 PARTS = (
     "SELECT p.number, p.content_id, c.size, c.etag, c.checksum_algorithm, c.checksum_type, c.checksum_value, "
     "c.segment_count, p.modified_ms FROM parts p JOIN contents c ON c.id = p.content_id WHERE p.upload = ?"
@@ -121,12 +123,16 @@ PARTS = (
 
 
 async def stored_parts(reader: Reader, upload_row: int) -> dict[int, StoredPart]:
-    rows = await reader.all(
-        "SELECT p.number, p.content_id, c.size, c.etag, c.checksum_algorithm, c.checksum_value FROM parts p "
-        "JOIN contents c ON c.id = p.content_id WHERE p.upload = ?",
-        (upload_row,),
-    )
+    rows = await reader.all(f"{_STORED}{contents.PARTS_OF} JOIN contents c ON c.id = p.content_id", (upload_row,))
     return {row[0]: StoredPart._make(row) for row in rows}
+
+
+async def stored_part(reader: Reader, upload_row: int, number: int) -> StoredPart | None:
+    row = await reader.one(
+        f"{_STORED}parts p JOIN contents c ON c.id = p.content_id WHERE p.upload = ? AND p.number = ?",
+        (upload_row, number),
+    )
+    return None if row is None else StoredPart._make(row)
 
 
 async def part_page(reader: Reader, upload_row: int, after: int, limit: int) -> PartPage:

@@ -6,6 +6,8 @@ import asyncio
 import base64
 import hashlib
 from collections import deque
+from collections.abc import Callable
+from typing import TypeVar
 
 from gateway.errors import ChecksumMismatch, LengthMismatch, Md5Mismatch, Sha256Mismatch
 from gateway.http.incoming import BodyEnded, Incoming
@@ -19,9 +21,13 @@ from signing.chunked import ChunkedDecoder
 from signing.errors import IncompleteBody
 from signing.sigv4 import PayloadMode
 
+T = TypeVar("T")
+
 MAX_XML = 1024 * 1024
 MAX_COMPLETION = 2 * 1024 * 1024
 """Bytes of the XML of DeleteObjects and CompleteMultipartUpload: 1,000 keys, 10,000 parts."""
+LONG_XML = 64 * 1024
+"""From here on XML is read in a thread: some milliseconds."""
 THREAD_BYTES = 256 * 1024
 """From here on decoding a signed piece (its SHA-256 takes a millisecond and more) is done in a thread."""
 
@@ -170,12 +176,17 @@ async def read_xml(call: Call, root: str, *, limit: int = MAX_XML) -> Element:
 
     Raises S3Error MissingRequestBodyError (an empty body), MaxMessageLengthExceeded, MalformedXML, BodyMismatch facts.
     """
+    return await read_parsed(call, lambda data: parse(data, root), limit=limit)
+
+
+async def read_parsed(call: Call, parser: Callable[[bytes], T], *, limit: int) -> T:
+    """What `parser` makes of the body; a long one in a thread. Raises what `read_xml` raises, and what `parser` does."""
     data = await read_whole(call, limit)
     if not data:
         raise S3Error("MissingRequestBodyError")
-    if len(data) > 64 * 1024:
-        return await asyncio.to_thread(parse, data, root)
-    return parse(data, root)
+    if len(data) > LONG_XML:
+        return await asyncio.to_thread(parser, data)
+    return parser(data)
 
 
 def require_digest(call: Call, operation: str) -> None:

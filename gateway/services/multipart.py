@@ -24,7 +24,7 @@ from gateway.errors import (
     UploadNotFound,
 )
 from gateway.metadata import contents, leases, resumable, uploads, versions
-from gateway.metadata.contents import NewContent, NewPart
+from gateway.metadata.contents import Joined, NewContent, NewPart
 from gateway.metadata.port import Database, Reader, Transaction
 from gateway.metadata.uploads import StoredPart
 from gateway.metadata.versions import NewVersion
@@ -421,18 +421,22 @@ class Multipart:
                     raise InvalidPart(NOT_FOUND)
                 check_whole(current, read.checksum, checksum_value, checksum_type)
             etag = multipart_etag(chosen)
-            references = await uploads.part_references(tx, current.id, numbers)
-            if len(references) > MAX_SEGMENTS:
+            runs = sum(part.segment_count for part in chosen)
+            if runs > MAX_SEGMENTS:
                 raise InvalidPart(
                     f"The parts consist of more than {MAX_SEGMENTS} runs of bytes; copy them with fewer, larger parts."
                 )
+            joined = None
+            if len(chosen) == len(stored):
+                joined = Joined(current.id, runs, len(chosen), checksum is not None)
             content: NewContent | int = NewContent(
                 new_content_uid(),
                 total,
                 etag,
                 checksum,
-                references=references,
-                parts=_part_table(chosen, checksum),
+                joined=joined,
+                references=() if joined is not None else await uploads.part_references(tx, current.id, numbers),
+                parts=() if joined is not None else _part_table(chosen, checksum),
                 encryption=current.encryption,
                 customer_key=current.customer_key,
             )
@@ -486,7 +490,7 @@ class Multipart:
 
     async def _first_bytes(self, upload: MultipartUpload, number: int) -> bytes | None:
         async def find(reader: Reader) -> tuple[Segment, ...]:
-            stored = (await uploads.stored_parts(reader, upload.id)).get(number)
+            stored = await uploads.stored_part(reader, upload.id, number)
             if stored is None or not stored.size:
                 return ()
             return await contents.segments(reader, stored.content_id, 0, min(SNIFF_BYTES, stored.size))

@@ -39,13 +39,14 @@ from gateway.metadata import (
     usage,
     versions,
 )
-from gateway.metadata.contents import NewContent
+from gateway.metadata.contents import Joined, NewContent, NewPart
 from gateway.metadata.lists import batches
 from gateway.metadata.port import Database, Reader, Transaction
 from gateway.metadata.versions import NewVersion, Written
 from gateway.model import (
     Account,
     Bucket,
+    Checksum,
     ChecksumAlgorithm,
     ChecksumType,
     MultipartUpload,
@@ -458,6 +459,57 @@ async def test_every_change_of_configuration_counts(database: Database, opened: 
         )
     )
     assert await database.generation() == before + 20
+
+
+@pytest.mark.parametrize("checksums", [True, False])
+async def test_joined_parts_are_what_references_to_all_of_them_are(database: Database, checksums: bool) -> None:
+    bucket, lease = await new_bucket(database)
+    upload = _upload(bucket)
+    crc = Checksum(ChecksumAlgorithm.CRC32, ChecksumType.FULL_OBJECT, "AAAAAA==")
+
+    async def begin(tx: Transaction) -> None:
+        await uploads.create(tx, upload)
+        found = await uploads.get(tx, bucket, b"key", upload.upload_id)
+        first = await contents.insert(tx, NewContent(secrets.token_bytes(16), 4, "blob", blob=blob(lease)))
+        runs = await contents.references(tx, first, 0, 4)
+        # Of one blob, of two runs, of nothing, and larger than a float of 32 bits counts.
+        await uploads.put_part(tx, found.id, 7, NewContent(secrets.token_bytes(16), 4, "seven", crc, blob(lease)), 1)
+        two = NewContent(secrets.token_bytes(16), 8, "three", crc, references=runs * 2)
+        await uploads.put_part(tx, found.id, 3, two, 1)
+        await uploads.put_part(tx, found.id, 5, NewContent(secrets.token_bytes(16), 0, "five", crc), 1)
+        size = 5 * 2**30 + 1
+        large = NewContent(secrets.token_bytes(16), size, "one", crc, blob(lease, size))
+        await uploads.put_part(tx, found.id, 1, large, 1)
+
+    await database.write(begin)
+    found = await uploads.get(database, bucket, b"key", upload.upload_id)
+
+    async def make(tx: Transaction) -> tuple[int, int]:
+        stored = await uploads.stored_parts(tx, found.id)
+        assert await uploads.stored_part(tx, found.id, 3) == stored[3]
+        assert await uploads.stored_part(tx, found.id, 4) is None
+        numbers, start, table = sorted(stored), 0, []
+        for number in numbers:
+            part = stored[number]
+            value = part.checksum_value if checksums else None
+            table.append(NewPart(number, start, part.size, part.etag, value))
+            start += part.size
+        references = await uploads.part_references(tx, found.id, numbers)
+        listed = NewContent(secrets.token_bytes(16), start, "e-4", references=references, parts=tuple(table))
+        segments = sum(part.segment_count for part in stored.values())
+        joined = Joined(found.id, segments, len(stored), checksums)
+        whole = NewContent(secrets.token_bytes(16), start, "e-4", joined=joined)
+        return await contents.insert(tx, listed), await contents.insert(tx, whole)
+
+    listed, joined = await database.write(make)
+    for rows in (
+        "SELECT start, length, blob_id, blob_offset FROM segments WHERE content_id = ? ORDER BY start",
+        "SELECT number, start, size, etag, checksum FROM content_parts WHERE content_id = ? ORDER BY number",
+        "SELECT size, part_count, segment_count FROM contents WHERE id = ?",
+    ):
+        expected = [tuple(row) for row in await database.all(rows, (listed,))]
+        assert [tuple(row) for row in await database.all(rows, (joined,))] == expected
+        assert expected
 
 
 async def test_parts_of_one_upload_from_many_and_one_completion(database: Database, opened: Opened) -> None:

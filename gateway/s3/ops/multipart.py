@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 from gateway.errors import InvalidValue, UploadNotFound
 from gateway.http.reply import Reply
 from gateway.model import MAX_PARTS, ChecksumAlgorithm, CompletedPart, Encryption
-from gateway.s3.body import MAX_COMPLETION, read_xml
+from gateway.s3.body import MAX_COMPLETION, read_parsed
 from gateway.s3.call import Call, parse_number
 from gateway.s3.checksum_headers import (
     XML_NAMES,
@@ -22,7 +25,7 @@ from gateway.s3.patient_reply import patiently
 from gateway.s3.render import xml_reply
 from gateway.s3.tags import header_tags
 from gateway.s3.write_conditions import write_conditions
-from gateway.s3.xml import Element, Writer, url_encode
+from gateway.s3.xml import Writer, parse, url_encode
 
 
 async def create_multipart_upload(call: Call) -> Reply:
@@ -72,11 +75,7 @@ async def complete_multipart_upload(call: Call) -> Reply:
     checksum = given_checksum(call.headers)
     if call.incoming.length == 0:
         raise S3Error("InvalidRequest", "You must specify at least one part")
-    document = await read_xml(call.without_checksums(), "CompleteMultipartUpload", limit=MAX_COMPLETION)
-    document.only("Part")
-    parts = [_part(element) for element in document.children]
-    if not parts:
-        raise S3Error("MalformedXML")
+    parts = await read_parsed(call.without_checksums(), completed_parts, limit=MAX_COMPLETION)
 
     customer_key = await _customer_key(call)
 
@@ -123,22 +122,54 @@ async def _customer_key(call: Call) -> bytes | None:
     return None if key is None else key.secret
 
 
-def _part(element: Element) -> CompletedPart:
-    if element.name != "Part":
+_TEXT = r"(?:[ \t\r\n!-%'-;=?-~]|&quot;|&#34;)*+"
+_CHILD = rf"\s*+<(?:PartNumber|ETag|Checksum[A-Z0-9]++)>{_TEXT}</[A-Za-z0-9]++>"
+_PLAIN = re.compile(
+    r"(?:<\?xml version=\"1\.0\"(?: encoding=\"[Uu][Tt][Ff]-8\")?(?: standalone=\"(?:yes|no)\")?\s*\?>)?\s*+"
+    r"<CompleteMultipartUpload(?:\s++xmlns=\"[!#-%'-;=?-~]*+\")?\s*+>\s*+"
+    rf"((?:<Part>(?:{_CHILD})++\s*+</Part>\s*+)++)</CompleteMultipartUpload>\s*+".encode()
+)
+"""A completion as every SDK writes it: no attributes, prefixes, comments, entities but quotes, nothing that is not ASCII."""
+_FIELD = re.compile(r"<(\w+)>([^<]*)</\1>")
+
+
+def completed_parts(document: bytes) -> list[CompletedPart]:
+    """The parts that a completion names. Raises S3Error MalformedXML, InvalidArgument."""
+    plain = _PLAIN.fullmatch(document)
+    if plain is not None:
+        # Ten thousand parts are thirty thousand elements: what is written as usual is not taken apart one by one.
+        return [_plain_part(text) for text in plain[1].decode().split("</Part>")[:-1]]
+    root = parse(document, "CompleteMultipartUpload")
+    root.only("Part")
+    if not root.children:
         raise S3Error("MalformedXML")
-    # One pass: there may be ten thousand of them.
-    values = {child.name: child.text.strip() for child in element.children}
-    if len(values) != len(element.children):
+    return [
+        _part({child.name: child.text for child in element.children}, len(element.children))
+        for element in root.children
+    ]
+
+
+def _plain_part(text: str) -> CompletedPart:
+    if "&" in text:
+        text = text.replace("&quot;", '"').replace("&#34;", '"')
+    # A tag that another closes is no field.
+    return _part(dict(_FIELD.findall(text)), text.count("</"))
+
+
+def _part(values: Mapping[str, str], count: int) -> CompletedPart:
+    """A part of so many elements, by their names."""
+    if len(values) != count:
         raise S3Error("MalformedXML")
-    number, etag = values.get("PartNumber", ""), values.get("ETag")
+    number, etag = values.get("PartNumber", "").strip(), values.get("ETag")
     if etag is None or not (number.isascii() and number.isdigit()) or len(number) > 9:
         raise S3Error("MalformedXML")
     if not 1 <= int(number) <= MAX_PARTS:
         raise S3Error("InvalidArgument", "PartNumber must be >= 1 and <= 10000")
     checksums: tuple[tuple[ChecksumAlgorithm, str], ...] = ()
     if len(values) > 2:
-        checksums = tuple((_CHECKSUMS[name], value) for name, value in values.items() if name in _CHECKSUMS and value)
-    return CompletedPart(int(number), etag.strip('"'), checksums)
+        given = [(_CHECKSUMS[name], value.strip()) for name, value in values.items() if name in _CHECKSUMS]
+        checksums = tuple((algorithm, value) for algorithm, value in given if value)
+    return CompletedPart(int(number), etag.strip().strip('"'), checksums)
 
 
 async def abort_multipart_upload(call: Call) -> Reply:
