@@ -15,7 +15,7 @@ import time
 
 from gateway.blobs.upstream.client import Client
 from gateway.blobs.upstream.request import Request
-from gateway.store_settings import S3Store, parse_store
+from gateway.settings.stores import S3Store, parse_store
 from tests.servers.minio import Minio
 
 SOURCE = "photos"

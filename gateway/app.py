@@ -20,7 +20,6 @@ from gateway.api.table import OPERATIONS as API_OPERATIONS
 from gateway.backends import pinned_variants, rendition_cache
 from gateway.config import Address, Settings
 from gateway.data_folder import open_services
-from gateway.dialect_settings import DialectName
 from gateway.errors import Unavailable
 from gateway.http.guard import GuardedServer, Window, close_stalled
 from gateway.http.listener import Listener
@@ -46,6 +45,7 @@ from gateway.services.renditions import Renditions
 from gateway.services.statistics import Statistics
 from gateway.services.upload_slots import UploadSlots
 from gateway.services.variants import Variants
+from gateway.settings.dialects import DialectName
 from gateway.supervisor import WorkerContext
 from gateway.telemetry import Telemetry
 from gateway.telemetry.log import LogWriter, configure_logging

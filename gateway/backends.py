@@ -19,7 +19,7 @@ from gateway.errors import InvalidValue
 from gateway.metadata.port import Database
 from gateway.metadata.sqlite import SqliteDatabase
 from gateway.services.services import Backends, Services
-from gateway.store_settings import S3Store
+from gateway.settings.stores import S3Store
 
 if TYPE_CHECKING:
     from gateway.cache.objects import CacheObjects

@@ -21,7 +21,10 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
-from gateway.dialect_settings import (
+from gateway.redis_address import parse_redis_url
+from gateway.settings.admin import AdminSettings
+from gateway.settings.auth import AuthSettings, auth_contradictions, is_loopback
+from gateway.settings.dialects import (
     DialectName,
     ImgproxyKey,
     ThumborKey,
@@ -31,15 +34,12 @@ from gateway.dialect_settings import (
     parse_source_map,
     parse_thumbor_keys,
 )
-from gateway.redis_address import parse_redis_url
-from gateway.settings.admin import AdminSettings
-from gateway.settings.auth import AuthSettings, auth_contradictions, is_loopback
 from gateway.settings.fields import PARSES_SIZE, SettingsGroup, Size, secret, split_commas
 from gateway.settings.jobs import JobSettings
 from gateway.settings.limits import ANY_ORIGIN, LimitSettings
 from gateway.settings.reading import ReadingSettings
+from gateway.settings.stores import FolderStore, S3Store, StoreSettings, parse_store
 from gateway.settings.uploads import UploadSettings
-from gateway.store_settings import FolderStore, S3Store, StoreSettings, parse_store
 from transforms.fonts import DEFAULT_FOLDER as DEFAULT_FONTS
 from transforms.fonts import fingerprint
 from transforms.rendering import DEFAULT_MEZZANINE_PIXELS, DEFAULT_MEZZANINES, Rendering

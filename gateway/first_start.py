@@ -9,7 +9,7 @@ from gateway import data_folder
 from gateway.config import Address, Settings
 from gateway.errors import GatewayError, Unavailable, for_operator
 from gateway.model import AccessKey
-from gateway.store_settings import S3Store
+from gateway.settings.stores import S3Store
 from gateway.supervisor import AWAY
 from gateway.web.connect import aws_cli, rclone
 

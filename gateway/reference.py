@@ -10,15 +10,15 @@ from typing import Annotated, Literal, get_args, get_origin
 
 from gateway.api import reference_page as api_page
 from gateway.config import SIZES, Address, Network, Settings, is_secret, shown_value, variable
-from gateway.dialect_settings import ImgproxyKey, ThumborKey
 from gateway.img.dialects import page as dialects_page
 from gateway.s3.errors import CODES
 from gateway.s3.table import OPERATIONS, Level
 from gateway.settings.auth import AuthSettings, Issuer
+from gateway.settings.dialects import ImgproxyKey, ThumborKey
 from gateway.settings.jobs import JobSettings
 from gateway.settings.limits import LimitSettings
+from gateway.settings.stores import FolderStore, S3Store
 from gateway.settings.uploads import UploadSettings
-from gateway.store_settings import FolderStore, S3Store
 from transforms import options_page
 
 ROOT = Path(__file__).resolve().parent.parent

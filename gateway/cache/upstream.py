@@ -24,7 +24,7 @@ from gateway.blobs.upstream.request import Request
 from gateway.cache.objects import OBJECT_BYTES
 from gateway.cache.port import CacheFull, CacheUnavailable
 from gateway.errors import DiskFull, StoreUnavailable
-from gateway.store_settings import S3Store
+from gateway.settings.stores import S3Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

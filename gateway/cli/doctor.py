@@ -24,7 +24,7 @@ import click
 from gateway.cli.context import data_options, json_option, print_json, settings_of
 from gateway.config import LOCAL_STORE, Settings
 from gateway.errors import GatewayError
-from gateway.store_settings import S3Store
+from gateway.settings.stores import S3Store
 
 if TYPE_CHECKING:
     from gateway.blobs.upstream.check import StoreCheck

@@ -21,10 +21,8 @@ LAYERS: tuple[frozenset[str], ...] = (
             "gateway.model",
             "gateway.collector",
             "gateway.config",
-            "gateway.dialect_settings",
             "gateway.redis_address",
             "gateway.settings",
-            "gateway.store_settings",
         }
     ),
     frozenset({"gateway.policy", "gateway.telemetry"}),

@@ -20,7 +20,7 @@ from gateway.cache.store import StoreTier
 from gateway.cache.upstream import UpstreamObjects
 from gateway.redis_address import parse_redis_url
 from gateway.render.client import Rendition
-from gateway.store_settings import S3Store, parse_store
+from gateway.settings.stores import S3Store, parse_store
 from tests.servers.redis import Redis
 from tests.servers.s3 import S3Server
 

@@ -18,7 +18,7 @@ from gateway.cache.sealed import Sealer
 from gateway.cache.store import StoreTier
 from gateway.cache.upstream import UpstreamObjects
 from gateway.render.client import Rendition
-from gateway.store_settings import S3Store, parse_store
+from gateway.settings.stores import S3Store, parse_store
 from tests.servers.s3 import S3Server
 
 SECRET = b"s" * 32

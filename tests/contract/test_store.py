@@ -20,7 +20,7 @@ from gateway.blobs.upstream.store import UpstreamStore
 from gateway.errors import InvalidValue, Md5Mismatch, StoreUnavailable, for_operator
 from gateway.model import Expectations, Segment
 from gateway.services.ingest import ingest
-from gateway.store_settings import S3Store, parse_store
+from gateway.settings.stores import S3Store, parse_store
 from tests.servers.minio import Minio
 from tests.servers.ports import free_port
 from tests.servers.rclone import Rclone

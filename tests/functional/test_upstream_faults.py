@@ -23,7 +23,7 @@ from gateway.blobs.upstream.pool import TICK_SECONDS
 from gateway.blobs.upstream.store import UpstreamStore
 from gateway.errors import DiskFull, StoreUnavailable
 from gateway.model import Segment
-from gateway.store_settings import S3Store, parse_store
+from gateway.settings.stores import S3Store, parse_store
 from tests.servers.minio import Minio
 
 MEBIBYTE = 1024 * 1024

@@ -15,7 +15,7 @@ from gateway.blobs.upstream.multipart import abort
 from gateway.blobs.upstream.request import Request
 from gateway.blobs.upstream.store import UpstreamStore
 from gateway.errors import GatewayError
-from gateway.store_settings import S3Store
+from gateway.settings.stores import S3Store
 
 CHECK_SECONDS = 10.0
 SKEW_SECONDS = 300

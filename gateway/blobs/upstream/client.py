@@ -20,7 +20,7 @@ from gateway.blobs.upstream.retry import is_fault, pause
 from gateway.blobs.upstream.signer import KeyPair, Signer
 from gateway.blobs.upstream.xml import MAX_BYTES
 from gateway.errors import DiskFull
-from gateway.store_settings import S3Store
+from gateway.settings.stores import S3Store
 from signing.canonical import encode_path
 
 PATIENCE = 4.5

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from gateway.blobs.upstream.errors import UpstreamError
 from gateway.blobs.upstream.signer import KeyPair
-from gateway.store_settings import S3Store
+from gateway.settings.stores import S3Store
 
 FILE_SECONDS = 10.0
 """Files are read again after so long."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.blobs.upstream.errors import Refused, UpstreamError
-from gateway.store_settings import S3Store
+from gateway.settings.stores import S3Store
 
 
 def place_of(settings: S3Store) -> str:

@@ -24,7 +24,7 @@ from gateway.blobs.upstream.request import Request
 from gateway.blobs.upstream.source import UpstreamSource, version_query
 from gateway.errors import InvalidValue, StoreUnavailable
 from gateway.model import Segment
-from gateway.store_settings import S3Store
+from gateway.settings.stores import S3Store
 
 PROBE_BODY = b"pixgate"
 

@@ -9,7 +9,6 @@ from typing import Final
 from aiohttp.web import BaseRequest
 
 from gateway.config import Settings
-from gateway.dialect_settings import DialectName
 from gateway.img.dialects import imgproxy, thumbor
 from gateway.img.dialects.imgproxy import ImgproxyRules
 from gateway.img.dialects.imgproxy_options import PRESET_OPTIONS, parse_preset
@@ -19,6 +18,7 @@ from gateway.img.dialects.sources import Sources
 from gateway.img.dialects.thumbor import ThumborRules
 from gateway.img.signature import Signature
 from gateway.img.target import AddressError, Target, make_target
+from gateway.settings.dialects import DialectName
 from signing.canonical import Query
 from signing.errors import LinkRefused
 from transforms.errors import OptionError

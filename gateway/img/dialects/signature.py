@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from gateway.dialect_settings import ImgproxyKey, ThumborKey
 from gateway.img.asker import Asker, Circumstances
 from gateway.model import AccessKey
 from gateway.policy.principal import ANONYMOUS, Principal
 from gateway.services.directory import Directory
+from gateway.settings.dialects import ImgproxyKey, ThumborKey
 from signing.dialect_signatures import Algorithm, imgproxy_holds, thumbor_holds
 from signing.errors import LinkRefused
 

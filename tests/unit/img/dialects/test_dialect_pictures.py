@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from gateway.config import Settings
-from gateway.dialect_settings import DialectName
 from gateway.img.dialects.doors import Dialects
+from gateway.settings.dialects import DialectName
 from transforms.options import parse_query
 from transforms.pipeline import render
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.dialect_settings import ImgproxyKey, ThumborKey
 from gateway.errors import ObjectNotFound
 from gateway.img.access import Access
 from gateway.img.asker import NOBODY, Circumstances
@@ -18,6 +17,7 @@ from gateway.img.target import ImageByKey, make_target
 from gateway.model import KeyKind
 from gateway.services import Services
 from gateway.services.presets import Presets
+from gateway.settings.dialects import ImgproxyKey, ThumborKey
 from signing.dialect_signatures import imgproxy_signature, thumbor_signature
 from signing.errors import LinkRefused
 from tests.unit.img.conftest import Gallery

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config import Settings
-from gateway.dialect_settings import DialectName
 from gateway.img.dialects.doors import Dialects
 from gateway.img.dialects.reading import Reading
 from gateway.img.dialects.thumbor_filters import BY_NAME, ROWS, FilterRow
 from gateway.img.errors import translate
 from gateway.img.target import AddressError, ImageByKey, make_target
+from gateway.settings.dialects import DialectName
 from signing.errors import LinkRefused
 from transforms.errors import OptionError
 

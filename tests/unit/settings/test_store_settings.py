@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config import Settings, SettingsError, load, shown_value
-from gateway.store_settings import FolderStore, S3Store, parse_store
+from gateway.settings.stores import FolderStore, S3Store, parse_store
 
 
 def s3(url: str) -> S3Store:
