@@ -12,6 +12,10 @@ FOLDER = Path(__file__).parent / "documents"
 EXAMPLE_URL = "http://127.0.0.1:9090"
 """What stands in the documents for the server's address; pages show the real one."""
 _TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
+_EXPLAINED = re.compile(
+    r"<table>(?=\s*<thead>\s*<tr>(?:\s*<th>[^<]*</th>){4,}\s*<th>(?:Meaning|Differences)</th>\s*</tr>)"
+)
+"""A table of at least five columns, whose last one explains."""
 _LINK = re.compile(r'(<a href=")([^":?#]*?)(?:index)?\.md([#"])')
 _SECTIONS = {"": "Pixgate", "guides": "Guides", "reference": "Reference", "adr": "Decisions"}
 """Folder and heading, in the order in which people need them."""
@@ -71,7 +75,7 @@ def render(name: str, base_url: str) -> str:
         text = text.replace(EXAMPLE_URL, base_url)
     html = str(MarkdownIt("commonmark", {"html": False}).enable("table").render(text))
     html = _LINK.sub(lambda link: f"{link[1]}{link[2] or './'}{link[3]}", html)
-    return _with_anchors(html)
+    return _with_anchors(_EXPLAINED.sub('<table class="explained">', html))
 
 
 def _with_anchors(html: str) -> str:

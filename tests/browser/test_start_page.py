@@ -56,3 +56,22 @@ def test_every_link_of_the_start_page_leads_somewhere(context: BrowserContext, s
         assert ours
         for link in ours:
             assert site.fetch(link.removeprefix(site.url))[0] == 200, link
+
+
+def test_the_column_that_explains_has_the_most_room(context: BrowserContext, site: Server) -> None:
+    page = context.new_page()
+    for width, height in ((1280, 900), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.goto(site.url + "/ui/docs/reference/image-options")
+        tables = page.eval_on_selector_all(
+            ".prose thead tr",
+            "rows => rows.map(row => [...row.cells].map(cell => [cell.innerText, cell.getBoundingClientRect().width]))",
+        )
+        options = [[room for _, room in cells] for cells in tables if cells[-1][0] == "Meaning"]
+        assert len(options) > 3
+        for cells in options:
+            assert cells[-1] == max(cells), cells
+            assert cells[-1] >= 280, cells
+        if width == 1280:
+            rooms = [sum(room for _, room in cells) for cells in tables]
+            assert max(rooms) <= 801, "at a desk nothing scrolls sideways"
