@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aiohttp.web import BaseRequest, StreamResponse
@@ -364,9 +364,8 @@ class ImageEndpoint:
         try:
             bucket, version = await self._fallback_version(asker, None if permit is None else permit.bucket)
             request = asked.target.request(self._presets.find(bucket)) if permit is None else permit.request
-            options = request.options
-            if options.wm is not None:
-                raise NotFound
+            # What marks the pictures of a bucket does not mark what stands for one that is missing.
+            options = request.options if request.options.wm is None else replace(request.options, wm=None)
             public = (permit is None or permit.public) and not asker.bound
             age = self._settings.image_fallback_max_age
             headers = [

@@ -488,6 +488,9 @@ def test_another_picture_with_the_status_of_the_error(shown: Gallery, gallery: G
     assert fetch(server, "/img/delivered/none.jpg?w=20").headers["content-type"] == "application/json"
     assert gallery.get("/img/delivered/none.jpg", "w=0").code == "InvalidOption"
     assert fetch(server, "/img/shown-to-all/none.jpg?w=101").code == "NotOnLadder"
+    # A watermark is for the pictures themselves.
+    marked = gallery.get("/img/delivered/none.jpg", "w=20&wm=delivered/cat.jpg&wm-g=repeat")
+    assert (marked.status, marked.body) == (404, other.body)
 
 
 # --- watermarks
