@@ -44,7 +44,9 @@ _VERSION = versions.COLUMNS.count(",") + 1
 _INSERT = f"INSERT INTO images ({', '.join(NAMES)}, listed) VALUES ({', '.join('?' * (len(NAMES) + 1))})"
 _CHANGED = ", ".join(f"{name} = ?" for name in NAMES if name != "image_id")
 _UPDATE = f"UPDATE images SET {_CHANGED}, listed = ?, revision = revision + 1 WHERE image_id = ?"
-_UNLISTED = frozenset({"pending", "hidden"})
+HIDDEN = "hidden"
+"""What `moderation` is of an image that a moderator took away."""
+_UNLISTED = frozenset({"pending", HIDDEN})
 
 
 def listed(row: ImageRow) -> bool:
@@ -145,7 +147,7 @@ class Standing:
 
 def _standing(row: Row) -> Standing | None:
     account_id, user_id, visibility, moderation = row
-    return None if visibility is None else Standing(account_id, user_id, Visibility(visibility), moderation == "hidden")
+    return None if visibility is None else Standing(account_id, user_id, Visibility(visibility), moderation == HIDDEN)
 
 
 async def standing(reader: Reader, image_id: str) -> Standing | None:

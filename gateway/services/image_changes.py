@@ -7,7 +7,7 @@ from collections.abc import Callable
 from gateway.errors import ImageNotFound, ObjectNotFound
 from gateway.metadata import images, jobs, versions
 from gateway.metadata.port import Database, Transaction
-from gateway.model import Bucket, ImageRow, ObjectVersion
+from gateway.model import Bucket, ImageRow, ObjectVersion, Visibility
 from gateway.services.audit import Event, note
 from gateway.services.s3_images import note_image
 
@@ -34,7 +34,7 @@ async def change(
         if pair is None:
             raise ImageNotFound
         before, after = pair
-        if bucket.images.purge and before.visibility is not after.visibility:
+        if bucket.images.purge and _seen_by(before) != _seen_by(after):
             # Whoever keeps pictures in front of us asks again who may see them.
             payload = {"bucket": bucket.id, "name": bucket.name, "key": version.key.hex()}
             await jobs.add(tx, jobs.PURGE, payload, event.at_ms)
@@ -61,6 +61,11 @@ async def delete(database: Database, version: ObjectVersion, event: Event) -> No
         await note(tx, event)
 
     await database.write(operation)
+
+
+def _seen_by(row: ImageRow) -> tuple[Visibility, bool]:
+    """What of a row tells who may see its image."""
+    return row.visibility, row.moderation == images.HIDDEN
 
 
 async def _still_there(tx: Transaction, image_id: str) -> ObjectVersion:

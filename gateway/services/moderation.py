@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gateway.errors import ImageNotFound
-from gateway.metadata import images
+from gateway.errors import ImageNotFound, ObjectNotFound
+from gateway.metadata import buckets, images, versions
 from gateway.metadata import moderation as rows
 from gateway.metadata.moderation import STATES, Queued
 from gateway.metadata.port import Database, Transaction
 from gateway.model import ImageRow
+from gateway.services import image_changes
 from gateway.services.audit import CLI, Action, Actor, Event, note
 from gateway.services.clock import now_ms
 
 __all__ = ["STATES", "Moderation", "Queued"]
 
 APPROVED = "approved"
-HIDDEN = "hidden"
+HIDDEN = images.HIDDEN
+UNKNOWN = "There is no such image."
 
 
 class Moderation:
@@ -40,7 +42,7 @@ class Moderation:
 
         async def operation(tx: Transaction) -> None:
             if await images.change(tx, image_id, reported) is None:
-                raise ImageNotFound("There is no such image.")
+                raise ImageNotFound(UNKNOWN)
             await note(tx, event)
 
         await self._database.write(operation)
@@ -54,13 +56,17 @@ class Moderation:
         return await self._decide(image_id, HIDDEN, Action.HIDE, actor)
 
     async def _decide(self, image_id: str, state: str, action: Action, actor: Actor) -> ImageRow:
+        """Of what came by S3 and nobody has reported, a row is made first. Caches in front of us hear of it."""
+        try:
+            version = await versions.by_image(self._database, image_id)
+        except ObjectNotFound:
+            raise ImageNotFound(UNKNOWN) from None
+        bucket = await self._database.one(buckets.BY_ID, (version.bucket_id,))
+        if bucket is None:
+            raise ImageNotFound(UNKNOWN)
         event = Event(action, actor, now_ms(), image_id)
 
-        async def operation(tx: Transaction) -> ImageRow:
-            changed = await images.change(tx, image_id, lambda row: replace(row, moderation=state))
-            if changed is None:
-                raise ImageNotFound("There is no such image.")
-            await note(tx, event)
-            return changed[1]
+        def decided(row: ImageRow) -> ImageRow:
+            return replace(row, moderation=state)
 
-        return await self._database.write(operation)
+        return await image_changes.change(self._database, buckets.bucket(bucket), version, decided, event)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from gateway.errors import ImageNotFound
-from gateway.metadata import images, versions
+from gateway.metadata import buckets, images, versions
 from gateway.metadata.audit import Actor
 from gateway.metadata.port import Database
+from gateway.model import BucketImages
 from gateway.services.moderation import Moderation
 from tests.contract.image_rows import put_image
 from tests.contract.metadata_rows import new_bucket
@@ -87,3 +90,26 @@ async def test_what_is_gone_is_in_no_queue(database: Database) -> None:
         await moderation.report(image.image_id, "r", ANNA)
     count = await database.one("SELECT count(*) FROM audit WHERE action <> 'image.report'")
     assert count == (0,)
+
+
+async def test_caches_in_front_hear_of_what_is_hidden_and_shown_again(database: Database) -> None:
+    bucket, lease = await new_bucket(database)
+    image = (await put_image(database, bucket, lease)).image_id
+    moderation = Moderation(database)
+
+    async def purged() -> list[str]:
+        rows = await database.all("SELECT payload FROM jobs WHERE kind = 'purge' ORDER BY id")
+        return [bytes.fromhex(key).decode() for (payload,) in rows if (key := json.loads(payload).get("key"))]
+
+    await moderation.hide(image)
+    assert await purged() == [], "the bucket does not purge"
+    await database.write(lambda tx: buckets.change_images(tx, bucket, lambda _: BucketImages(purge=True), 1))
+    await moderation.hide(image)
+    await moderation.report(image, "r", ANNA)
+    assert await purged() == [], "it is hidden as before"
+    await moderation.approve(image)
+    assert await purged() == [image]
+    await moderation.approve(image)
+    assert await purged() == [image]
+    await moderation.hide(image)
+    assert await purged() == [image, image]

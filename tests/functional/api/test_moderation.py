@@ -70,6 +70,22 @@ def test_hidden_is_hidden_on_every_door_but_for_owner_and_moderators(api: Api, a
     assert image in [one["id"] for one in json.loads(listed.stdout)]
 
 
+def test_what_came_by_s3_is_hidden_before_anybody_reports_it(api: Api, admin: Api) -> None:
+    client = api.server.client()
+    client.create_bucket(Bucket="unlooked")
+    pixgate("buckets", "set", "unlooked", "--images", "public", data=api.server.data)
+    client.put_object(Bucket="unlooked", Key="s3.jpg", Body=jpeg((64, 48), seed=5))
+    answer = client.head_object(Bucket="unlooked", Key="s3.jpg")["ResponseMetadata"]["HTTPHeaders"]
+    image = answer["x-pixgate-image-id"]
+    addresses = [f"/img/{image}?w=150", "/img/unlooked/s3.jpg?w=150"]
+    assert [api.get(address).status for address in addresses] == [200, 200]
+    assert admin.post(f"{QUEUE}/{image}/hide").json == {"id": image, "moderation": "hidden"}
+    assert [api.get(address).status for address in addresses] == [403, 403]
+    assert len(queued(admin, image, "hidden")) == 1
+    pixgate("moderation", "approve", image, data=api.server.data)
+    assert [api.get(address).status for address in addresses] == [200, 200]
+
+
 def test_what_is_not_there_cannot_be_decided(api: Api, admin: Api) -> None:
     nothing = "I" + "A" * 26
     assert admin.post(f"{QUEUE}/{nothing}/hide").code == "IMAGE_NOT_FOUND"
