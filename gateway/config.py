@@ -15,7 +15,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -24,17 +23,9 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 from gateway.redis_address import parse_redis_url
 from gateway.settings.admin import AdminSettings
 from gateway.settings.auth import AuthSettings, auth_contradictions, is_loopback
-from gateway.settings.dialects import (
-    DialectName,
-    ImgproxyKey,
-    ThumborKey,
-    parse_dialect_hosts,
-    parse_imgproxy_keys,
-    parse_imgproxy_presets,
-    parse_source_map,
-    parse_thumbor_keys,
-)
-from gateway.settings.fields import PARSES_SIZE, SettingsGroup, Size, secret, split_commas
+from gateway.settings.dialects import DialectSettings
+from gateway.settings.fields import PARSES_SIZE, SettingsGroup, Size, cores, secret, split_commas
+from gateway.settings.images import ImageSettings
 from gateway.settings.jobs import JobSettings
 from gateway.settings.limits import ANY_ORIGIN, LimitSettings
 from gateway.settings.reading import ReadingSettings
@@ -42,7 +33,7 @@ from gateway.settings.stores import FolderStore, S3Store, StoreSettings, parse_s
 from gateway.settings.uploads import UploadSettings
 from transforms.fonts import DEFAULT_FOLDER as DEFAULT_FONTS
 from transforms.fonts import fingerprint
-from transforms.rendering import DEFAULT_MEZZANINE_PIXELS, DEFAULT_MEZZANINES, Rendering
+from transforms.rendering import Rendering
 
 PREFIX = "PIXGATE_"
 CONFIG_VARIABLE = "PIXGATE_CONFIG"
@@ -146,19 +137,6 @@ def _parse_networks(value: object) -> object:
     return tuple(ipaddress.ip_network(piece, strict=False) if isinstance(piece, str) else piece for piece in pieces)
 
 
-def _parse_sides(value: object) -> object:
-    pieces = split_commas(value)
-    if not isinstance(pieces, (tuple, list)):
-        return pieces
-    try:
-        sides = tuple(int(piece) for piece in pieces)
-    except (TypeError, ValueError):
-        raise ValueError("is not a list of whole numbers such as 640,1280,2560") from None
-    if list(sides) != sorted(set(sides)) or any(not 64 <= side <= 16_384 for side in sides) or len(sides) > 8:
-        raise ValueError("needs up to 8 rising numbers of pixels from 64 to 16384")
-    return sides
-
-
 def _parse_region(value: object) -> object:
     if isinstance(value, str) and not _REGION.match(value):
         raise ValueError("is not a region such as us-east-1 (lower-case letters, digits, hyphens)")
@@ -186,54 +164,6 @@ def _parse_public_url(value: object) -> object:
     if parts.path not in ("", "/"):
         raise ValueError("may not have a path: S3 clients sign the path they see")
     return f"{parts.scheme}://{parts.netloc}"
-
-
-def _parse_purge_urls(value: object) -> object:
-    pieces = split_commas(value)
-    if not isinstance(pieces, (tuple, list)):
-        return pieces
-    for piece in pieces:
-        parts = urlsplit(str(piece))
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment or "@" in parts.netloc:
-            # Not quoted: it may hold a secret.
-            raise ValueError("is not a URL such as https://api.fastly.com/service/ID/purge, or several with commas")
-    return tuple(str(piece) for piece in pieces)
-
-
-_PRESET_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
-
-
-def _parse_presets(value: object) -> object:
-    """`card=w:300,h:200;hero=w:1200`, or a table: compact options by name."""
-    if isinstance(value, str):
-        pieces = [piece.strip() for piece in value.split(";") if piece.strip()]
-        given = [piece.partition("=") for piece in pieces]
-        for piece, (name, equals, _) in zip(pieces, given, strict=True):
-            if not equals:
-                raise ValueError(f"{piece!r} is not name=options, such as card=w:300,h:200")
-            if [name for name, _, _ in given].count(name) > 1:
-                raise ValueError(f"there are two presets {name!r}")
-        value = {name.strip(): text.strip() for name, _, text in given}
-    if not isinstance(value, Mapping):
-        raise ValueError("is a table of compact options by name")  # noqa: TRY004 - a mistake in the settings
-    # Few settings name presets, and every command reads the settings.
-    from transforms.errors import OptionError
-    from transforms.options import parse_request
-
-    for name, text in value.items():
-        if not isinstance(name, str) or not _PRESET_NAME.match(name):
-            raise ValueError(f"{name!r} is no name of a preset: 1 to 64 letters, digits, dots, underscores and hyphens")
-        try:
-            parse_request([("p", name)], {name: str(text)})
-        except OptionError as error:
-            raise ValueError(f"preset {name!r}: {error}") from None
-    return MappingProxyType({name: str(text) for name, text in value.items()})
-
-
-def _parse_object_name(value: object) -> object:
-    if isinstance(value, str) and not all(value.partition("/")):
-        raise ValueError("is not bucket/key")
-    return value
 
 
 def _parse_master_key(value: object) -> object:
@@ -298,12 +228,8 @@ def _parse_database(value: object) -> object:
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
-
-
 class ServerSettings(SettingsGroup):
-    """What the server, the S3 door and the transform door can be told. Sizes in bytes, times in seconds."""
+    """What the server and the S3 door can be told. Sizes in bytes, times in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
@@ -315,7 +241,7 @@ class ServerSettings(SettingsGroup):
         description="Address to listen on, host:port. Port 0 lets the system choose.",
     )
     workers: int = Field(
-        default_factory=_cores, ge=1, le=256, description="Worker processes.", json_schema_extra={"shown": "the cores"}
+        default_factory=cores, ge=1, le=256, description="Worker processes.", json_schema_extra={"shown": "the cores"}
     )
     store_url: Annotated[str | None, BeforeValidator(_parse_store_url)] = secret(
         "Store for new bytes: `s3://KEY:SECRET@host:9000/bucket?tls=off&style=path` or `file:///folder`. It is called `main`. "
@@ -418,211 +344,22 @@ class ServerSettings(SettingsGroup):
         default=0, ge=0, description="Time between dropping /readyz and closing the listening socket at a stop."
     )
     stop_timeout: float = Field(default=30, gt=0, description="Time that requests in flight have to finish at a stop.")
-
-    image_max_megapixels: float = Field(default=50, gt=0, description="Largest original to decode, in megapixels.")
-    image_max_bytes: Size = Field(default=20_000_000, description="Largest original to decode, in bytes.")
-    image_max_frames: int = Field(
-        default=1000, ge=1, le=2000, description="Most frames of an animation that is rendered with all of them."
-    )
-    image_max_animation_megapixels: float = Field(
-        default=50, gt=0, description="Largest original of an animation: megapixels of all its frames."
-    )
-    image_max_animated_output_megapixels: float = Field(
-        default=20, gt=0, description="Largest animation to make: megapixels of all its frames."
-    )
-    image_decoders: int = Field(
-        default_factory=_cores,
-        ge=1,
-        le=256,
-        description="Decoder processes of the render broker.",
-        json_schema_extra={"shown": "the cores"},
-    )
-    image_quality_jpeg: int = Field(
-        default=80, ge=1, le=100, description="Quality of JPEG where no `q` asks for another."
-    )
-    image_quality_webp: int = Field(default=85, ge=1, le=100, description="The same for WebP.")
-    image_quality_avif: int = Field(default=60, ge=1, le=100, description="The same for AVIF.")
-    image_quality_tiff: int = Field(default=80, ge=1, le=100, description="The same for TIFF.")
-    image_variant_quality: int = Field(
-        default=85, ge=1, le=100, description="Quality of WebP and JPEG in the variants that apps ask for by name."
-    )
-    image_mezzanines: Annotated[tuple[int, ...], BeforeValidator(_parse_sides)] = Field(
-        default=DEFAULT_MEZZANINES,
-        description="Longer sides in pixels, separated by commas, of smaller copies of large originals that small pictures "
-        "are rendered from; empty: always from the original.",
-    )
-    image_mezzanine_pixels: int = Field(
-        default=DEFAULT_MEZZANINE_PIXELS, ge=0, description="Originals of fewer pixels have no such copies."
-    )
-    image_fonts: Path | None = Field(
-        default=None,
-        description="Folder of the fonts for `text`, the only one that decoders can read; by default the distribution's, "
-        f"{DEFAULT_FONTS}.",
-    )
-    image_queue: int = Field(default=256, ge=1, description="Renders that may wait; beyond it 503 with Retry-After.")
-    image_queue_time: float = Field(
-        default=10,
-        gt=0,
-        description="Estimated work that may wait for each decoder, in seconds; beyond it 503 with Retry-After.",
-    )
-    image_timeout: float = Field(default=20, gt=0, description="Time one render may take before its decoder is ended.")
-    image_decoder_memory: Size = Field(
-        default=1536 * 1024**2, description="Address space that one render may take beyond an idle decoder's."
-    )
-    image_memory_cache_bytes: Size = Field(
-        default=256 * 1024**2, description="Renditions that the broker keeps in memory."
-    )
-    image_worker_cache_bytes: Size = Field(default=16 * 1024**2, description="Hot renditions that each worker keeps.")
     redis_url: Annotated[str | None, BeforeValidator(_parse_redis)] = secret(
         "Redis for renditions that all nodes share: `redis://[user:password@]host:6379/0`, `rediss://` over TLS (`?ca=FILE`), "
         "`redis+sentinel://host:26379/master`, `redis+cluster://host:6379,host:6379`, `unix:///path`."
     )
-    image_redis_item_bytes: Size = Field(
-        default=1024**2, description="Largest rendition that goes to Redis; what all may take is Redis' `maxmemory`."
-    )
-    image_redis_max_age: int = Field(
-        default=604_800, ge=1, le=31_536_000, description="Time after which Redis forgets a rendition."
-    )
-    image_store_cache_bytes: Size = Field(
-        default=0, description="What renditions may take in a store, the oldest going first; 0: none are kept there."
-    )
-    image_store_cache: str | None = Field(
-        default=None,
-        description="Where those lie: the name of a store (a prefix of their own in it), or a folder as `file:///path`. "
-        "Unset: the default store; where that is a folder, `renditions` in the data folder.",
-    )
-    image_max_age: int = Field(
-        default=86_400,
-        ge=0,
-        le=31_536_000,
-        description="Time that browsers and CDNs may keep `/img/<image id>`, whose picture never changes but may be deleted.",
-    )
-    image_key_max_age: int = Field(
-        default=60,
-        ge=0,
-        le=31_536_000,
-        description="The same for `/img/<bucket>/<key>`, which shows another picture once the key is overwritten.",
-    )
-    image_shared_max_age: int | None = Field(
-        default=None,
-        ge=0,
-        le=31_536_000,
-        description="Time that shared caches (CDNs) may keep pictures, where it differs: `s-maxage`. Long where the purge "
-        "webhook tells the CDN what changed.",
-    )
-    image_stale_max_age: int = Field(
-        default=0,
-        ge=0,
-        le=31_536_000,
-        description="Time beyond that in which caches may show a picture while they ask for a new one: "
-        "`stale-while-revalidate`.",
-    )
-    image_cache_tags: Literal["off", "surrogate-key", "cache-tag", "both"] = Field(
-        default="off",
-        description="Header in which each picture names its bucket and object for CDNs that purge by tag: `Surrogate-Key` "
-        "(Fastly, Varnish) or `Cache-Tag` (Cloudflare). Tags tell no names.",
-    )
-    image_presets: Annotated[Mapping[str, str], BeforeValidator(_parse_presets)] = Field(
-        default_factory=lambda: MappingProxyType({}),
-        description="Presets for all buckets: `card=w:300,h:200,fit:cover;hero=w:1200`, or a table in the TOML file. A "
-        "bucket's own presets win.",
-    )
-    image_only_presets: bool = Field(
-        default=False,
-        description="Links, signed or not, may name a preset and nothing else about pixels, in every bucket.",
-    )
-    image_fallback: Annotated[str | None, BeforeValidator(_parse_object_name)] = Field(
-        default=None,
-        description="Image (`bucket/key`) that is shown for one that is missing or broken, with the error's status, where "
-        "its bucket has none of its own.",
-    )
-    image_fallback_max_age: int = Field(
-        default=30, ge=0, le=86_400, description="Time that others may keep an image shown for a missing one."
-    )
-    purge_url: Annotated[tuple[str, ...], BeforeValidator(_parse_purge_urls)] = Field(
-        default=(),
-        repr=False,
-        description="Where a CDN is told what to forget when objects are overwritten or deleted, in buckets with "
-        "`pixgate buckets set NAME --purge`. Several, such as all Varnish servers, with commas.",
-        json_schema_extra={"secret": True},
-    )
-    purge_kind: Literal["webhook", "fastly", "cloudflare", "varnish", "xkey"] = Field(
-        default="webhook",
-        description="How it is told: an API by tags (`fastly`, `cloudflare`), Varnish by a ban (`varnish`) or by its module "
-        "(`xkey`), or JSON for a program of your own (`webhook`). See the CDN guide.",
-    )
-    purge_token: str | None = secret(
-        "The API's token, or what Varnish asks for as bearer; of a webhook the secret that signs it."
-    )
-    purge_again: float = Field(
-        default=30,
-        ge=0,
-        le=3600,
-        description="Time after which a purge is sent once more, for answers that were on their way to the CDN during the "
-        "first. 0: once is enough.",
-    )
-
-    dialects: Annotated[tuple[DialectName, ...], BeforeValidator(split_commas)] = Field(
-        default=(),
-        description="Foreign URLs that are served: `imgproxy` below `/imgproxy/`, `thumbor` or `imagor` below `/thumbor/`.",
-    )
-    dialect_hosts: Annotated[Mapping[str, DialectName], BeforeValidator(parse_dialect_hosts)] = Field(
-        default_factory=lambda: MappingProxyType({}),
-        description="Hosts whose whole path is a foreign URL: `img.example.org=imgproxy;thumbs.example.org=thumbor`, or a "
-        "table in the TOML file.",
-        json_schema_extra={"form": "`host=dialect;host=dialect`"},
-    )
-    dialect_auto_format: bool = Field(
-        default=False,
-        description="A foreign URL that names no format is answered in what the browser takes best (`f=auto`).",
-    )
-    source_map: Annotated[Mapping[str, str], BeforeValidator(parse_source_map)] = Field(
-        default_factory=lambda: MappingProxyType({}),
-        description="Where the sources of foreign URLs lie: `https://cdn.example.org/media/=photos/media;...`, URL prefix to "
-        "`bucket/prefix`; an empty one is for sources without a scheme. Nothing is fetched from elsewhere.",
-        json_schema_extra={"form": "`prefix=bucket/prefix;...`"},
-    )
-    source_query: Literal["refuse", "drop"] = Field(
-        default="refuse", description="What is done with the query of a mapped source, such as `?v=3`."
-    )
-    imgproxy_keys: Annotated[tuple[ImgproxyKey, ...], BeforeValidator(parse_imgproxy_keys)] = Field(
-        default=(),
-        repr=False,
-        description="Keys of imgproxy URLs, separated by commas: `<IMGPROXY_KEY>:<IMGPROXY_SALT>:<access key>`. What they "
-        "sign has the rights of that access key (a link key will do).",
-        json_schema_extra={"secret": True},
-    )
-    imgproxy_signature_size: int = Field(
-        default=32, ge=8, le=32, description="Bytes of an imgproxy signature, as in IMGPROXY_SIGNATURE_SIZE."
-    )
-    imgproxy_presets: Annotated[Mapping[str, str], BeforeValidator(parse_imgproxy_presets)] = Field(
-        default_factory=lambda: MappingProxyType({}),
-        description="imgproxy's own presets: `card=rs:fill:300:200/g:sm;...`; `default` begins every URL.",
-        json_schema_extra={"form": "`name=options;name=options`"},
-    )
-    imgproxy_only_presets: bool = Field(
-        default=False,
-        description="imgproxy URLs are `/<signature>/<preset>:<preset>/<source>`, as with IMGPROXY_ONLY_PRESETS.",
-    )
-    imgproxy_watermark: Annotated[str | None, BeforeValidator(_parse_object_name)] = Field(
-        default=None, description="Image (`bucket/key`) that `watermark` in an imgproxy URL lays over the picture."
-    )
-    thumbor_keys: Annotated[tuple[ThumborKey, ...], BeforeValidator(parse_thumbor_keys)] = Field(
-        default=(),
-        repr=False,
-        description="Keys of thumbor and imagor URLs, separated by commas: `<SECURITY_KEY>:<access key>`.",
-        json_schema_extra={"secret": True},
-    )
-    thumbor_algorithm: Literal["sha1", "sha256", "sha512"] = Field(
-        default="sha1", description="Digest of their signatures, as in IMAGOR_SIGNER_TYPE."
-    )
-    thumbor_signature_length: int = Field(
-        default=0, ge=0, le=88, description="Characters of their signatures, as in IMAGOR_SIGNER_TRUNCATE; 0: all."
-    )
 
 
 class Settings(
-    AdminSettings, LimitSettings, JobSettings, ReadingSettings, UploadSettings, AuthSettings, ServerSettings
+    AdminSettings,
+    LimitSettings,
+    JobSettings,
+    ReadingSettings,
+    UploadSettings,
+    AuthSettings,
+    DialectSettings,
+    ImageSettings,
+    ServerSettings,
 ):
     """Everything that can be set, in the order of the last group to the first. Sizes in bytes, times in seconds."""
 

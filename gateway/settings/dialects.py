@@ -9,7 +9,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from gateway.settings.fields import SettingsGroup, parse_object_name, split_commas
 
 DialectName = Literal["imgproxy", "thumbor", "imagor"]
 DIALECTS: tuple[DialectName, ...] = ("imgproxy", "thumbor", "imagor")
@@ -137,3 +141,65 @@ def _table(value: object, example: str, *, last: bool = False) -> dict[str, str]
     if isinstance(value, Mapping) and all(isinstance(part, str) for item in value.items() for part in item):
         return dict(value)
     raise ValueError(f"is a table of texts, or {example}")
+
+
+class DialectSettings(SettingsGroup):
+    """Which foreign URLs are read, whose signatures are known, and where their sources lie."""
+
+    dialects: Annotated[tuple[DialectName, ...], BeforeValidator(split_commas)] = Field(
+        default=(),
+        description="Foreign URLs that are served: `imgproxy` below `/imgproxy/`, `thumbor` or `imagor` below `/thumbor/`.",
+    )
+    dialect_hosts: Annotated[Mapping[str, DialectName], BeforeValidator(parse_dialect_hosts)] = Field(
+        default_factory=lambda: MappingProxyType({}),
+        description="Hosts whose whole path is a foreign URL: `img.example.org=imgproxy;thumbs.example.org=thumbor`, or a "
+        "table in the TOML file.",
+        json_schema_extra={"form": "`host=dialect;host=dialect`"},
+    )
+    dialect_auto_format: bool = Field(
+        default=False,
+        description="A foreign URL that names no format is answered in what the browser takes best (`f=auto`).",
+    )
+    source_map: Annotated[Mapping[str, str], BeforeValidator(parse_source_map)] = Field(
+        default_factory=lambda: MappingProxyType({}),
+        description="Where the sources of foreign URLs lie: `https://cdn.example.org/media/=photos/media;...`, URL prefix to "
+        "`bucket/prefix`; an empty one is for sources without a scheme. Nothing is fetched from elsewhere.",
+        json_schema_extra={"form": "`prefix=bucket/prefix;...`"},
+    )
+    source_query: Literal["refuse", "drop"] = Field(
+        default="refuse", description="What is done with the query of a mapped source, such as `?v=3`."
+    )
+    imgproxy_keys: Annotated[tuple[ImgproxyKey, ...], BeforeValidator(parse_imgproxy_keys)] = Field(
+        default=(),
+        repr=False,
+        description="Keys of imgproxy URLs, separated by commas: `<IMGPROXY_KEY>:<IMGPROXY_SALT>:<access key>`. What they "
+        "sign has the rights of that access key (a link key will do).",
+        json_schema_extra={"secret": True},
+    )
+    imgproxy_signature_size: int = Field(
+        default=32, ge=8, le=32, description="Bytes of an imgproxy signature, as in IMGPROXY_SIGNATURE_SIZE."
+    )
+    imgproxy_presets: Annotated[Mapping[str, str], BeforeValidator(parse_imgproxy_presets)] = Field(
+        default_factory=lambda: MappingProxyType({}),
+        description="imgproxy's own presets: `card=rs:fill:300:200/g:sm;...`; `default` begins every URL.",
+        json_schema_extra={"form": "`name=options;name=options`"},
+    )
+    imgproxy_only_presets: bool = Field(
+        default=False,
+        description="imgproxy URLs are `/<signature>/<preset>:<preset>/<source>`, as with IMGPROXY_ONLY_PRESETS.",
+    )
+    imgproxy_watermark: Annotated[str | None, BeforeValidator(parse_object_name)] = Field(
+        default=None, description="Image (`bucket/key`) that `watermark` in an imgproxy URL lays over the picture."
+    )
+    thumbor_keys: Annotated[tuple[ThumborKey, ...], BeforeValidator(parse_thumbor_keys)] = Field(
+        default=(),
+        repr=False,
+        description="Keys of thumbor and imagor URLs, separated by commas: `<SECURITY_KEY>:<access key>`.",
+        json_schema_extra={"secret": True},
+    )
+    thumbor_algorithm: Literal["sha1", "sha256", "sha512"] = Field(
+        default="sha1", description="Digest of their signatures, as in IMAGOR_SIGNER_TYPE."
+    )
+    thumbor_signature_length: int = Field(
+        default=0, ge=0, le=88, description="Characters of their signatures, as in IMAGOR_SIGNER_TRUNCATE; 0: all."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Annotated, Any
 
@@ -36,6 +37,13 @@ def split_commas(value: object) -> object:
     return value
 
 
+def parse_object_name(value: object) -> object:
+    """`bucket/key` as it is. Raises ValueError for another string."""
+    if isinstance(value, str) and not all(value.partition("/")):
+        raise ValueError("is not bucket/key")
+    return value
+
+
 PARSES_SIZE = BeforeValidator(parse_size)
 Size = Annotated[int, PARSES_SIZE, Field(ge=0)]
 """Bytes."""
@@ -46,3 +54,8 @@ Names = Annotated[tuple[str, ...], BeforeValidator(split_commas)]
 def secret(description: str) -> Any:
     """A field that is never shown; None where it is not set."""
     return Field(default=None, repr=False, description=description, json_schema_extra={"secret": True})
+
+
+def cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0))
