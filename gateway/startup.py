@@ -1,6 +1,7 @@
 """Starting the server: which program each process runs, imported as late as it can be.
 
-The doors take most of a second to import. Meanwhile another process migrates the data folder, and the render broker starts.
+The doors take most of a second to import. Meanwhile the render broker starts, and another process asks the database and the
+stores, where these are elsewhere.
 """
 
 from __future__ import annotations

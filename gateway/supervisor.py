@@ -83,7 +83,8 @@ class Roles:
 
     `prepare` that finds the database or a store away returns AWAY, and is asked again, with True for the last argument.
 
-    `load` imports what workers will run, while the folder is being prepared, and gives the metrics that they share.
+    `load` imports what workers will run, and gives the metrics that they share. With a database or stores elsewhere, these
+    are asked meanwhile; a data folder alone is prepared afterwards, by a fork of what is loaded then.
     """
 
     prepare: Callable[[Settings, Address, bool], int]
@@ -131,13 +132,19 @@ class Supervisor:
         self._install_signals()
         try:
             self._start_broker()
-            self._prepare()
+            others = self.settings.database_url is not None or bool(self.settings.all_stores)
+            if others:
+                # They are waited for meanwhile.
+                self._prepare()
             # What exists then is shared with the workers.
             with importing():
                 self._metrics = self.roles.load(self.settings)
             self._handover = HandoverServer(run_folder / "handover.sock", self._selector)
-            if self.settings.database_url is not None or self.settings.all_stores:
+            if others:
                 self._later(PREPARE_PATIENCE, self._start_workers)
+            else:
+                # A moment's work for a process that need not import anything.
+                self._prepare()
             self._loop()
         finally:
             self._kill_all()
