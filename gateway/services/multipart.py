@@ -372,13 +372,9 @@ class Multipart:
                 "number."
             )
         completion = _digest_of(parts)
-        done = await uploads.completed(self._database, bucket.id, key, upload_id)
-        if done is not None:
-            return _again(done, completion)
         try:
             upload = await self.get(bucket, key, upload_id)
         except UploadNotFound:
-            # Completed by another process since the line above.
             done = await uploads.completed(self._database, bucket.id, key, upload_id)
             if done is None:
                 raise
@@ -401,11 +397,14 @@ class Multipart:
         async def operation(tx: Transaction) -> PutResult:
             await quotas.hold(tx, bucket.owner)
             await uploads.hold(tx, upload)
-            # Twice at once: the second finds what the first did.
-            finished = await uploads.completed(tx, bucket.id, key, upload_id)
-            if finished is not None:
+            try:
+                current = await uploads.get(tx, bucket.id, key, upload_id)
+            except UploadNotFound:
+                # Twice at once: the second finds what the first did.
+                finished = await uploads.completed(tx, bucket.id, key, upload_id)
+                if finished is None:
+                    raise
                 return _again(finished, completion)
-            current = await uploads.get(tx, bucket.id, key, upload_id)
             stored = await uploads.stored_parts(tx, current.id)
             chosen = check_parts(parts, stored, current)
             total = sum(part.size for part in chosen)
