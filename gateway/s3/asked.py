@@ -56,10 +56,12 @@ HARMLESS = frozenset(
         "x-amz-object-annotation-directive",
         "x-amz-optional-object-attributes",
         "x-amz-request-payer",
+        "x-amz-tagging-count",
         "x-amz-user-agent",
     }
 )
-"""They change nothing where there is no MFA delete, no annotation, no archive and no requester who pays."""
+"""They change nothing where there is no MFA delete, no annotation, no archive and no requester who pays. The count of tags is
+an answer's header, which s3cmd sends back with a copy."""
 
 _STORAGE_CLASSES = frozenset(
     {

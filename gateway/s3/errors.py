@@ -154,7 +154,7 @@ def not_implemented(header: str) -> S3Error:
     """The answer to a header that asks for something which is not built."""
     return S3Error(
         "NotImplemented",
-        "A header you provided implies functionality that is not implemented",
+        f"A header you provided implies functionality that is not implemented: {header[:128]}",
         fields=(("Header", header),),
     )
 
