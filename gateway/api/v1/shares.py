@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.api.answer import answer, nothing
 from gateway.api.errors import ApiError
@@ -34,6 +34,9 @@ LONGEST = 100 * 365 * 86_400
 
 
 class NewShare(BaseModel):
+    # Whoever mistakes a name or a type would have a link of a week, or of a second.
+    model_config = ConfigDict(extra="forbid", strict=True)
+
     expires_in: int | None = Field(
         default=None, ge=0, le=LONGEST, description="In seconds; 0: until revoked; null: as the server is set up."
     )

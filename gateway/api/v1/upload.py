@@ -192,7 +192,7 @@ OPERATIONS: tuple[Operation, ...] = (
         tag="Images",
         summary="Upload an image",
         description="Without `bucket` the answer is the image (201). With `bucket`, or `Prefer: respond-async`, it is the job "
-        "that processes it (202). 200 is an image of the same bytes that the account had, where it wants no second one.",
+        "that processes it (202). 200 is an image of the same bytes that the account had, where it wants no second one. Fields of other names are passed over.",
         responses={201: Image, 202: Accepted, 200: Image},
         errors=ERRORS,
         body_kind=Body.STREAM,

@@ -94,6 +94,13 @@ def test_links_are_listed_and_revoked(api: Api, alice: Api, image_id: str) -> No
     assert alice.get(f"images/{image_id}/share").json == {"shares": []}
 
 
+@pytest.mark.parametrize("body", [{"expires": 60}, {"expires_in": True}, {"expires_in": "60"}, {"expires_in": -1}])
+def test_a_mistaken_end_makes_no_link(alice: Api, image_id: str, body: dict[str, object]) -> None:
+    before = alice.get(f"images/{image_id}/share").json
+    assert alice.post(f"images/{image_id}/share", json=body).code == "VALIDATION_ERROR"
+    assert alice.get(f"images/{image_id}/share").json == before
+
+
 def test_links_expire(api: Api, alice: Api, image_id: str) -> None:
     link = alice.post(f"images/{image_id}/share", json={"expires_in": 2}).json
     made = time.monotonic()
