@@ -3,6 +3,11 @@ const token = decodeURIComponent(location.hash.slice(1));
 history.replaceState(null, "", location.pathname);
 const form = document.getElementById("reset-password");
 const outcome = document.getElementById("outcome");
+if (!token) {
+  // Nobody types a password for nothing.
+  form.hidden = true;
+  outcome.textContent = "This link is not whole: open the one of the mail, or ask for another.";
+}
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const button = form.querySelector("button");
