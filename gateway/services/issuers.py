@@ -12,9 +12,8 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -24,12 +23,16 @@ from gateway.errors import IssuerUnavailable, TokenRefused
 from gateway.services.tokens import MIN_RSA_BITS, Claims, Header, Key, verified
 from gateway.settings.auth import Issuer
 
+if TYPE_CHECKING:
+    import aiohttp
+
 log = logging.getLogger("pixgate.auth")
 
 KEPT_SECONDS = 60.0
 AGAIN_SECONDS = 5.0
 """Between two fetches because of keys that nobody knows: whoever invents names of keys causes no more."""
-TIMEOUT = aiohttp.ClientTimeout(total=5, connect=3)
+TOTAL_SECONDS = 5.0
+CONNECT_SECONDS = 3.0
 MAX_BYTES = 256 * 1024
 MAX_KEYS = 100
 
@@ -190,8 +193,12 @@ class Issuers:
 
     async def _fetch(self, url: str) -> bytes:
         """A document of at most MAX_BYTES. Raises FetchFailed. Nobody is sent elsewhere, no proxy is asked."""
+        # Loaded long since in a server; commands that list users have no use for it.
+        import aiohttp
+
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=TIMEOUT, trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
+            timeout = aiohttp.ClientTimeout(total=TOTAL_SECONDS, connect=CONNECT_SECONDS)
+            self._session = aiohttp.ClientSession(timeout=timeout, trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         try:
             async with self._session.get(url, headers=headers, allow_redirects=False) as answer:

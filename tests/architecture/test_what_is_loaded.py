@@ -67,8 +67,10 @@ run("buckets", "create", "photos", "--account", "shop", *data)
 run("sweep", *data)
 made = modules()
 run("fsck", *data)
+fsck = modules()
+run("users", "list", *data)
 print()
-print(json.dumps({"keys --help": keys, "help": helped, "commands": made, "fsck": modules()}))
+print(json.dumps({"keys --help": keys, "help": helped, "commands": made, "fsck": fsck, "users": modules()}))
 """
 
 
@@ -80,6 +82,8 @@ def test_commands_load_what_they_use(tmp_path: Path) -> None:
     # The schema of an empty folder is made on the way.
     assert (others | {"_awscrt", "jwt", "rich"}) & {*loaded["commands"]} == set()
     assert (others | {"_awscrt", "jwt"}) & {*loaded["fsck"]} == set()
+    assert others & {*loaded["users"]} == set()
+    assert "jwt" in loaded["users"]
     assert "rich" in loaded["fsck"], "a name that is not loaded is told from one that is no name"
 
 
