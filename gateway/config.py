@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from gateway.redis_address import parse_redis_url
 from gateway.settings.admin import AdminSettings
@@ -227,6 +227,11 @@ def _parse_database(value: object) -> object:
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+LARGEST_NUMBER = 1_000_000_000
+"""Of seconds (32 years) and megapixels."""
+LARGEST_WHOLE = 1 << 53
+"""Of bytes, pixels and things: 9 petabytes."""
+
 
 class ServerSettings(SettingsGroup):
     """What the server and the S3 door can be told. Sizes in bytes, times in seconds."""
@@ -362,6 +367,16 @@ class Settings(
     ServerSettings,
 ):
     """Everything that can be set, in the order of the last group to the first. Sizes in bytes, times in seconds."""
+
+    @field_validator("*")
+    @classmethod
+    def _check_number(cls, value: object) -> object:
+        """Infinity, and what 64 bits or a timer cannot hold, is told at the start and not by what first counts with it."""
+        if isinstance(value, float) and not abs(value) <= LARGEST_NUMBER:
+            raise ValueError(f"is not a number up to {LARGEST_NUMBER:,}")
+        if isinstance(value, int) and abs(value) > LARGEST_WHOLE:
+            raise ValueError(f"is not a whole number up to {LARGEST_WHOLE:,}")
+        return value
 
     @property
     def all_stores(self) -> tuple[StoreSettings, ...]:

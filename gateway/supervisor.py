@@ -38,6 +38,8 @@ STEADY_SECONDS = 10.0
 """A process that lived so long starts anew without delay."""
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 10.0
+LONGEST_SELECT = 3600.0
+"""Seconds: more than 24 days do not fit into epoll's milliseconds."""
 GIVE_UP_AFTER = 5
 """Worker deaths in a row before any worker was ever ready."""
 AWAY = os.EX_TEMPFAIL
@@ -160,7 +162,7 @@ class Supervisor:
         while self._workers or self._preparing is not None or not self._stopping:
             timeout = None
             if self._timers:
-                timeout = max(0.0, self._timers[0][0] - time.monotonic())
+                timeout = min(max(0.0, self._timers[0][0] - time.monotonic()), LONGEST_SELECT)
             for key, _ in self._selector.select(timeout):
                 key.data()
             while self._timers and self._timers[0][0] <= time.monotonic():

@@ -47,6 +47,8 @@ def parse_object_name(value: object) -> object:
 PARSES_SIZE = BeforeValidator(parse_size)
 Size = Annotated[int, PARSES_SIZE, Field(ge=0)]
 """Bytes."""
+CENTURY = 100 * 365 * 86_400
+"""In seconds."""
 Names = Annotated[tuple[str, ...], BeforeValidator(split_commas)]
 """Several, separated by commas."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from gateway.settings.fields import SettingsGroup
+from gateway.settings.fields import CENTURY, SettingsGroup
 
 
 class ReadingSettings(SettingsGroup):
@@ -26,10 +26,13 @@ class ReadingSettings(SettingsGroup):
         default=3600, ge=1, le=604_800, description="How long the presigned addresses of `/direct` work."
     )
     share_expiry: int = Field(
-        default=604_800, ge=0, description="How long a shared link works where the request does not say; 0: for ever."
+        default=604_800,
+        ge=0,
+        le=CENTURY,
+        description="How long a shared link works where the request does not say; 0: for ever.",
     )
     share_expiry_max: int = Field(
-        default=0, ge=0, description="The longest that a shared link may work; 0: as long as is asked for."
+        default=0, ge=0, le=CENTURY, description="The longest that a shared link may work; 0: as long as is asked for."
     )
     verify_at_once: int = Field(
         default=2, ge=1, le=100, description="Images whose stored bytes a worker hashes at once for `/verify`."

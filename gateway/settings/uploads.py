@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from gateway.settings.fields import PARSES_SIZE, SettingsGroup, split_commas
+from gateway.settings.fields import CENTURY, PARSES_SIZE, SettingsGroup, split_commas
 from transforms.formats import FORMATS
 
 MAX_UPLOAD_BYTES = 5 * 1024**3
@@ -71,7 +71,7 @@ class UploadSettings(SettingsGroup):
         description="Account that owns what nobody in particular uploaded.",
     )
     delete_token_expiry: int = Field(
-        default=0, ge=0, description="Time that a delete token works; 0: as long as its image lives."
+        default=0, ge=0, le=CENTURY, description="Time that a delete token works; 0: as long as its image lives."
     )
 
     @property

@@ -175,6 +175,21 @@ def test_a_second_signal_ends_it_at_once(start_server: StartServer) -> None:
         wait_until(lambda: not server.running, 15)
 
 
+def test_the_longest_times_that_can_be_set_are_waited_for(start_server: StartServer) -> None:
+    """Which the kernel's timers do not take at once."""
+    names = (
+        "STOP_TIMEOUT",
+        "HEADER_TIMEOUT",
+        "KEEPALIVE_TIMEOUT",
+        "BODY_STALL_TIMEOUT",
+        "IMAGE_TIMEOUT",
+        "IMAGE_QUEUE_TIME",
+    )
+    server = start_server(workers=1, environment={f"PIXGATE_{name}": "1e9" for name in names})
+    assert server.fetch("/livez")[0] == 200
+    server.stop()
+
+
 def test_a_data_folder_has_one_server(start_server: StartServer, tmp_path: Path) -> None:
     server = start_server(workers=1)
     with pytest.raises(ServerFailed, match="another server runs on the data folder"):

@@ -223,6 +223,23 @@ def test_values_that_are_not_what_a_setting_takes(name: str, text: str) -> None:
     assert any(one.startswith(variable(name) + ":") for one in problems(environ={variable(name): text}))
 
 
+NUMBERS = [name for name, field in Settings.model_fields.items() if field.annotation in (int, float)]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_no_number_is_beyond_what_a_server_can_count_with(name: str) -> None:
+    whole = Settings.model_fields[name].annotation is int
+    for text in ("99999999999999999999",) if whole else ("inf", "nan", "1e12"):
+        (problem,) = problems(environ={variable(name): text})
+        assert problem.startswith(variable(name) + ":"), problem
+
+
+@pytest.mark.parametrize("name", ["share_expiry", "share_expiry_max", "delete_token_expiry"])
+def test_what_is_for_people_ends_within_a_century(name: str) -> None:
+    load(environ={variable(name): "3153600000"})
+    assert problems(environ={variable(name): "3153600001"})
+
+
 @pytest.mark.parametrize(
     ("text", "size"),
     [("4096", 4096), ("20 MB", 20_000_000), ("1.5GiB", 1_610_612_736), ("1k", 1000), ("2TiB", 2 * 1024**4)],
