@@ -8,6 +8,7 @@ from pathlib import Path
 
 from migrations import HEAD
 from migrations.newest import make as make_newest
+from migrations.private_file import make_private
 from migrations.unreachable import Unreachable
 
 __all__ = ["Unreachable", "current_revision", "needs_upgrade", "upgrade"]
@@ -36,12 +37,14 @@ def current_revision(database: Path | str) -> str | None:
 
 
 def upgrade(database: Path | str, revision: str = "head") -> None:
-    """Migrate a database; a SQLite file is made where it is missing. A second caller waits, then finds it done."""
+    """Migrate a database; a SQLite file is made where it is missing, for its owner alone. A second caller waits, then finds it done."""
     if isinstance(database, str):
         from migrations import postgresql
 
         postgresql.upgrade(database, revision)
-    elif revision != "head" or not make_newest(database):
+        return
+    make_private(database)
+    if revision != "head" or not make_newest(database):
         upgrade_sqlite(database, revision)
 
 

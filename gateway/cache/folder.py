@@ -65,7 +65,7 @@ class FolderObjects:
         try:
             fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_private(path.parent)
             fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             try:
@@ -89,6 +89,13 @@ class FolderObjects:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise CacheFull(error.strerror) from error
             raise CacheUnavailable(error.strerror or type(error).__name__) from error
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder and those above it that are missing, all for their owner alone: `parents` would not give them the mode."""
+    if not folder.parent.exists():
+        _make_private(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _read(path: Path) -> bytes | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -110,7 +111,8 @@ def export_events(
         if output is None:
             await _write(services, wanted, sys.stdout.buffer)
             return
-        with output.open("wb") as file:
+        # Addresses of people and machines: a file that is made here is its owner's.
+        with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             await _write(services, wanted, file)
 
     async def _write(services: Services, wanted: Wanted, file: BinaryIO) -> None:

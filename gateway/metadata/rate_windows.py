@@ -10,6 +10,8 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from migrations.private_file import make_private
+
 BUSY_SECONDS = 2.0
 TIDY_SECONDS = 60.0
 _SCHEMA = """
@@ -88,6 +90,7 @@ class RateWindowFile:
             raise RateWindowsUnavailable(str(error)) from error
 
     def _open(self) -> sqlite3.Connection:
+        make_private(self._path)
         connection = sqlite3.connect(
             self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=16
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
@@ -189,3 +190,20 @@ async def test_a_place_that_is_away_costs_a_look(tmp_path: Path) -> None:
         await place.put(key(), picture())
     await asyncio.sleep(0)
     await place.close()
+
+
+async def test_folders_of_kept_variants_are_for_their_owner_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        objects = FolderObjects(tmp_path / "variants" / "one")
+        await objects.put("00/" + "a" * 64, b"picture")
+        await objects.close()
+    finally:
+        os.umask(before)
+    made = [tmp_path / "variants", *(tmp_path / "variants").rglob("*")]
+    assert {path.name[:8]: path.stat().st_mode & 0o777 for path in made} == {
+        "variants": 0o700,
+        "one": 0o700,
+        "00": 0o700,
+        "aaaaaaaa": 0o600,
+    }

@@ -444,6 +444,23 @@ def test_the_command_line_starts_fast_because_it_imports_little() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_an_export_of_the_audit_log_is_for_its_owner_alone(run: Run, data: Path, tmp_path: Path) -> None:
+    run("keys", "create", "--account", "anna")
+    there = tmp_path / "there.csv"
+    there.write_text("old")
+    there.chmod(0o640)
+    before = os.umask(0o022)
+    try:
+        for name in ("made.json", "there.csv"):
+            run("audit", "export", "--output", str(tmp_path / name))
+    finally:
+        os.umask(before)
+    assert (tmp_path / "made.json").stat().st_mode & 0o777 == 0o600
+    assert there.stat().st_mode & 0o777 == 0o640, "who made it chose its mode"
+    assert "anna" in there.read_text()
+    assert "old" not in there.read_text().splitlines()[0][:3]
+
+
 def test_the_names_of_views_and_the_buckets_that_hide_them(run: Run) -> None:
     run("keys", "create", "--account", "anna")
     run("keys", "create", "--account", "bob")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,30 @@ def test_up_from_empty(tmp_path: Path) -> None:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     connection.close()
     assert set(ROWS) < tables
+
+
+@pytest.mark.parametrize("revision", ["head", "0001"])
+def test_a_database_is_made_for_its_owner_alone(tmp_path: Path, revision: str) -> None:
+    """Also in a folder that others may look into; with it the log and the index that SQLite keeps beside it."""
+    path = tmp_path / "database.sqlite"
+    before = os.umask(0o022)
+    try:
+        upgrade(path, revision)
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("CREATE TABLE more (a)")
+            modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == {path.name + ending: 0o600 for ending in ("", "-wal", "-shm")}
+
+
+def test_a_database_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "database.sqlite"
+    upgrade(path, "0001")
+    path.chmod(0o640)
+    upgrade(path)
+    assert current_revision(path) == HEAD
+    assert path.stat().st_mode & 0o777 == 0o640
 
 
 def test_an_upgrade_of_what_is_new_changes_nothing(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -63,6 +64,17 @@ async def test_several_at_once_are_taken_whole_or_not(tmp_path: Path) -> None:
     assert not file.take("a", 3, 60, 2, 1.0)
     assert file.take("a", 3, 60, 1, 1.0)
     file.close()
+
+
+async def test_a_file_of_windows_is_for_its_owner_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        file = RateWindowFile(tmp_path / "limits")
+        assert file.take("a", 3, 60, 2, 1.0)
+        assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+        file.close()
+    finally:
+        os.umask(before)
 
 
 async def test_the_workers_of_a_node_count_together(tmp_path: Path) -> None:
