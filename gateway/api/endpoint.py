@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.api.answer import JSON_HEADERS
 from gateway.api.call import Call
-from gateway.api.cors import Cors, origin_of
+from gateway.api.cors import Cors
 from gateway.api.errors import ApiError, translate
 from gateway.api.operation import JSON_BYTES, Access, Body, Operation
 from gateway.api.parts import Parts
@@ -26,6 +26,7 @@ from gateway.config import Settings
 from gateway.errors import Sha256Mismatch
 from gateway.http.boundary import CLIENT_CLOSED, deliver
 from gateway.http.client_address import client_address
+from gateway.http.cross_origin import origin_of
 from gateway.http.incoming import Incoming
 from gateway.http.reply import Reply
 from gateway.model import KeyScope

@@ -16,6 +16,7 @@ from gateway.auth.authenticate import NOBODY, Authentication, Authenticator
 from gateway.config import Settings
 from gateway.http.boundary import CLIENT_CLOSED, deliver
 from gateway.http.client_address import client_address
+from gateway.http.cross_origin import origin_of
 from gateway.http.incoming import Incoming
 from gateway.http.ranges import RangeNotSatisfiable
 from gateway.http.reply import Reply
@@ -34,6 +35,7 @@ from gateway.s3.error_document import error_document
 from gateway.s3.errors import S3Error, translate
 from gateway.s3.image_errors import image_error
 from gateway.s3.key_scope import scope_of
+from gateway.s3.part_pages import PartPages
 from gateway.s3.render import XML_TYPE
 from gateway.s3.table import BodyKind, Level, Operation, resolve
 from gateway.services import Services
@@ -92,6 +94,7 @@ class S3Endpoint:
         self._renditions = renditions
         self._domains = tuple(settings.domain)
         self._proxies = settings.trusted_proxies
+        self._part_pages = PartPages(services, settings) if settings.cors_origins else None
         hosts = settings.hosts
         self.authenticator = Authenticator(
             services.directory.access_key, region=settings.region, hosts=hosts, who=services.sessions.who
@@ -112,6 +115,9 @@ class S3Endpoint:
             if isinstance(reply, Reply):
                 reply.header_list.insert(0, ("x-amz-request-id", record.request_id))
                 reply.header_list.insert(1, ("x-amz-id-2", self._host_id))
+                if self._part_pages is not None and request._method == "PUT" and "Origin" in request._message.headers:
+                    origin = origin_of(request._message.headers.getall("Origin"))
+                    await self._part_pages.mark(reply, origin, split_target(request._message.path)[1])
             try:
                 await deliver(request, reply, incoming, record)
             except ConnectionError:

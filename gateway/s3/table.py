@@ -364,7 +364,7 @@ OPERATIONS: tuple[Operation, ...] = (
         parameters=frozenset({"max-parts", "part-number-marker", "encoding-type"}),
         handler=list_parts.list_parts,
     ),
-    # Browsers ask before they send; nothing allows them yet.
+    # Browsers ask before they send; the parts of apps' uploads alone are allowed.
     Operation("PreflightBucket", "OPTIONS", _B, "s3:GetBucketCORS", handler=preflight.preflight, public=True),
     Operation("PreflightObject", "OPTIONS", _O, "s3:GetBucketCORS", handler=preflight.preflight, public=True),
     Operation("PreflightService", "OPTIONS", _S, "s3:GetBucketCORS", handler=preflight.preflight, public=True),
@@ -578,6 +578,9 @@ def resolve(method: str, level: Level, parameters: Mapping[str, str], headers: M
         operation = _PLAIN.get(place)
         if operation is not None and "versionId" not in parameters:
             return operation
+    if method == "OPTIONS" and (preflight := _PLAIN.get(place)) is not None:
+        # A browser asks of the address that a page will send to, whatever is in its query.
+        return preflight
     operation = next((row for row in _BY_PLACE.get(place, ()) if row.selects(parameters, headers)), None)
     if operation is None or (not operation.query and not _SUBRESOURCES.isdisjoint(parameters)):
         raise S3Error("MethodNotAllowed", fields=(("Method", method), ("ResourceType", level.name)))

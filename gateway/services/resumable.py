@@ -285,6 +285,11 @@ def relative(url: str) -> str:
     return f"{parts.path}?{parts.query}"
 
 
+async def is_begun(database: Database, upload_id: str) -> bool:
+    """Whether an app began an upload of that id, completed or not."""
+    return "\0" not in upload_id and await resumable.find(database, upload_id) is not None
+
+
 async def forget_abandoned(database: Database, older_than_ms: int) -> int:
     """End uploads that were begun before that and not completed; how many."""
     ended, before = 0, now_ms() - older_than_ms

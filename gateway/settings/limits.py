@@ -98,8 +98,8 @@ class LimitSettings(SettingsGroup):
     )
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(parse_origins)] = Field(
         default=(),
-        description="Origins whose pages may call `/api/v1`, separated by commas, such as `https://app.example.com`; `*` for "
-        "all. Unset: no page but the server's own.",
+        description="Origins whose pages may call `/api/v1` and send parts to the addresses that it signs, separated by commas, "
+        "such as `https://app.example.com`; `*` for all. Unset: no page but the server's own.",
     )
     cors_credentials: bool = Field(
         default=False,
