@@ -27,7 +27,11 @@ user_argument = click.argument("user", metavar="USER")
 
 @click.group()
 def users() -> None:
-    """People who sign in. USER is an address, the `sub` of a token, or #NUMBER as `users list` shows it."""
+    """People who sign in.
+
+    USER is an address, the `sub` of a token, or #NUMBER as `users list` shows it. Digits alone are a `sub` or a number,
+    whichever there is; where that is two people, #NUMBER tells them apart.
+    """
 
 
 @users.command("list")

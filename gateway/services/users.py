@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import uuid
 from collections.abc import Sequence
@@ -194,22 +195,27 @@ class Users:
 
         return await self._database.write(operation)
 
-    async def get(self, reference: str) -> User:
-        """The user of an address or a `sub`. Raises UserNotFound, and InvalidValue where several apps know that one."""
-        subject = reference if reference.isprintable() else ""
-        found = await rows.find(self._database, _key(reference), subject)
+    async def find(self, reference: str) -> User:
+        """The user of a number (`#7`), of an address or of an id, which is the `sub` of their tokens.
+
+        Digits without `#` are an id or a number, whichever there is. Raises UserNotFound, and InvalidValue where that could
+        be several users.
+        """
+        number = _number(reference.removeprefix("#"))
+        if number is not None and reference.startswith("#"):
+            return self._sessions.confined(await rows.get(self._database, number))
+        found = await rows.find(self._database, _key(reference), reference if reference.isprintable() else "")
+        if number is not None and all(user.id != number for user in found):
+            with contextlib.suppress(UserNotFound):
+                found = (*found, await rows.get(self._database, number))
         if not found:
             raise UserNotFound("There is no such user.")
         if len(found) > 1:
-            raise InvalidValue("Several apps have a user of that name: use the number that the list shows, as #7.")
+            numbers = " or ".join(f"#{user.id}" for user in found)
+            raise InvalidValue(
+                f"{reference!r} could be several users: name the one that is meant by the number, {numbers} (in a URL %23 for #)."
+            )
         return self._sessions.confined(found[0])
-
-    async def find(self, reference: str) -> User:
-        """The same, or the user of a number: `#7`. Raises UserNotFound, InvalidValue."""
-        number = reference.removeprefix("#")
-        if reference.startswith("#") and number.isascii() and number.isdigit() and len(number) < 16:
-            return self._sessions.confined(await rows.get(self._database, int(number)))
-        return await self.get(reference)
 
     async def list(self, *, account: str | None = None, after_id: int = 0, limit: int = 1000) -> Sequence[User]:
         """Users in the order in which they came. Raises AccountNotFound."""
@@ -293,6 +299,11 @@ class Users:
 
         await self._database.write(operation)
         return user
+
+
+def _number(text: str) -> int | None:
+    """The number that digits are; None for other text, and for more digits than numbers have."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
 
 
 class _Made:

@@ -17,7 +17,7 @@ from gateway.model import Role, User
 
 
 class UserDetails(BaseModel):
-    """A user. The paths here take `number`, `id` (the `sub` of the tokens) or the address somebody signs in with."""
+    """A user. The paths here take `#` and the `number`, the `id` (the `sub` of the tokens) or the address somebody signs in with."""
 
     number: int
     id: str
@@ -84,12 +84,12 @@ async def create_user(call: Call) -> StreamResponse:
 
 
 async def get_user(call: Call) -> StreamResponse:
-    return answer(200, details(await call.services.users.find(_reference(call))))
+    return answer(200, details(await call.services.users.find(call.places["user"])))
 
 
 async def change_user(call: Call) -> StreamResponse:
     given = call.body_as(UserChange)
-    user = await call.services.users.find(_reference(call))
+    user = await call.services.users.find(call.places["user"])
     reference = f"#{user.id}"
     own = call.principal.user
     if own is not None and own.id == user.id and (given.enabled is False or given.role not in (None, Role.ADMIN)):
@@ -103,16 +103,6 @@ async def change_user(call: Call) -> StreamResponse:
     if given.enabled is not None:
         user = await call.services.users.set_enabled(reference, given.enabled, actor=call.actor)
     return answer(200, details(await call.services.users.find(reference)))
-
-
-def _reference(call: Call) -> str:
-    """What `Users.find` calls the user of the path. An app's `sub` that is a number names nobody here: numbers are ours."""
-    named = call.places["user"]
-    if named.isascii() and named.isdigit() and len(named) < 16:
-        return f"#{named}"
-    if named.startswith("#"):
-        raise ApiError("NOT_FOUND", "There is no such user.")
-    return named
 
 
 def details(user: User) -> UserDetails:
@@ -167,7 +157,8 @@ OPERATIONS = (
         "A user by number, id or address",
         {200: UserDetails},
         errors=("NOT_FOUND", "INVALID_REQUEST"),
-        description="400 where several apps have a user of that id: then the number tells them apart.",
+        description="`#7`, in a path `%237`, is the user of that number, as at the command line. Digits alone are an id or a number, "
+        "whichever there is: 400 where these are two users, or several apps have a user of that id. Then the number tells them apart.",
     ),
     Operation(
         "AdminChangeUser",

@@ -198,22 +198,41 @@ def test_users_are_found_changed_and_shut_out(api: Api, admin: Api) -> None:
     assert admin.patch(f"{ADMIN}/users/{found['id']}", json={"enabled": True}).json["number"] == number
     assert admin.get(f"{ADMIN}/users/{found['email'].upper()}").json["number"] == number
     assert admin.patch(f"{ADMIN}/users/{quote(found['email'])}", json={"role": "moderator"}).json["number"] == number
-    for missing in ("999999999", "x", "nobody@example.org", "%231", "%00", "%20"):
+    for missing in ("999999999", "x", "nobody@example.org", "%23999999999", "%23", "%231x", "%00", "%20"):
         assert admin.get(f"{ADMIN}/users/{missing}").code == "NOT_FOUND", missing
 
 
 def test_apps_users_are_named_by_number_or_id(api: Api, admin: Api) -> None:
-    """Numbers are the server's, whatever the `sub` is; an id that several apps know is nobody's in particular."""
+    """An id that several apps know is nobody's in particular."""
     subject, digits = name(), str(time.time_ns())[:15]
     assert api.app_user(subject).get("auth/me").status == 200
     found = admin.get(f"{ADMIN}/users/{subject}").json
     assert (found["id"], found["account"]) == (subject, "app")
     assert admin.get(f"{ADMIN}/users/{found['number']}").json == found
+    assert admin.get(f"{ADMIN}/users/%23{found['number']}").json == found
     api.app_user(digits).get("auth/me")
-    assert admin.get(f"{ADMIN}/users/{digits}").code == "NOT_FOUND"
+    assert admin.get(f"{ADMIN}/users/{digits}").json["id"] == digits
+    assert admin.get(f"{ADMIN}/users/%23{digits}").code == "NOT_FOUND"
     api.app_user(subject, iss=f"https://{subject}.example").get("auth/me")
     assert admin.get(f"{ADMIN}/users/{subject}").code == "INVALID_REQUEST"
     assert admin.patch(f"{ADMIN}/users/{subject}", json={"role": "admin"}).code == "INVALID_REQUEST"
+
+
+def test_digits_that_are_the_id_of_one_user_and_the_number_of_another_name_neither(api: Api, admin: Api) -> None:
+    """The same over HTTP and at the command line: nobody is changed in the place of another."""
+    number, _ = _user(api, admin)
+    api.app_user(str(number)).get("auth/me")
+    items = admin.get(f"{ADMIN}/users", query={"account": "app", "limit": "1000"}).json["items"]
+    (other,) = [one["number"] for one in items if one["id"] == str(number)]
+    refused = admin.patch(f"{ADMIN}/users/{number}", json={"enabled": False})
+    assert refused.code == "INVALID_REQUEST"
+    told = f"the number, #{other} or #{number} (in a URL %23 for #)."
+    assert told in refused.json["error"]["message"]
+    assert told in pixgate("users", "show", str(number), data=api.server.data, check=False).stderr
+    for mine in (number, other):
+        assert admin.get(f"{ADMIN}/users/%23{mine}").json["number"] == mine
+    shown = pixgate("users", "show", f"#{other}", "--json", data=api.server.data).stdout
+    assert json.loads(shown)["id"] == str(number)
 
 
 def test_a_user_who_is_moved_keeps_the_pictures_and_uploads_to_the_other_account(
