@@ -287,7 +287,7 @@ def relative(url: str) -> str:
 
 async def is_begun(database: Database, upload_id: str) -> bool:
     """Whether an app began an upload of that id, completed or not."""
-    return "\0" not in upload_id and await resumable.find(database, upload_id) is not None
+    return upload_id.isascii() and "\0" not in upload_id and await resumable.find(database, upload_id) is not None
 
 
 async def forget_abandoned(database: Database, older_than_ms: int) -> int:

@@ -114,11 +114,16 @@ def test_of_the_s3_door_the_addresses_of_parts_alone_are_open_to_pages(open_api:
         "another method": open_api.ask("OPTIONS", url, headers={**SENDING, "Access-Control-Request-Method": "GET"}),
         "no signature": open_api.ask("OPTIONS", f"{path}?partNumber=1&uploadId={upload_id}", headers=SENDING),
         "no upload of an app": open_api.ask("OPTIONS", url.replace(upload_id, "x" * len(upload_id)), headers=SENDING),
+        "no text": open_api.ask("OPTIONS", url.replace(upload_id, "%ff"), headers=SENDING),
         "an object": open_api.ask("OPTIONS", path, headers=SENDING),
         "a version of one": open_api.ask("OPTIONS", f"{path}?versionId=1", headers=SENDING),
         "its tags": open_api.ask("OPTIONS", f"{path}?tagging", headers=SENDING),
     }
     assert {name: answer.status for name, answer in closed.items()} == dict.fromkeys(closed, 403)
+    closed["a part of what is no text"] = open_api.put(
+        url.replace(upload_id, "%ff"), body=PART, headers={"Origin": APP}
+    )
+    assert closed["a part of what is no text"].status == 403
     closed["a read"] = open_api.get(url, headers={"Origin": APP})
     closed["an upload by S3"] = open_api.with_keys(ROOT).put(path, body=b"x", headers={"Origin": APP})
     assert closed["an upload by S3"].status == 200
