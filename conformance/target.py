@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
 from botocore.config import Config
+
+from conformance.sdk import s3_client
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
@@ -68,9 +69,11 @@ class Target:
             "max_pool_connections": 32,
             "s3": {"addressing_style": "path"},
         }
-        return boto3.session.Session(keys.access_key, keys.secret_key, region_name=self.region).client(
-            "s3",
-            endpoint_url=self.endpoint,
-            verify=self.ca_file if self.tls else None,
+        return s3_client(
+            self.endpoint,
+            keys.access_key,
+            keys.secret_key,
+            region=self.region,
             config=Config(**(settings | config)),
+            verify=self.ca_file if self.tls else None,
         )

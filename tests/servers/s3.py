@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -10,7 +9,6 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 from tests.servers.kept import Kept
 
 REGION = "us-east-1"
-_MAKING_CLIENTS = threading.Lock()
 
 
 class S3Server(Kept):
@@ -59,20 +57,13 @@ class S3Server(Kept):
 
     def client(self, endpoint: str = "", **config: Any) -> Any:
         """A new boto3 client, without retries; `endpoint` as above."""
-        import boto3
         from botocore.config import Config
 
+        from conformance.sdk import s3_client
+
         settings = {"s3": {"addressing_style": "path"}, "retries": {"total_max_attempts": 1}, "proxies": {}} | config
-        # boto3's loaders are not made for several threads.
-        with _MAKING_CLIENTS:
-            return boto3.session.Session().client(
-                "s3",
-                endpoint_url=endpoint or self.endpoint,
-                aws_access_key_id=self.access_key,
-                aws_secret_access_key=self.secret_key,
-                region_name=REGION,
-                config=Config(**settings),
-            )
+        address = endpoint or self.endpoint
+        return s3_client(address, self.access_key, self.secret_key, region=REGION, config=Config(**settings))
 
     def new_bucket(self, *, versioning: bool = False) -> str:
         """The name of a new, empty bucket."""
