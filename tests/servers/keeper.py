@@ -74,8 +74,13 @@ class Keeper:
     async def serve(self, listener: socket.socket, opening: str) -> None:
         """Answer users until there has been none for a moment, or one ends it."""
         left = asyncio.Event()
+        over = False
 
         async def user(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if over:
+                # Nothing is promised any more; without an answer one asks another keeper.
+                writer.close()
+                return
             self._users += 1
             try:
                 writer.write(opening.encode() + b"\n")
@@ -96,6 +101,7 @@ class Keeper:
             unused = self._users == 0
             with suppress(TimeoutError):
                 await asyncio.wait_for(left.wait(), UNUSED_SECONDS if unused else None)
+        over = True
         server.close()
 
     def _answer(self, order: str) -> str:
