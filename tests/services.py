@@ -21,6 +21,7 @@ import trustme
 
 from conformance.target import Keys, Target
 from tests.backends import EMBEDDED, Make
+from tests.servers.process import wait_until_still
 
 ROOT = Keys("pixgate-test-root", "a-secret-that-only-tests-know-0123456789")
 DOMAIN = "s3.pixgate.test"
@@ -194,6 +195,7 @@ class Server:
         """SIGSTOP for every process of it."""
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGSTOP)
+        wait_until_still(pid for pid in psutil.pids() if _group(pid) == self._process.pid)
 
     def resume(self) -> None:
         """Go on after `pause`."""
@@ -270,6 +272,13 @@ class Server:
     def fsck(self) -> None:
         """Check the data folder; raises ServerFailed where anything is wrong."""
         pixgate("fsck", data=self.data)
+
+
+def _group(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return 0
 
 
 def sample(metrics: str, name: str, **labels: str) -> float:

@@ -122,8 +122,8 @@ async def fill(database: Database) -> None:
             blob(lease, 9),
             (),
             (NewPart(1, 0, 5, "p1", "x"), NewPart(3, 5, 4, "p3", None)),
-            Encryption.SSE_C,
-            b"\x01" * 48,
+            encryption=Encryption.SSE_C,
+            customer_key=b"\x01" * 48,
         )
         headers = (("content-type", "image/png"), ("x-amz-meta-ü", "\u0000😀"))
         version = NewVersion(bucket.id, b"\x00", sealed, headers, (("tag", "value"),), "i" * 26, 7)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,21 @@ class Command:
         if done.returncode:
             raise subprocess.CalledProcessError(done.returncode, self.arguments, done.stdout, done.stderr)
         return done.stdout
+
+
+def wait_until_still(pids: Iterable[int], seconds: float = 30) -> None:
+    """Return when every thread of these processes has stopped: on a busy machine one may answer for a while yet."""
+    deadline = time.monotonic() + seconds
+    for pid in pids:
+        while any(state not in "TtZXx" for state in _states(pid)) and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+
+def _states(pid: int) -> Iterator[str]:
+    for path in Path(f"/proc/{pid}/task").glob("*/stat"):
+        # It may end meanwhile.
+        with contextlib.suppress(OSError):
+            yield path.read_text(errors="replace").rpartition(")")[2].split()[0]
 
 
 def _as_user(user: str | None) -> dict[str, Any]:
@@ -95,6 +111,7 @@ class Process:
             for pid in fresh:
                 _signal(pid, signal.SIGSTOP)
             stopped |= fresh
+        wait_until_still({self.pid, *stopped})
 
     def resume(self) -> None:
         """Let the whole tree go on; harmless where it was not paused."""

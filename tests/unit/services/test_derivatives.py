@@ -115,7 +115,7 @@ async def test_a_disk_that_is_nearly_full_stops_renders(
     services: Services, folder: Path, version: ObjectVersion, derivatives: Derivatives
 ) -> None:
     derivative = derivatives.plan(version, parse_compact("w:9"), None)
-    async with open_services(folder, worker=False, min_free=1 << 62) as full:
+    async with open_services(folder, worker=False, min_free=1 << 53) as full:
         render = RenderClient(folder / "none.sock")
         source = _Source(Derivatives(full.objects, full.stores, render, Limits(), Counts()), derivative)
         with pytest.raises(DiskFull):
