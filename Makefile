@@ -42,19 +42,23 @@ $(DEV): $(STAMP) requirements-dev.lock
 servers: $(DEV)
 	$(BIN)/python -m tests.servers --provide
 
-# The whole suite but the long counts, with coverage: on SQLite and a folder, then what talks to a server on PostgreSQL,
-# MinIO and Redis, then the halves; a part that fails does not stop the others. Coverage slows every process, so only the first, which has all contract suites, counts.
-# CI sets COVERAGE_FLOOR=85.
-PYTEST := -m pytest -q -n $(or $(TEST_PROCESSES),2) --dist loadfile -m "not long"
+# The whole suite but the long counts; a part that fails does not stop the others. First what covers most of the code, with
+# coverage, which slows every process; then the other servers and pages on SQLite and a folder, then what talks to a server
+# on PostgreSQL, MinIO and Redis, then the halves. CI sets COVERAGE_FLOOR=85.
+COVERED := tests/architecture tests/contract tests/unit tests/functional/api \
+	$(addprefix tests/functional/test_,conformance.py img_links.py img_dialects.py main_job.py)
+PYTEST := $(BIN)/python -m pytest -q
+PARALLEL := -n $(or $(TEST_PROCESSES),2) --dist loadfile -m "not long"
 test: $(DEV) servers
 	rm -rf .cache/coverage && mkdir -p .cache/coverage
 	@failed=0; run() { echo "$$*"; "$$@" || failed=1; }; \
-	run $(BIN)/python -m coverage run $(PYTEST) tests $(ARGS); \
+	run $(BIN)/python -m coverage run -m pytest -q $(PARALLEL) $(COVERED) $(ARGS); \
 	run $(BIN)/python -m coverage combine --quiet; \
 	run $(BIN)/python -m coverage report --skip-covered --fail-under=$(or $(COVERAGE_FLOOR),0); \
-	run $(BIN)/python $(PYTEST) --backends production tests/functional $(ARGS); \
-	run $(BIN)/python $(PYTEST) --backends postgresql tests/unit/services tests/functional/test_main_job.py $(ARGS); \
-	run $(BIN)/python $(PYTEST) --backends minio tests/functional/test_main_job.py tests/functional/test_properties.py $(ARGS); \
+	run $(PYTEST) $(PARALLEL) $(addprefix --ignore=,$(COVERED)) tests $(ARGS); \
+	run $(PYTEST) $(PARALLEL) --backends production tests/functional $(ARGS); \
+	run $(PYTEST) $(PARALLEL) --backends postgresql tests/unit/services tests/functional/test_main_job.py $(ARGS); \
+	run $(PYTEST) $(PARALLEL) --backends minio tests/functional/test_main_job.py tests/functional/test_properties.py $(ARGS); \
 	exit $$failed
 
 # Under 30 seconds: unit tests and one pass through the main job. Left to `make test`: the contract suites, and what runs
