@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -139,19 +140,26 @@ class Deployment:
 
     def names(self) -> set[str]:
         """The names, as in rows, of all blobs in the bucket; nothing lies there but these, renditions and the mark."""
-        client = self.server.client()
-        found = set()
-        try:
-            for page in client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket):
-                found |= {entry["Key"] for entry in page.get("Contents", [])}
-        finally:
-            client.close()
+        found = self._keys()
+        # What a node tries a store with goes as soon as it was read.
+        deadline = time.monotonic() + 60
+        while any(name.startswith("probe-") for name in found) and time.monotonic() < deadline:
+            time.sleep(0.2)
+            found = self._keys()
         (deployment,) = self.rows("SELECT value FROM meta WHERE name = 'deployment_id'")
         prefix = f"{bytes(deployment[0]).decode()}/"
         blobs = {name.removeprefix(prefix) for name in found if name.startswith(prefix)}
         others = {name for name in found if not name.startswith((prefix, f"cache/{prefix}"))}
         assert len(others) == 1, f"beside the mark: {sorted(others)[:5]}"
         return blobs
+
+    def _keys(self) -> set[str]:
+        client = self.server.client()
+        try:
+            pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
+            return {entry["Key"] for page in pages for entry in page.get("Contents", [])}
+        finally:
+            client.close()
 
     # The audit
 

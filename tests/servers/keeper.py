@@ -139,10 +139,9 @@ def keep(kind: str, folder: Path, listener: socket.socket) -> None:
             listener.close()
             keeper.end()
             shutil.rmtree(folder, ignore_errors=True)
-        try:
-            folder.parent.rmdir()
-        except OSError:
-            pass
+            # Nobody makes a folder in it now; who waits for the lock makes it anew.
+            with suppress(OSError):
+                folder.parent.rmdir()
 
 
 def main() -> None:
