@@ -6,15 +6,12 @@ from dataclasses import dataclass
 
 from gateway.errors import ObjectNotFound
 from gateway.model import NULL_VERSION, Content, ObjectVersion
-from gateway.render.errors import RenderError
 from gateway.s3.call import Call
 from gateway.s3.copy_source import CopySource, check_conditions
 from gateway.s3.encryption_headers import SOURCE_CUSTOMER_HEADERS
 from gateway.s3.errors import S3Error
-from gateway.s3.image_errors import image_error
-from gateway.s3.view_page import view_recipe
+from gateway.s3.view_page import shown, view_recipe
 from gateway.services.renditions import View
-from transforms.errors import NotAnImage, TransformError
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +33,7 @@ async def open_view(call: Call, named: CopySource, view: View) -> ViewSource:
         raise S3Error("NoSuchVersion")
     if not SOURCE_CUSTOMER_HEADERS.isdisjoint(call.headers):
         raise S3Error("InvalidRequest", "The encryption parameters are not applicable to this object.")
-    version = await call.services.objects.get(view.bucket, named.key)
-
-    async def show(version: ObjectVersion) -> ViewSource:
-        return await _rendered(call, view, version)
-
-    try:
-        if version.content is not None and version.content.adopted:
-            return await call.services.adopted.shown(view.bucket, version, None, show)
-        return await show(version)
-    except NotAnImage:
-        raise S3Error("NoSuchKey") from None
-    except (TransformError, RenderError) as error:
-        raise image_error(error) from error
+    return await shown(call, view, named.key, lambda version: _rendered(call, view, version))
 
 
 async def _rendered(call: Call, view: View, version: ObjectVersion) -> ViewSource:

@@ -8,14 +8,11 @@ from gateway.http.ranges import content_range, parse_range
 from gateway.http.reply import Reply
 from gateway.metadata.renditions import RenditionRow
 from gateway.model import NULL_VERSION, ObjectVersion
-from gateway.render.errors import RenderError
 from gateway.s3.call import Call
 from gateway.s3.errors import S3Error, invalid_argument
-from gateway.s3.image_errors import image_error
 from gateway.s3.object_headers import guard, override
 from gateway.s3.ops.objects import range_applies, resolve_range
-from gateway.s3.view_page import view_recipe, viewed
-from transforms.errors import NotAnImage, TransformError
+from gateway.s3.view_page import shown, view_recipe, viewed
 
 
 async def get_view_object(call: Call) -> Reply:
@@ -27,19 +24,7 @@ async def get_view_object(call: Call) -> Reply:
         raise S3Error("NoSuchVersion")
     if call.parameters.get("partNumber", "1") != "1":
         raise S3Error("InvalidPartNumber")
-    version = await call.services.objects.get(view.bucket, call.key)
-
-    async def show(version: ObjectVersion) -> Reply:
-        return await _show(call, version)
-
-    try:
-        if version.content is not None and version.content.adopted:
-            return await call.services.adopted.shown(view.bucket, version, None, show)
-        return await show(version)
-    except NotAnImage:
-        raise S3Error("NoSuchKey") from None
-    except (TransformError, RenderError) as error:
-        raise image_error(error) from error
+    return await shown(call, view, call.key, lambda version: _show(call, version))
 
 
 async def _show(call: Call, version: ObjectVersion) -> Reply:
