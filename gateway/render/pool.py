@@ -73,8 +73,6 @@ class _Decoder:
     timer: asyncio.TimerHandle
     ready: bool = False
     job: Job | None = None
-    began: float = 0.0
-    """When it was given its job, on the loop's clock."""
     jobs_done: int = 0
     timed_out: bool = False
     worn: bool = False
@@ -311,7 +309,6 @@ class DecoderPool:
 
     def _give(self, decoder: _Decoder, job: Job) -> None:
         decoder.job = job
-        decoder.began = self._loop.time()
         processor, lasts = self._allowed(job)
         decoder.timer = self._loop.call_later(lasts, self._time_out, decoder)
         head = {
@@ -345,34 +342,35 @@ class DecoderPool:
             return
         if not decoder.retiring:
             decoder.process.kill()
-        _Reaper(self._loop, decoder.process)
         self._decoders.remove(decoder)
         job, decoder.job = decoder.job, None
-        error = RenderCrashed(_DIED) if job is None else self._end_of(decoder, job)
+        if job is not None:
+            self._count(job, -job.cost_ms)
         if not decoder.ready:
             self._failed_starts += 1
             self.tally.problem = self.tally.problem or "a decoder died while it started"
             delay = min(_MAX_BACKOFF, 0.1 * 2**self._failed_starts)
             self._backing_off = self._loop.call_later(delay, self._try_again)
-        elif not decoder.retiring and not decoder.timed_out:
-            if isinstance(error, DrawingTooSlow):
-                self.tally.killed += 1
-            else:
-                self.tally.crashed += 1
+        _Reaper(self._loop, decoder.process, lambda: self._ended(decoder, job))
         self._grow()
-        if job is not None:
-            self._count(job, -job.cost_ms)
-            job.finish(error)
         self._dispatch()
         self._give_up_if_hopeless()
 
-    def _end_of(self, decoder: _Decoder, job: Job) -> Exception:
-        """What the death of a decoder says of its job."""
-        # One thread draws, so the kernel cannot end it for its processor time any earlier.
-        spent = self._loop.time() - decoder.began >= self._allowed(job)[0]
-        if job.drawn and (decoder.timed_out or spent):
-            return DrawingTooSlow()
-        return RenderTimeout("The render took too long.") if decoder.timed_out else RenderCrashed(_DIED)
+    def _ended(self, decoder: _Decoder, job: Job | None) -> None:
+        """A decoder that was gone has been collected: only now is it known what it died of."""
+        # Who used up the processor time of a job is ended by the kernel, which counts in other steps than any clock.
+        spent = decoder.process.returncode == -signal.SIGXCPU
+        if decoder.ready and not decoder.retiring and not decoder.timed_out:
+            if spent:
+                self.tally.killed += 1
+            else:
+                self.tally.crashed += 1
+        if job is None or self._closed:
+            return
+        if not (spent or decoder.timed_out):
+            job.finish(RenderCrashed("The decoder died while it rendered this image."))
+        else:
+            job.finish(DrawingTooSlow() if job.drawn else RenderTimeout("The render took too long."))
 
     def _try_again(self) -> None:
         self._backing_off = None
@@ -388,15 +386,15 @@ class DecoderPool:
         self._later.clear()
 
 
-_DIED = "The decoder died while it rendered this image."
-
-
 class _Reaper:
-    """Collects a process that has ended or is about to, without waiting for it."""
+    """Collects a process that has ended or is about to, without waiting for it, and says so."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, process: subprocess.Popen[bytes]) -> None:
-        self._loop, self._process = loop, process
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, process: subprocess.Popen[bytes], ended: Callable[[], None]
+    ) -> None:
+        self._loop, self._process, self._tell = loop, process, ended
         if process.poll() is not None:
+            ended()
             return
         self._pidfd = os.pidfd_open(process.pid)
         # A retired decoder ends by itself; one that does not is helped.
@@ -408,6 +406,7 @@ class _Reaper:
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
         self._process.wait()
+        self._tell()
 
 
 def _take_part(job: Job, message: wire.Message) -> None:

@@ -38,7 +38,7 @@ from gateway.render.task import Original
 from gateway.render.wire import INLINE_BYTES
 from tests import images
 from transforms.epoch import codec_epoch, derivative_key
-from transforms.errors import DecodeFailed, NotAnImage, OptionError, TooLarge
+from transforms.errors import DecodeFailed, DrawingTooSlow, NotAnImage, OptionError, TooLarge
 from transforms.limits import Limits
 from transforms.options import parse_compact
 
@@ -317,6 +317,25 @@ async def test_a_hang_costs_that_request_alone(node: Node, photo_file: Path, slo
         return not os.path.exists(f"/proc/{pids[0]}")
 
     await until(collected)
+
+
+@pytest.mark.parametrize(("drawn", "fact"), [(False, RenderTimeout), (True, DrawingTooSlow)])
+async def test_what_uses_up_its_processor_time_took_too_long_by_any_clock(
+    node: Node, photo_file: Path, drawn: bool, fact: type[Exception]
+) -> None:
+    node.start(decoders=1)
+    client = node.client()
+    (pid,) = await warmed(client, 1)
+    with still(pid):
+        doomed = asyncio.create_task(client.render(request(images.svg() if drawn else photo_file)))
+        await busy(client)
+        # What the kernel sends; here long before the time is over.
+        os.kill(pid, signal.SIGXCPU)
+    with pytest.raises(fact):
+        await doomed
+    decoders = (await client.stats())["decoders"]
+    assert (decoders["killed"], decoders["crashed"]) == (1, 0)
+    assert (await client.render(request(photo_file, "w:40"))).width == 40
 
 
 def _state(pid: int) -> str:
