@@ -4,9 +4,7 @@ reading.py            what a foreign URL says: source, our options, signature
 arguments.py          numbers, colours and base64 as those programs write them
 web_colours.py        the colour names of CSS
 sources.py            `s3://`, `local://` and mapped `http://` sources, as bucket and key
-imgproxy.py           a path of imgproxy, taken apart
-imgproxy_options.py   its options: the table that parses and documents them
-imgproxy_pairs.py     what they come to in our options
+imgproxy/             a path of imgproxy, the table of its options, and what they come to in ours
 thumbor.py            a path of thumbor or imagor, taken apart
 thumbor_filters.py    their filters: the table
 thumbor_pairs.py      what path and filters come to in our options

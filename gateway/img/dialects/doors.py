@@ -9,9 +9,10 @@ from typing import Final
 from aiohttp.web import BaseRequest
 
 from gateway.config import Settings
-from gateway.img.dialects import imgproxy, thumbor
-from gateway.img.dialects.imgproxy import ImgproxyRules
-from gateway.img.dialects.imgproxy_options import PRESET_OPTIONS, parse_preset
+from gateway.img.dialects import thumbor
+from gateway.img.dialects.imgproxy import path as imgproxy
+from gateway.img.dialects.imgproxy.path import ImgproxyRules
+from gateway.img.dialects.imgproxy.table import PRESET_OPTIONS, parse_preset
 from gateway.img.dialects.reading import Reading, Split
 from gateway.img.dialects.signature import DialectSignature, ImgproxyKeys, Keys, ThumborKeys, UnsignedUntil
 from gateway.img.dialects.sources import Sources

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gateway.img.dialects import imgproxy_options, thumbor_filters
+from gateway.img.dialects import thumbor_filters
+from gateway.img.dialects.imgproxy import table as imgproxy_table
 
 _HEAD = """\
 # URLs of imgproxy, thumbor and imagor
@@ -64,7 +65,7 @@ def page() -> str:
             row.ours or ("" if row.read else "refused"),
             _note(row.note, refused=row.read is None),
         )
-        for row in imgproxy_options.ROWS
+        for row in imgproxy_table.ROWS
     )
     filters = "".join(
         _line(

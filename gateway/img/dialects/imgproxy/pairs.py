@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from gateway.img.dialects.arguments import refuse, rounded, unsupported, with_alpha, written
-from gateway.img.dialects.imgproxy_options import CENTRE, Asked, Position
+from gateway.img.dialects.imgproxy.asked import CENTRE, Asked, Position
 from gateway.img.dialects.reading import Pair
 from transforms.formats import OUTPUT_FORMATS, PASSED_FORMATS
 

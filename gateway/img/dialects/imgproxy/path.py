@@ -11,15 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from gateway.img.dialects.arguments import base64_text, refuse, unescaped_text, unsupported
-from gateway.img.dialects.imgproxy_options import (
-    BESIDE_PRESETS,
-    PRESET_OPTIONS,
-    RESIZING_TYPES,
-    Asked,
-    ParsedPreset,
-    apply,
-)
-from gateway.img.dialects.imgproxy_pairs import pairs_of
+from gateway.img.dialects.imgproxy.asked import Asked, ParsedPreset
+from gateway.img.dialects.imgproxy.geometry import RESIZING_TYPES
+from gateway.img.dialects.imgproxy.pairs import pairs_of
+from gateway.img.dialects.imgproxy.table import BESIDE_PRESETS, PRESET_OPTIONS, apply
 from gateway.img.dialects.reading import Pair, Reading, Split
 from gateway.img.dialects.sources import Sources
 from gateway.img.target import AddressError, ImageByKey
