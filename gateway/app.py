@@ -20,11 +20,12 @@ from gateway.api.table import OPERATIONS as API_OPERATIONS
 from gateway.backends import pinned_variants, rendition_cache
 from gateway.config import Address, Settings
 from gateway.data_folder import open_services
+from gateway.doors import PROBES, Doors, is_bucket_host
 from gateway.errors import Unavailable
 from gateway.http.guard import GuardedServer, Window, close_stalled
 from gateway.http.listener import Listener
 from gateway.http.request_target import to_origin_form
-from gateway.img.dialects.doors import PREFIXES, Dialects, bare_host
+from gateway.img.dialects.doors import Dialects, bare_host
 from gateway.img.endpoint import ERROR_CODES as IMAGE_CODES
 from gateway.img.endpoint import OPERATIONS as IMAGE_OPERATIONS
 from gateway.img.endpoint import ImageEndpoint, limits_of
@@ -68,9 +69,6 @@ OPEN_AGAIN_SECONDS = 1.0
 REQUEST_WEIGHT = 16 * 1024
 BODY_WEIGHT = 128 * 1024
 """Bytes that a request, and one with a body, may hold between socket and disk."""
-
-PROBES = frozenset({"/livez", "/readyz", "/health"})
-"""What a load balancer asks whatever the host is."""
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -131,7 +129,7 @@ class Application:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         weight = BODY_WEIGHT if request.can_read_body else REQUEST_WEIGHT
         if not self._window.take(weight):
-            return self._refusals.answer(503, request._message.path)
+            return self._refusals.answer(503, request._message.path, request.headers.get("Host", ""))
         try:
             answer = await (await self._door(request))(request)
         finally:
@@ -161,15 +159,9 @@ class Application:
             if (name and name not in SHORT_NAMES) or not await self._web.takes(request, name):
                 return self._s3.handle
             handler = self._web.handle
-        if self._hosts and self._is_bucket_host(request.headers.get("Host", "")):
+        if self._hosts and is_bucket_host(request.headers.get("Host", ""), self._hosts):
             return self._s3.handle  # on a virtual host every path is a key
         return handler
-
-    def _is_bucket_host(self, host: str) -> bool:
-        name = host.lower()
-        if not name.endswith("]"):
-            name = name.rpartition(":")[0] or name
-        return name.endswith(self._hosts)
 
 
 def rendering_services(
@@ -211,7 +203,7 @@ class Front:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request._message.path[0] != "/" and not to_origin_form(request):
-            return self.refusals.answer(400, "")
+            return self.refusals.answer(400, "", request.headers.get("Host", ""))
         return await self.doors(request)
 
 
@@ -259,8 +251,9 @@ async def _run_worker(context: WorkerContext, writer: LogWriter) -> None:
     loop = asyncio.get_running_loop()
     writer.attach(loop)
     telemetry = Telemetry(context.metrics, writer, log_requests=settings.log_level in ("debug", "info"))
-    waiting = Waiting(telemetry)
-    refusals = Refusals(telemetry, [PREFIXES[name] for name in settings.dialects])
+    doors = Doors(settings)
+    waiting = Waiting(telemetry, doors)
+    refusals = Refusals(telemetry, doors)
     front = Front(waiting.handle, refusals)
     server = GuardedServer(
         front.handle,

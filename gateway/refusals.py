@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from aiohttp.web import StreamResponse
 
 from gateway.api.answer import JSON_HEADERS
 from gateway.api.errors import ApiError
+from gateway.doors import Door, Doors
 from gateway.http.guard import FIELD_LIMIT, HEADER_BYTES, HEADER_COUNT, LINE_LIMIT
 from gateway.http.reply import LastReply
-from gateway.http.request_target import split_absolute
 from gateway.img.delivery import ANY_ORIGIN, NO_STORE, SAFETY
 from gateway.img.errors import ImageError
 from gateway.s3.error_document import error_document
 from gateway.s3.errors import S3Error
 from gateway.telemetry import RequestRecord, Telemetry
-from gateway.web.endpoint import RESERVED_PAGES
 from gateway.web.security import DATA_HEADERS
 
 Headers = tuple[tuple[str, str], ...]
@@ -36,7 +34,18 @@ class Trouble:
     api: str
     text: str = ""
     most: int | None = None
-    headers: Headers = ()
+    retry_after: int | None = None
+    """Seconds after which it may be better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An answer, and the code that it is counted under."""
+
+    status: int
+    code: str
+    headers: Headers
+    body: bytes
 
 
 TROUBLES: dict[int, Trouble] = {
@@ -57,55 +66,49 @@ TROUBLES: dict[int, Trouble] = {
         most=HEADER_BYTES,
     ),
     500: Trouble("InternalError", "InternalError", "INTERNAL_ERROR"),
-    503: Trouble("SlowDown", "SlowDown", "SERVICE_UNAVAILABLE", headers=(("Retry-After", "1"),)),
+    503: Trouble("SlowDown", "SlowDown", "SERVICE_UNAVAILABLE", retry_after=1),
 }
 """By the status that they have outside the S3 door."""
-_OF_THE_API = frozenset({"api", "openapi.json"})
 
 
 class Refusals:
-    """Answers, counts and logs what never reached a door. `image_names`: first parts of paths that lead to images."""
+    """Answers, counts and logs what never reached a door."""
 
-    def __init__(self, telemetry: Telemetry, image_names: Iterable[str] = ()) -> None:
+    def __init__(self, telemetry: Telemetry, doors: Doors) -> None:
         self._telemetry = telemetry
-        self._image_names = frozenset({"img", *image_names})
+        self._doors = doors
 
-    def answer(self, status: int, target: str) -> StreamResponse:
-        """The last answer of a connection; `status` is one of TROUBLES, `target` the request's as far as it is known."""
+    def answer(self, status: int, target: str, host: str = "") -> StreamResponse:
+        """The last answer of a connection; `status` is one of TROUBLES.
+
+        `target` and `host` are the request's and its Host header's, as far as they are known, else empty.
+        """
         record = RequestRecord()
         self._telemetry.begin()
-        record.status, record.error_code, headers, document = self._said(status, first_part(target), record.request_id)
-        record.bytes_out = len(document)
+        said = said_by(self._doors.of(target, host), status, TROUBLES[status], record.request_id)
+        record.status, record.error_code, record.bytes_out = said.status, said.code, len(said.body)
         self._telemetry.finish(record)
-        return LastReply(record.status, headers, document, close=True)
-
-    def _said(self, status: int, name: str, request_id: str) -> tuple[int, str, Headers, bytes]:
-        """Status, error code, headers and body."""
-        trouble = TROUBLES[status]
-        text = trouble.text
-        if name in _OF_THE_API:
-            api = ApiError(trouble.api, text)
-            return status, api.code, (("X-Request-Id", request_id), *JSON_HEADERS, *api.headers), api.document()
-        named = ("x-amz-request-id", request_id)
-        data = ("Content-Type", "application/json")
-        if name in self._image_names:
-            image = ImageError(trouble.img, text)
-            return status, image.code, (named, data, NO_STORE, *SAFETY, ANY_ORIGIN, *trouble.headers), image.document()
-        s3 = S3Error(trouble.s3, text)
-        if name in RESERVED_PAGES:
-            document = json.dumps({"error": str(s3)}).encode() + b"\n"
-            return status, s3.code, (named, data, *DATA_HEADERS.items(), *trouble.headers), document
-        if trouble.most is not None:
-            s3.fields = (("MaxSizeAllowed", str(trouble.most)),)
-        document = error_document(s3, bucket=None, resource="", request_id=request_id, host_id="")
-        return s3.status, s3.code, (named, ("Content-Type", "application/xml"), *trouble.headers), document
+        return LastReply(said.status, said.headers, said.body, close=True)
 
 
-def first_part(target: str) -> str:
-    """The first part of a target's path, by which the doors are told apart."""
-    if not target.startswith("/"):
-        try:
-            _, target = split_absolute(target)
-        except ValueError:
-            return ""
-    return target[1:].partition("?")[0].partition("/")[0]
+def said_by(door: Door, status: int, trouble: Trouble, request_id: str) -> Said:
+    """What a door says of a trouble; `status` is that of all doors but S3's."""
+    text = trouble.text
+    if door is Door.API:
+        api = ApiError(trouble.api, text, retry_after=trouble.retry_after)
+        return Said(status, api.code, (("X-Request-Id", request_id), *JSON_HEADERS, *api.headers), api.document())
+    later = () if trouble.retry_after is None else (("Retry-After", str(trouble.retry_after)),)
+    named = ("x-amz-request-id", request_id)
+    data = ("Content-Type", "application/json")
+    if door is Door.IMAGES:
+        image = ImageError(trouble.img, text)
+        headers = (named, data, NO_STORE, *SAFETY, ANY_ORIGIN, *later)
+        return Said(status, image.code, headers, image.document())
+    s3 = S3Error(trouble.s3, text)
+    if door is Door.PAGES:
+        document = json.dumps({"error": str(s3)}).encode() + b"\n"
+        return Said(status, s3.code, (named, data, *DATA_HEADERS.items(), *later), document)
+    if trouble.most is not None:
+        s3.fields = (("MaxSizeAllowed", str(trouble.most)),)
+    document = error_document(s3, bucket=None, resource="", request_id=request_id, host_id="")
+    return Said(s3.status, s3.code, (named, ("Content-Type", "application/xml"), *later), document)

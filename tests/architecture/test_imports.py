@@ -33,7 +33,14 @@ LAYERS: tuple[frozenset[str], ...] = (
     ),
     frozenset({"gateway.s3", "gateway.img", "gateway.web", "gateway.api"}),
     frozenset(
-        {"gateway.supervisor", "gateway.first_start", "gateway.reference", "gateway.refusals", "gateway.waiting"}
+        {
+            "gateway.supervisor",
+            "gateway.first_start",
+            "gateway.reference",
+            "gateway.doors",
+            "gateway.refusals",
+            "gateway.waiting",
+        }
     ),
     frozenset({"gateway.app"}),
     frozenset({"gateway.startup", "gateway.worker"}),
