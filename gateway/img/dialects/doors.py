@@ -9,14 +9,14 @@ from typing import Final
 from aiohttp.web import BaseRequest
 
 from gateway.config import Settings
-from gateway.img.dialects import thumbor
 from gateway.img.dialects.imgproxy import path as imgproxy
 from gateway.img.dialects.imgproxy.path import ImgproxyRules
 from gateway.img.dialects.imgproxy.table import PRESET_OPTIONS, parse_preset
 from gateway.img.dialects.reading import Reading, Split
 from gateway.img.dialects.signature import DialectSignature, ImgproxyKeys, Keys, ThumborKeys, UnsignedUntil
 from gateway.img.dialects.sources import Sources
-from gateway.img.dialects.thumbor import ThumborRules
+from gateway.img.dialects.thumbor import path as thumbor
+from gateway.img.dialects.thumbor.path import ThumborRules
 from gateway.img.signature import Signature
 from gateway.img.target import AddressError, Target, make_target
 from gateway.settings.dialects import DialectName

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gateway.img.dialects import thumbor_filters
 from gateway.img.dialects.imgproxy import table as imgproxy_table
+from gateway.img.dialects.thumbor import table as thumbor_table
 
 _HEAD = """\
 # URLs of imgproxy, thumbor and imagor
@@ -75,7 +75,7 @@ def page() -> str:
             row.ours or ("" if row.read else "refused"),
             _note(row.note, refused=row.read is None),
         )
-        for row in thumbor_filters.ROWS
+        for row in thumbor_table.ROWS
     )
     return _HEAD + _IMGPROXY + imgproxy + _PARTS + _FILTERS + filters
 

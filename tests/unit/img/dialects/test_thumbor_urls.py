@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.config import Settings
 from gateway.img.dialects.doors import Dialects
 from gateway.img.dialects.reading import Reading
-from gateway.img.dialects.thumbor_filters import BY_NAME, ROWS, FilterRow
+from gateway.img.dialects.thumbor.table import BY_NAME, ROWS, FilterRow
 from gateway.img.errors import translate
 from gateway.img.target import AddressError, ImageByKey, make_target
 from gateway.settings.dialects import DialectName

@@ -16,9 +16,11 @@ from typing import Literal
 from urllib.parse import quote
 
 from gateway.img.dialects.arguments import base64_text, refuse, unescaped_text, unsupported, whole
-from gateway.img.dialects.reading import Pair, Reading, Split
+from gateway.img.dialects.reading import Reading, Split
 from gateway.img.dialects.sources import Sources
-from gateway.img.dialects.thumbor_filters import Filters, read_filters
+from gateway.img.dialects.thumbor.asked import Filters, Parts
+from gateway.img.dialects.thumbor.pairs import delivery, pairs_of
+from gateway.img.dialects.thumbor.table import read_filters
 from gateway.img.target import AddressError, ImageByKey
 from signing.errors import LinkRefused
 
@@ -35,27 +37,6 @@ _NOT_QUOTED = "/:?%=&()\",'"
 """What thumbor leaves as it is when it spells a path before checking its signature."""
 _EUCLIDEAN = Decimal(3).sqrt()
 """Between a distance in RGB, which thumbor's tolerance is, and a difference in each channel."""
-
-
-@dataclass(slots=True)
-class Parts:
-    """What the path says before its filters."""
-
-    trim: Decimal | None = None
-    crop: tuple[Decimal, Decimal, Decimal, Decimal] | None = None
-    """Left, top, right, bottom."""
-    fit: Literal["cover", "fill", "inside", "outside", "adaptive"] = "cover"
-    width: int = 0
-    height: int = 0
-    flip: str = ""
-    padding: tuple[int, int, int, int] | None = None
-    """Top, right, bottom, left."""
-    across: str | None = None
-    down: str | None = None
-    smart: bool = False
-
-
-Translate = Callable[[Parts, Filters, Callable[[str], str], bool], list[Pair]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +63,6 @@ def split(target: str, family: Family) -> Split:
 
 def read(rest: str, family: Family, rules: ThumborRules) -> Reading:
     """What stands behind the signature. Raises AddressError and OptionError."""
-    from gateway.img.dialects.thumbor_pairs import delivery, pairs_of
-
     parts, behind = _parts(rest, family)
     filters, image = _filters(behind, family)
     source = _source(image)

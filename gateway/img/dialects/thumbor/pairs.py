@@ -8,8 +8,7 @@ from pathlib import PurePosixPath
 
 from gateway.img.dialects.arguments import refuse, rounded, unsupported, written
 from gateway.img.dialects.reading import Pair
-from gateway.img.dialects.thumbor import Parts
-from gateway.img.dialects.thumbor_filters import Filters
+from gateway.img.dialects.thumbor.asked import Filters, Parts
 from gateway.img.target import ImageByKey
 
 _WHOLE_SIDE = 65_535
