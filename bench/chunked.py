@@ -11,7 +11,8 @@ import time
 from collections.abc import Sequence
 
 from signing.chunked import ChunkedDecoder, encode_chunked
-from signing.sigv4 import PayloadMode, Scope, SigningContext, SigningKey, signing_key
+from signing.sigv4.keys import Scope, SigningContext, SigningKey, signing_key
+from signing.sigv4.payload import PayloadMode
 
 KIB = 1024
 TARGET_MB_S = 600

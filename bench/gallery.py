@@ -23,7 +23,8 @@ import psutil
 from bench.figure import Line
 from bench.server import Endpoint, cli, pixgate
 from gateway.backends import DATABASE
-from signing.sigv4 import UNSIGNED_PAYLOAD, Credentials, sign_header
+from signing.sigv4.payload import UNSIGNED_PAYLOAD
+from signing.sigv4.sign import Credentials, sign_header
 
 IMAGES = 1_000_000
 OF_ANOTHER = 100_000

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
 from bench.server import REGION, Endpoint
-from signing.sigv4 import Credentials, SigningKeyCache, presign
+from signing.sigv4.keys import SigningKeyCache
+from signing.sigv4.sign import Credentials, presign
 
 _KEYS = SigningKeyCache()
 

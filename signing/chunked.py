@@ -25,7 +25,8 @@ from signing.errors import (
     SignatureDoesNotMatch,
     SigningError,
 )
-from signing.sigv4 import EMPTY_SHA256, PayloadMode, SigningContext
+from signing.sigv4.keys import SigningContext
+from signing.sigv4.payload import EMPTY_SHA256, PayloadMode
 
 MAX_LINE = 1024
 """Bytes of a chunk's first line, its line end included."""

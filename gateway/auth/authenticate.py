@@ -10,17 +10,11 @@ from gateway.auth.errors import InvalidAccessKeyId, InvalidToken, SeveralMechani
 from gateway.model import AccessKey, KeyKind
 from gateway.policy.principal import ANONYMOUS, Principal
 from gateway.services.sessions import SignedIn
-from signing.canonical import HeaderItems
+from signing.canonical import HeaderItems, Query
 from signing.errors import InvalidRequest
-from signing.sigv4 import (
-    Query,
-    SigningKeyCache,
-    Verified,
-    parse_authorization,
-    parse_presigned,
-    verify_header,
-    verify_presigned,
-)
+from signing.sigv4.authorization import parse_authorization, parse_presigned
+from signing.sigv4.keys import SigningKeyCache
+from signing.sigv4.verify import Verified, verify_header, verify_presigned
 
 _PRESIGNED = frozenset({"X-Amz-Algorithm", "X-Amz-Signature", "X-Amz-Credential"})
 _VERSION_2 = frozenset({"AWSAccessKeyId", "Signature"})

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from gateway.policy.principal import Principal
 from gateway.s3.errors import S3Error
-from signing.sigv4 import UNSIGNED_PAYLOAD
+from signing.sigv4.payload import UNSIGNED_PAYLOAD
 
 _HEX = frozenset("0123456789abcdef")
 

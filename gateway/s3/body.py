@@ -19,7 +19,7 @@ from gateway.s3.xml import Element, parse
 from gateway.services.checksums import new_hasher
 from signing.chunked import ChunkedDecoder
 from signing.errors import IncompleteBody
-from signing.sigv4 import PayloadMode
+from signing.sigv4.payload import PayloadMode
 
 T = TypeVar("T")
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from gateway.model import Checksum, ChecksumAlgorithm, ChecksumType, Expectations
 from gateway.s3.bearer import declared_sha256
 from gateway.s3.errors import S3Error, invalid_argument, not_implemented
-from signing.sigv4 import PayloadMode, Verified
+from signing.sigv4.payload import PayloadMode
+from signing.sigv4.verify import Verified
 
 DIGEST_BYTES = {
     ChecksumAlgorithm.CRC32: 4,

@@ -44,7 +44,7 @@ from gateway.services.objects import Ahead
 from gateway.services.renditions import Renditions, View
 from gateway.telemetry.request import RequestRecord
 from signing.canonical import Query, header_map
-from signing.sigv4 import PayloadMode
+from signing.sigv4.payload import PayloadMode
 from transforms.errors import TransformError
 
 if TYPE_CHECKING:

@@ -41,7 +41,7 @@ from gateway.services.multipart import AsImage
 from gateway.services.upload_places import WRITE
 from gateway.services.uploading import AlreadyThere, Looked, Plan, Uploaded, Uploader, Uploading, Wanted
 from gateway.settings.uploads import UploadSettings
-from signing.sigv4 import Credentials, presign
+from signing.sigv4.sign import Credentials, presign
 from transforms.errors import SourceError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from conformance.target import Keys
-from signing.sigv4 import Credentials, presign
+from signing.sigv4.sign import Credentials, presign
 from tests.services import ROOT, Server
 
 

@@ -221,7 +221,7 @@ def test_only_presets(server: Server) -> None:
 
 
 def presigned(gallery: Gallery, path: str, query: str, **headers: str) -> Answer:
-    from signing.sigv4 import Credentials, presign
+    from signing.sigv4.sign import Credentials, presign
 
     url = presign(
         Credentials(gallery.keys.access_key, gallery.keys.secret_key),

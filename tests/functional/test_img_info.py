@@ -17,7 +17,7 @@ from skimage.metrics import structural_similarity
 
 from conformance.load import LoadError, run
 from conformance.target import Keys
-from signing.sigv4 import Credentials, presign
+from signing.sigv4.sign import Credentials, presign
 from tests import images
 from tests.functional.conftest import StartServer
 from tests.functional.imaging import Gallery, fetch

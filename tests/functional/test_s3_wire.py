@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import boto3.s3.transfer
 import pytest
 
-from signing.sigv4 import Credentials, sign_header
+from signing.sigv4.sign import Credentials, sign_header
 from tests.functional.conftest import StartServer
 from tests.services import ROOT, Server
 

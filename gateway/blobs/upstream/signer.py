@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from signing.canonical import canonical_request, encode, fold
-from signing.sigv4 import ALGORITHM, UNSIGNED_PAYLOAD, Scope, SigningKey, SigningKeyCache, amz_date, string_to_sign
+from signing.sigv4.dates import amz_date
+from signing.sigv4.keys import ALGORITHM, Scope, SigningKey, SigningKeyCache, string_to_sign
+from signing.sigv4.payload import UNSIGNED_PAYLOAD
 
 Headers = Iterable[tuple[str, str]]
 

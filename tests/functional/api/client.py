@@ -17,7 +17,8 @@ import jwt
 from PIL import Image
 
 from conformance.target import Keys
-from signing.sigv4 import UNSIGNED_PAYLOAD, Credentials, sign_header
+from signing.sigv4.payload import UNSIGNED_PAYLOAD
+from signing.sigv4.sign import Credentials, sign_header
 from tests.services import Server
 
 BASE = "/api/v1/"

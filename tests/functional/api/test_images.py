@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 
-from signing.sigv4 import Credentials, presign
+from signing.sigv4.sign import Credentials, presign
 from tests.functional.api.client import SECRET, Api
 from tests.functional.api.pictures import processed, uploaded
 from tests.functional.conftest import StartServer

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from conformance.target import Keys
-from signing.sigv4 import Credentials, presign
+from signing.sigv4.sign import Credentials, presign
 from tests import images
 from tests.functional.api.client import Answer, Api
 from tests.services import ROOT, Server

@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from conformance.target import Keys
-from signing.sigv4 import Credentials, presign
+from signing.sigv4.sign import Credentials, presign
 from tests import images
 from tests.functional.api.client import Api
 from tests.services import ROOT, Server

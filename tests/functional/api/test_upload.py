@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from conformance.target import Keys
-from signing.sigv4 import Credentials, sign_header
+from signing.sigv4.sign import Credentials, sign_header
 from tests import images
 from tests.functional.api.client import BASE, SECRET, Answer, Api, File, User, multipart
 from tests.functional.conftest import StartServer

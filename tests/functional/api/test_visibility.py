@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from conformance.target import Keys
-from signing.sigv4 import Credentials, presign
+from signing.sigv4.sign import Credentials, presign
 from tests.functional.api.client import Answer, Api
 from tests.functional.api.pictures import processed, uploaded
 from tests.images import jpeg

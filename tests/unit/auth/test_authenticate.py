@@ -10,8 +10,9 @@ import pytest
 from gateway.auth.authenticate import Authentication, Authenticator
 from gateway.auth.errors import AuthenticationError, InvalidAccessKeyId, InvalidToken, SeveralMechanisms
 from gateway.model import AccessKey, Account, KeyKind
+from signing.canonical import Query
 from signing.errors import HeadersNotSigned, InvalidRequest, SignatureDoesNotMatch, SigningError
-from signing.sigv4 import Credentials, Query, presign, sign_header
+from signing.sigv4.sign import Credentials, presign, sign_header
 
 NOW = 1_700_000_000.0
 ACCOUNT = Account(1, "alice", "a" * 64, True, 0)

@@ -14,8 +14,8 @@ from gateway.model import AccessKey, Account, Role, User
 from gateway.policy.decide import decide
 from gateway.policy.principal import Principal
 from gateway.services.sessions import SignedIn
+from signing.canonical import Query
 from signing.errors import SigningError
-from signing.sigv4 import Query
 
 ACCOUNT = Account(1, "ann", "a" * 64, True, 0)
 USER = User(7, ACCOUNT, "", "u-7", "ann@example.org", None, Role.USER, True, 0)

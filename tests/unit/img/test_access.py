@@ -16,7 +16,7 @@ from gateway.model import AccessKey, BucketImages, KeyKind, Versioning
 from signing.canonical import header_map
 from signing.errors import LinkRefused, SignatureDoesNotMatch
 from signing.image_link import raw_link_key, s3_link_key, sign_link
-from signing.sigv4 import Credentials, presign
+from signing.sigv4.sign import Credentials, presign
 from tests import images
 from tests.data_folder import put
 from tests.unit.img.conftest import Gallery

@@ -22,7 +22,9 @@ from gateway.services import checksums
 from gateway.telemetry.request import RequestRecord
 from signing.chunked import encode_chunked
 from signing.errors import IncompleteBody, InvalidChunkSizeError, SignatureDoesNotMatch
-from signing.sigv4 import Payload, PayloadMode, SigningContext, SigningKey, Verified
+from signing.sigv4.keys import SigningContext, SigningKey
+from signing.sigv4.payload import Payload, PayloadMode
+from signing.sigv4.verify import Verified
 
 CONTEXT = SigningContext(SigningKey(b"k" * 32), "20240101T000000Z", "20240101/us-east-1/s3/aws4_request", "0" * 64)
 

@@ -18,7 +18,9 @@ from gateway.s3.checksum_headers import (
 )
 from gateway.s3.errors import S3Error
 from gateway.services import checksums
-from signing.sigv4 import Payload, PayloadMode, Scope, SigningContext, SigningKey, Verified
+from signing.sigv4.keys import Scope, SigningContext, SigningKey
+from signing.sigv4.payload import Payload, PayloadMode
+from signing.sigv4.verify import Verified
 
 CRC = base64.b64encode(b"\0\1\2\3").decode()
 

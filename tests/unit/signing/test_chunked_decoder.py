@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from signing import errors
 from signing.chunked import MAX_LINE, MAX_TRAILERS, MIN_CHUNK, ChunkedDecoder, encode_chunked, encoded_length
-from signing.sigv4 import PayloadMode, Scope, SigningContext, SigningKey, signing_key
+from signing.sigv4.keys import Scope, SigningContext, SigningKey, signing_key
+from signing.sigv4.payload import PayloadMode
 
 SIGNED = PayloadMode.STREAMING_SIGNED
 SIGNED_TRAILER = PayloadMode.STREAMING_SIGNED_TRAILER

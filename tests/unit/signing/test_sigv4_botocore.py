@@ -12,11 +12,15 @@ from botocore.credentials import Credentials as BotocoreCredentials
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from signing import sigv4
+from signing.canonical import Query
 from signing.errors import SignatureDoesNotMatch
+from signing.sigv4.authorization import MAX_EXPIRES, parse_authorization, parse_presigned
+from signing.sigv4.keys import SigningKeyCache
+from signing.sigv4.sign import Credentials, presign
+from signing.sigv4.verify import verify_header, verify_presigned
 
 HOST = "bucket.example.com:9000"
-KEYS = sigv4.SigningKeyCache()
+KEYS = SigningKeyCache()
 
 keys = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=24)
 queries = st.dictionaries(
@@ -38,9 +42,9 @@ def _request(method: str, key: str, query: dict[str, str], headers: dict[str, st
     return AWSRequest(method=method, url=url, headers=headers, data=b"")
 
 
-def _split(url: str) -> tuple[bytes, sigv4.Query]:
+def _split(url: str) -> tuple[bytes, Query]:
     path, _, query = url.removeprefix(f"http://{HOST}").partition("?")
-    return path.encode(), sigv4.Query(query.encode())
+    return path.encode(), Query(query.encode())
 
 
 @given(keys, queries, metadata, secrets)
@@ -58,13 +62,13 @@ def test_header_signature_of_botocore(key: str, query: dict[str, str], headers: 
         "region": "eu-central-1",
         "keys": KEYS,
     }
-    authorization = sigv4.parse_authorization(request.headers["Authorization"])
-    assert sigv4.verify_header(authorization, secret=secret, **arguments).access_key == "AKID"
+    authorization = parse_authorization(request.headers["Authorization"])
+    assert verify_header(authorization, secret=secret, **arguments).access_key == "AKID"
     with pytest.raises(SignatureDoesNotMatch):
-        sigv4.verify_header(authorization, secret=f"{secret}x", **arguments)
+        verify_header(authorization, secret=f"{secret}x", **arguments)
 
 
-@given(keys, queries, metadata, secrets, st.integers(60, sigv4.MAX_EXPIRES))
+@given(keys, queries, metadata, secrets, st.integers(60, MAX_EXPIRES))
 @example("ключ/ /+", {"response-content-type": 'a/b; c="d"'}, {}, "s3cr3t++", 3600)
 def test_presigned_url_of_botocore(
     key: str, query: dict[str, str], headers: dict[str, str], secret: str, expires: int
@@ -72,7 +76,7 @@ def test_presigned_url_of_botocore(
     request = _request("GET", key, query, headers)
     S3SigV4QueryAuth(BotocoreCredentials("AKID", secret), "s3", "us-east-1", expires=expires).add_auth(request)
     path, parsed = _split(request.url)
-    authorization = sigv4.parse_presigned(parsed.pairs)
+    authorization = parse_presigned(parsed.pairs)
     arguments = {
         "method": "GET",
         "raw_path": path,
@@ -82,12 +86,12 @@ def test_presigned_url_of_botocore(
         "region": "us-east-1",
         "keys": KEYS,
     }
-    assert sigv4.verify_presigned(authorization, secret=secret, **arguments).presigned
+    assert verify_presigned(authorization, secret=secret, **arguments).presigned
     with pytest.raises(SignatureDoesNotMatch):
-        sigv4.verify_presigned(authorization, secret=f"{secret}x", **arguments)
+        verify_presigned(authorization, secret=f"{secret}x", **arguments)
     if not headers:
-        ours = sigv4.presign(
-            sigv4.Credentials("AKID", secret),
+        ours = presign(
+            Credentials("AKID", secret),
             method="GET",
             url=request.url.partition("X-Amz-Algorithm")[0].rstrip("?&"),
             now=authorization.timestamp,

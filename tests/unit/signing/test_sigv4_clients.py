@@ -18,23 +18,28 @@ from awscrt.http import HttpHeaders, HttpRequest
 from minio.credentials import Credentials as MinioCredentials
 from minio.signer import presign_v4, sign_v4_s3
 
-from signing import sigv4
+from signing.canonical import Query
+from signing.sigv4.authorization import parse_authorization, parse_presigned
+from signing.sigv4.dates import amz_date
+from signing.sigv4.keys import SigningKeyCache
+from signing.sigv4.payload import UNSIGNED_PAYLOAD, PayloadMode
+from signing.sigv4.verify import Verified, verify_header, verify_presigned
 
 SECRET = "sk12345678"
 TARGET = "/b/a%20b%2B%C3%BC//x?prefix=a%20b%2Bc&acl=&list-type=2"
 URL = urlsplit(f"http://127.0.0.1:9000{TARGET}")
-KEYS = sigv4.SigningKeyCache()
+KEYS = SigningKeyCache()
 
 
-def _verify_header(method: str, target: str, headers: list[tuple[str, str]]) -> sigv4.Verified:
+def _verify_header(method: str, target: str, headers: list[tuple[str, str]]) -> Verified:
     path, _, query = target.partition("?")
     authorization = next(value for name, value in headers if name.lower() == "authorization")
-    return sigv4.verify_header(
-        sigv4.parse_authorization(authorization),
+    return verify_header(
+        parse_authorization(authorization),
         secret=SECRET,
         method=method,
         raw_path=path.encode(),
-        query=sigv4.Query(query.encode()),
+        query=Query(query.encode()),
         headers=headers,
         now=time.time(),
         region="us-east-1",
@@ -42,11 +47,11 @@ def _verify_header(method: str, target: str, headers: list[tuple[str, str]]) -> 
     )
 
 
-def _verify_presigned(target: str, host: str) -> sigv4.Verified:
+def _verify_presigned(target: str, host: str) -> Verified:
     path, _, raw_query = target.partition("?")
-    query = sigv4.Query(raw_query.encode())
-    return sigv4.verify_presigned(
-        sigv4.parse_presigned(query.pairs),
+    query = Query(raw_query.encode())
+    return verify_presigned(
+        parse_presigned(query.pairs),
         secret=SECRET,
         method="GET",
         raw_path=path.encode(),
@@ -64,8 +69,8 @@ def test_minio_header() -> None:
         "Host": URL.netloc,
         "Content-Type": "image/png",
         "User-Agent": "MinIO",
-        "x-amz-content-sha256": sigv4.UNSIGNED_PAYLOAD,
-        "x-amz-date": sigv4.amz_date(now.timestamp()),
+        "x-amz-content-sha256": UNSIGNED_PAYLOAD,
+        "x-amz-date": amz_date(now.timestamp()),
         "x-amz-meta-name": "two  words",
     }
     signed = sign_v4_s3(
@@ -74,7 +79,7 @@ def test_minio_header() -> None:
         region="us-east-1",
         headers=headers,
         credentials=MinioCredentials("ak", SECRET),
-        content_sha256=sigv4.UNSIGNED_PAYLOAD,
+        content_sha256=UNSIGNED_PAYLOAD,
         date=now,
     )
     assert _verify_header("PUT", TARGET, [*signed.items()]).access_key == "ak"
@@ -114,12 +119,12 @@ def _crt(kind: AwsSignatureType, headers: list[tuple[str, str]], body: str) -> t
 
 
 def test_crt_header() -> None:
-    for mode in (sigv4.PayloadMode.STREAMING_UNSIGNED_TRAILER, sigv4.PayloadMode.UNSIGNED):
+    for mode in (PayloadMode.STREAMING_UNSIGNED_TRAILER, PayloadMode.UNSIGNED):
         headers = [("content-length", "3"), ("x-amz-meta-a", "a   b"), ("x-amz-decoded-content-length", "1")]
         target, signed = _crt(AwsSignatureType.HTTP_REQUEST_HEADERS, headers, mode.value)
         assert _verify_header("GET", target, signed).payload.mode is mode
 
 
 def test_crt_presigned() -> None:
-    target, _ = _crt(AwsSignatureType.HTTP_REQUEST_QUERY_PARAMS, [], sigv4.UNSIGNED_PAYLOAD)
+    target, _ = _crt(AwsSignatureType.HTTP_REQUEST_QUERY_PARAMS, [], UNSIGNED_PAYLOAD)
     assert _verify_presigned(target, URL.netloc).presigned

@@ -10,24 +10,14 @@ import hashlib
 
 import pytest
 
+from signing.canonical import Query
 from signing.chunked import ChunkedDecoder, encode_chunked, encoded_length
-from signing.sigv4 import (
-    EMPTY_SHA256,
-    Credentials,
-    PayloadMode,
-    Query,
-    SigningContext,
-    SigningKeyCache,
-    amz_date,
-    parse_amz_date,
-    parse_authorization,
-    parse_presigned,
-    presign,
-    sign_header,
-    signing_key,
-    verify_header,
-    verify_presigned,
-)
+from signing.sigv4.authorization import parse_authorization, parse_presigned
+from signing.sigv4.dates import amz_date, parse_amz_date
+from signing.sigv4.keys import SigningContext, SigningKeyCache, signing_key
+from signing.sigv4.payload import EMPTY_SHA256, PayloadMode
+from signing.sigv4.sign import Credentials, presign, sign_header
+from signing.sigv4.verify import verify_header, verify_presigned
 
 CREDENTIALS = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 NOW = parse_amz_date("20130524T000000Z")

@@ -7,31 +7,19 @@ from typing import Any
 import pytest
 
 from signing import errors
-from signing.sigv4 import (
-    EMPTY_SHA256,
+from signing.canonical import Query, canonical_headers, canonical_request
+from signing.sigv4.authorization import (
     MAX_EXPIRES,
-    MAX_SKEW,
     Authorization,
-    Credentials,
-    PayloadMode,
-    Query,
-    Scope,
-    SigningKeyCache,
-    Verified,
-    canonical_headers,
-    canonical_request,
     is_presigned,
-    parse_amz_date,
     parse_authorization,
-    parse_payload,
     parse_presigned,
-    presign,
-    sign_header,
-    signing_key,
-    string_to_sign,
-    verify_header,
-    verify_presigned,
 )
+from signing.sigv4.dates import parse_amz_date
+from signing.sigv4.keys import Scope, SigningKeyCache, signing_key, string_to_sign
+from signing.sigv4.payload import EMPTY_SHA256, PayloadMode, parse_payload
+from signing.sigv4.sign import Credentials, presign, sign_header
+from signing.sigv4.verify import MAX_SKEW, Verified, verify_header, verify_presigned
 
 CREDENTIALS = Credentials("key/with/slashes", "secret")
 NOW = parse_amz_date("20240102T030405Z")

@@ -7,8 +7,11 @@ import time
 import pytest
 
 from gateway.blobs.upstream.signer import KeyPair, Signer, canonical_pairs
+from signing.canonical import Query
 from signing.errors import SignatureDoesNotMatch
-from signing.sigv4 import Query, SigningKeyCache, parse_authorization, verify_header
+from signing.sigv4.authorization import parse_authorization
+from signing.sigv4.keys import SigningKeyCache
+from signing.sigv4.verify import verify_header
 
 
 def parse(raw: bytes) -> tuple[str, bytes, bytes, list[tuple[str, str]]]:
