@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from transforms.formats import FORMATS, PASSED_FORMATS, Format
-from transforms.options import GROUPS, DocRow, docs_rows
+from transforms.option_table import GROUPS, DocRow, docs_rows
 
 _HEAD = """\
 # Image options

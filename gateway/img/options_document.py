@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import cache
 
-from transforms.options import GROUPS, docs_rows
+from transforms.option_table import GROUPS, docs_rows
 
 
 @cache

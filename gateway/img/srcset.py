@@ -15,7 +15,8 @@ from gateway.model import Bucket
 from gateway.policy.ladder import ladder_of, on_ladder
 from signing.image_link import sign_link
 from transforms.errors import OptionError
-from transforms.options import MAX_SIDE, ImageRequest, parse_request
+from transforms.option_table import MAX_SIDE
+from transforms.options import ImageRequest, parse_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable

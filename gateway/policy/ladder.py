@@ -12,7 +12,8 @@ from decimal import Decimal
 from functools import lru_cache
 
 from transforms.formats import PASSED_FORMATS
-from transforms.options import SPECS, ImageRequest, Options
+from transforms.option_table import SPECS
+from transforms.options import ImageRequest, Options
 from transforms.variants import VARIANTS
 
 DEFAULT_LADDER = (150, 300, 600, 1200)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from gateway.policy.ladder import DEFAULT_LADDER, bounded, by_preset_alone, ladder_of, on_ladder
 from transforms.geometry import plan
-from transforms.options import SPECS, Options, OptionSpec, parse_compact, parse_request
+from transforms.option_table import SPECS, OptionSpec
+from transforms.options import Options, parse_compact, parse_request
 from transforms.variants import VARIANTS
 
 LADDER = (100, 200, 300, 800)

@@ -14,7 +14,8 @@ from transforms.errors import OptionError, TooLarge
 from transforms.headers import Source, read_header
 from transforms.info import describe
 from transforms.limits import Limits
-from transforms.options import SPECS, parse_compact
+from transforms.option_table import SPECS
+from transforms.options import parse_compact
 from transforms.pipeline import render, render_variants
 
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]

@@ -13,18 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.errors import OptionError
-from transforms.options import (
-    GROUPS,
-    MAX_SIDE,
-    SPECS,
-    Delivery,
-    Options,
-    OptionSpec,
-    docs_rows,
-    parse_compact,
-    parse_query,
-    parse_request,
-)
+from transforms.option_table import GROUPS, MAX_SIDE, SPECS, OptionSpec, docs_rows
+from transforms.options import Delivery, Options, parse_compact, parse_query, parse_request
 from transforms.options_page import page
 
 _TEXTS = {
