@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
-from gateway.blobs.folder import FileReader, FileWriter, Folder
+from gateway.blobs.blob_file import FileReader, FileWriter
+from gateway.blobs.folder import Folder
 from gateway.blobs.port import Bytes, Entry, Placed
 from gateway.model import Segment
 

@@ -16,213 +16,27 @@ import errno
 import os
 import re
 import stat
-import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
 from pathlib import Path
 
-from gateway.blobs.port import Bytes, Entry, Placed
-from gateway.blobs.reading import read
-from gateway.errors import DiskFull, GatewayError, InvalidValue, StoreUnavailable
+from gateway.blobs.blob_file import FileReader, FileWriter, OpenFile
+from gateway.blobs.disk import LIBC, sync_folder, translate
+from gateway.blobs.pack import Pack
+from gateway.blobs.port import Entry, Placed
+from gateway.errors import DiskFull, InvalidValue, StoreUnavailable
 from gateway.model import Segment
 
 PACK_BYTES = 64 * 1024**2
 """A pack of this size, in bytes, is closed and another begun: what is deleted from it is freed the sooner."""
 OPEN_FILES = 256
-PIECE_BYTES = 256 * 1024
-"""Bytes a read."""
 FREE_SPACE_TTL = 0.5
-WRITE_BEHIND_BYTES = 4 * 1024**2
-"""The kernel is told to start writing each time this much of a blob was written, so that its fdatasync is short."""
-IOV_MAX = 1024
 MARKER = "deployment"
 PACK = "p"
 LEASE = re.compile(r"0|[1-9][0-9]*", re.ASCII)
 NAME = re.compile(rf"(?:{LEASE.pattern})/{PACK}?[0-9]+", re.ASCII)
-
-_libc = ctypes.CDLL(None, use_errno=True)
-_SYNC_FILE_RANGE_WRITE = 2
 _FALLOC_FL_KEEP_SIZE = 1
 _FALLOC_FL_PUNCH_HOLE = 2
-
-
-def translate(error: OSError) -> GatewayError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull("The store has no space left.")
-    return StoreUnavailable("The store does not answer.")
-
-
-def sync_folder(path: Path) -> None:
-    """Make the names in a folder durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def write_all(fd: int, pieces: Iterable[Bytes]) -> int:
-    """Write all pieces at the file's position; gives their bytes."""
-    buffers = [piece for piece in pieces if len(piece)]
-    total = 0
-    while buffers:
-        written = os.writev(fd, buffers[:IOV_MAX])
-        total += written
-        while buffers and written >= len(buffers[0]):
-            written -= len(buffers.pop(0))
-        if written:
-            buffers[0] = memoryview(buffers[0])[written:]
-    return total
-
-
-class Pack:
-    """An append-only file of small blobs, written by one process."""
-
-    def __init__(self, path: Path, name: str) -> None:
-        self.name = name
-        self.size = 0
-        self._fd = -1
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        self._folder: Path | None = path.parent
-        self._lock = threading.Lock()
-        self._synced = 0
-        self.broken = False
-
-    def append(self, data: bytes) -> int:
-        """Write at the end; gives the offset. What fails half-way is overwritten by the next."""
-        offset = self.size
-        written = os.pwrite(self._fd, data, offset)
-        if written != len(data):
-            raise OSError(errno.ENOSPC, "short write")
-        self.size = offset + written
-        return offset
-
-    def sync(self) -> None:
-        # What was written before this call is below `target`, and durable once it returns.
-        target = self.size
-        with self._lock:
-            if self._synced >= target:
-                return
-            if self.broken:
-                raise StoreUnavailable("The store could not make earlier bytes durable.")
-            try:
-                os.fdatasync(self._fd)
-                if self._folder is not None:
-                    sync_folder(self._folder)
-                    self._folder = None
-            except OSError as error:
-                # The kernel reports a failed write-back once and then forgets it: a second try would seem to succeed.
-                self.broken = True
-                raise translate(error) from error
-            self._synced = target
-
-    def __del__(self) -> None:
-        # A waiting commit may be the last that knows this pack, long after the store began the next one.
-        if self._fd >= 0:
-            os.close(self._fd)
-
-
-class FileWriter:
-    """A blob of its own. The lock lets whoever gives up close the file only when no thread is inside it any more."""
-
-    def __init__(self, store: str, path: Path, name: str) -> None:
-        self._store = store
-        self._name = name
-        self._folder = path.parent
-        self._size = 0
-        self._behind = 0
-        self._lock = threading.Lock()
-        self._fd = -1
-        try:
-            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise translate(error) from error
-
-    def write(self, pieces: Iterable[Bytes]) -> None:
-        with self._lock:
-            try:
-                self._size += write_all(self._fd, pieces)
-            except OSError as error:
-                raise translate(error) from error
-            if self._size - self._behind >= WRITE_BEHIND_BYTES:
-                _libc.sync_file_range(
-                    self._fd,
-                    ctypes.c_longlong(self._behind),
-                    ctypes.c_longlong(self._size - self._behind),
-                    _SYNC_FILE_RANGE_WRITE,
-                )
-                self._behind = self._size
-
-    def finish(self) -> Placed:
-        with self._lock:
-            try:
-                os.fdatasync(self._fd)
-                self._close()
-                sync_folder(self._folder)
-            except OSError as error:
-                raise translate(error) from error
-        return Placed(self._store, self._name, 0, self._size, None)
-
-    def abandon(self) -> None:
-        with self._lock, contextlib.suppress(OSError):
-            self._close()
-
-    def _close(self) -> None:
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
-
-    def __del__(self) -> None:
-        # Whoever asked for the writer may have been cancelled before it was there.
-        with contextlib.suppress(OSError):
-            self._close()
-
-
-class _OpenFile:
-    __slots__ = ("fd", "name", "stale", "users")
-
-    def __init__(self, name: str, fd: int) -> None:
-        self.name = name
-        self.fd = fd
-        self.users = 0
-        self.stale = False
-
-
-class FileReader:
-    """A run of a blob file; the descriptor is shared with other readers of the same file."""
-
-    __slots__ = ("_file", "_position", "_reads", "fd", "length", "offset")
-
-    def __init__(self, file: _OpenFile, offset: int, length: int, reads: dict[FileReader, int]) -> None:
-        self._file: _OpenFile | None = file
-        self._reads = reads
-        reads[self] = time.time_ns()
-        self.fd = file.fd
-        self.offset = offset
-        self.length = length
-        self._position = 0
-        file.users += 1
-
-    async def read(self) -> bytes | bytearray:
-        """The next piece; empty at the end. Raises StoreUnavailable where the file is shorter than it should be."""
-        size = min(PIECE_BYTES, self.length - self._position)
-        if size <= 0:
-            return b""
-        try:
-            data = await read(self.fd, self.offset + self._position, size)
-        except OSError as error:
-            raise translate(error) from error
-        self._position += size
-        return data
-
-    def close(self) -> None:
-        file, self._file = self._file, None
-        if file is not None:
-            del self._reads[self]
-            file.users -= 1
-            if file.stale and not file.users:
-                os.close(file.fd)
 
 
 class Folder:
@@ -242,7 +56,7 @@ class Folder:
         self._lease: int | None = None
         self._next = 0
         self._pack: Pack | None = None
-        self._open: OrderedDict[str, _OpenFile] = OrderedDict()
+        self._open: OrderedDict[str, OpenFile] = OrderedDict()
         self._reads: dict[FileReader, int] = {}
 
     def claim(self, *, used: bool = False) -> None:
@@ -339,7 +153,7 @@ class Folder:
                 fd = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
             except OSError as error:
                 raise translate(error) from error
-            file = self._open[name] = _OpenFile(name, fd)
+            file = self._open[name] = OpenFile(name, fd)
             if len(self._open) > OPEN_FILES:
                 self._evict(next(iter(self._open)))
         else:
@@ -462,7 +276,7 @@ class Folder:
         except OSError as error:
             raise translate(error) from error
         try:
-            _libc.fallocate(
+            LIBC.fallocate(
                 fd,
                 _FALLOC_FL_PUNCH_HOLE | _FALLOC_FL_KEEP_SIZE,
                 ctypes.c_longlong(offset),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.blobs import folder
+from gateway.blobs import blob_file, folder
 from gateway.blobs.folder import Folder
 from gateway.blobs.port import Placed
 from gateway.errors import DiskFull, InvalidValue, StoreUnavailable
@@ -212,7 +212,7 @@ def test_bytes_and_name_of_a_file_are_synced_before_it_is_finished(
 def test_a_writer_is_closed_once_however_it_ends(store: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = store.create()
     writer.write([b"x"])
-    monkeypatch.setattr(folder, "sync_folder", lambda _path: (_ for _ in ()).throw(OSError(5, "broken")))
+    monkeypatch.setattr(blob_file, "sync_folder", lambda _path: (_ for _ in ()).throw(OSError(5, "broken")))
     with pytest.raises(StoreUnavailable):
         writer.finish()
     # The number of its descriptor may be somebody else's by now.
