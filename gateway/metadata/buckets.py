@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from gateway.errors import BucketExists, BucketNotEmpty, BucketNotFound, BucketOwnedByYou
-from gateway.metadata import accounts, attachments, bucket_images, contents, jobs, meta, renditions, usage
+from gateway.metadata import accounts, adopted_ledger, bucket_images, contents, jobs, meta, renditions, usage
 from gateway.metadata.port import Reader, Row, Transaction
 from gateway.model import Account, Bucket, BucketImages, Encryption, Versioning
 
@@ -106,7 +106,7 @@ async def delete(tx: Transaction, bucket_id: int) -> None:
     for (upload,) in await tx.all("SELECT id FROM uploads WHERE bucket_id = ?", (bucket_id,)):
         await contents.orphan_parts(tx, upload)
         await tx.run("DELETE FROM uploads WHERE id = ?", (upload,))
-    await attachments.forget_ledger(tx, bucket_id)
+    await adopted_ledger.forget(tx, bucket_id)
     await renditions.forget_bucket(tx, bucket_id)
     await usage.end(tx, bucket_id)
     if not await tx.run("DELETE FROM buckets WHERE id = ?", (bucket_id,)):

@@ -37,3 +37,16 @@ def among_keys(tx: Transaction, keys: Sequence[bytes]) -> Iterator[tuple[str, Pa
         return
     for marks, batch in batches(keys):
         yield f"IN ({marks})", batch
+
+
+async def reserve(tx: Transaction, table: str, column: str, count: int) -> Sequence[int]:
+    """Ids for so many rows to be inserted in this transaction, ascending."""
+    if tx.engine == "sqlite":
+        # There is one writer at a time, and SQLite counts on from the highest id that it was given.
+        row = await tx.one("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,))
+        first = 1 if row is None else int(row[0]) + 1
+        return range(first, first + count)
+    rows = await tx.all(
+        f"SELECT nextval(pg_get_serial_sequence('{table}', '{column}')) FROM generate_series(1, ?)", (count,)
+    )
+    return sorted(int(row[0]) for row in rows)

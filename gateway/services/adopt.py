@@ -17,9 +17,11 @@ from functools import partial
 
 from gateway.blobs.source import Source, SourceObject
 from gateway.errors import BucketNotFound, GatewayError, InvalidValue, StoreUnavailable
-from gateway.metadata import attachments
-from gateway.metadata.attachments import Attachment, Changes, Known, is_same, source_version
+from gateway.metadata import adopted_ledger, attachments
+from gateway.metadata.adopted_ledger import Known, is_same, source_version
+from gateway.metadata.attachments import Attachment
 from gateway.metadata.port import Database, Transaction
+from gateway.metadata.reconciling import Changes, reconcile
 from gateway.model import MAX_KEY_BYTES, Account, Bucket, Versioning
 from gateway.services.buckets import Buckets
 from gateway.services.clock import now_ms
@@ -162,12 +164,10 @@ class Adoption:
         """Bring the rows of one key up to what lies in the store. Raises StoreUnavailable."""
         current = await self._attachment(identity)
         source = self._source(current.store)
-        state = await state_of(source, current, key, await attachments.known_of(self._database, current, key))
+        state = await state_of(source, current, key, await adopted_ledger.known_of(self._database, current, key))
         if state is None:
             raise StoreUnavailable("The store does not let us read this object.")
-        await self._database.write(
-            lambda tx: attachments.reconcile(tx, current, {key: state}, exact=True), heavy=len(state) > 10
-        )
+        await self._database.write(lambda tx: reconcile(tx, current, {key: state}, exact=True), heavy=len(state) > 10)
 
 
 async def state_of(source: Source, current: Attachment, key: bytes, known: Sequence[Known]) -> State | None:
@@ -279,7 +279,7 @@ class _Run:
         current, report = self._current, self._report
         known: dict[bytes, dict[str, Known]] = {}
         for row in await self._database.read(
-            partial(attachments.known_between, current=current, after=after, last=last)
+            partial(adopted_ledger.known_between, current=current, after=after, last=last)
         ):
             known.setdefault(row.key, {})[row.source_version] = row
         listed: dict[bytes, dict[str, SourceObject]] = {}
@@ -352,7 +352,7 @@ class _Run:
         current = self._current
 
         async def operation(tx: Transaction) -> Changes:
-            done = await attachments.reconcile(tx, current, batch) if batch else Changes()
+            done = await reconcile(tx, current, batch) if batch else Changes()
             if after is not None:
                 await attachments.advance(tx, current, after)
             return done

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from gateway.blobs.adopted import AdoptedName, parse_adopted
 from gateway.errors import AdoptedChanged, ObjectNotFound, StoreUnavailable
-from gateway.metadata import attachments, contents, versions
+from gateway.metadata import adopted_ledger, contents, versions
 from gateway.metadata.port import Database
 from gateway.model import Bucket, Content, ObjectVersion
 from gateway.services.adopt import Adoption
@@ -136,7 +136,7 @@ class Adopted:
         if image_id is None:
             _remember(self._no_images, content.uid, None)
             return version
-        given = await self._database.write(lambda tx: attachments.set_image(tx, version.seq, image_id))
+        given = await self._database.write(lambda tx: adopted_ledger.set_image(tx, version.seq, image_id))
         if given is None:
             # Gone since it was looked up.
             raise AdoptedChanged

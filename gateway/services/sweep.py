@@ -10,7 +10,7 @@ from functools import partial
 from gateway.blobs.adopted import is_adopted, parse_adopted
 from gateway.blobs.port import Store
 from gateway.errors import StoreUnavailable
-from gateway.metadata import attachments, leases, sweep, uploads
+from gateway.metadata import adopted_ledger, leases, sweep, uploads
 from gateway.metadata.port import Database, Transaction
 from gateway.metadata.sweep import BlobRow
 from gateway.services.clock import now_ms
@@ -122,7 +122,7 @@ class Sweep:
         """Delete objects that were adopted as ours to keep or delete, if they still are what they were. All others stay."""
         source = store.source
         for row in rows:
-            released = await attachments.released(self._database, parse_adopted(row.name))
+            released = await adopted_ledger.released(self._database, parse_adopted(row.name))
             if released.allowed and source is not None:
                 await source.remove(row.name, released.modified_ms)
 

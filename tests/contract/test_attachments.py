@@ -10,10 +10,21 @@ import pytest
 from gateway.blobs.adopted import parse_adopted
 from gateway.blobs.source import SourceObject
 from gateway.errors import BucketNotFound, InvalidValue
-from gateway.metadata import accounts, attachments, buckets, listing, sweep, usage, versions
-from gateway.metadata.attachments import Attachment, Changes
+from gateway.metadata import (
+    accounts,
+    adopted_ledger,
+    attachments,
+    buckets,
+    listing,
+    reconciling,
+    sweep,
+    usage,
+    versions,
+)
+from gateway.metadata.attachments import Attachment
 from gateway.metadata.contents import NewContent
 from gateway.metadata.port import Database, Transaction
+from gateway.metadata.reconciling import Changes
 from gateway.metadata.versions import NewVersion
 from gateway.model import Bucket, Versioning, WriteConditions
 
@@ -53,7 +64,7 @@ async def delete_here(database: Database, bucket: Bucket, key: bytes, version_id
 async def reconcile(
     database: Database, attached: Attachment, states: dict[bytes, list[SourceObject]], *, exact: bool = False
 ) -> Changes:
-    return await database.write(lambda tx: attachments.reconcile(tx, attached, states, exact=exact))
+    return await database.write(lambda tx: reconciling.reconcile(tx, attached, states, exact=exact))
 
 
 async def shown(database: Database, bucket: Bucket) -> dict[bytes, str]:
@@ -115,7 +126,7 @@ async def test_any_history_without_versions(database: Database, seed: int) -> No
             for key in some:
                 model.reconcile(key)
         assert await shown(database, bucket) == {key: etag for key, (_, etag) in model.here.items()}
-    known = await attachments.known_between(database, attached, None, None)
+    known = await adopted_ledger.known_between(database, attached, None, None)
     assert {one.key for one in known} == model.known
     await expect_sound(database)
 
@@ -250,14 +261,14 @@ async def test_what_the_sweep_may_delete(database: Database) -> None:
         await delete_here(database, each, b"deleted")
     await reconcile(database, own, {b"changed": [found(b"changed", 2)]})
     for key, allowed in ((b"alive", False), (b"deleted", True), (b"changed", False)):
-        assert (await attachments.released(database, names[own.id, key])).allowed is allowed
-        assert not (await attachments.released(database, names[guest.id, key])).allowed
-    assert (await attachments.released(database, names[own.id, b"deleted"])).modified_ms == 1_000_001
+        assert (await adopted_ledger.released(database, names[own.id, key])).allowed is allowed
+        assert not (await adopted_ledger.released(database, names[guest.id, key])).allowed
+    assert (await adopted_ledger.released(database, names[own.id, b"deleted"])).modified_ms == 1_000_001
     # Gone there, written here, and then there again with the same bytes: that was never ours.
     await reconcile(database, own, {b"deleted": []})
     await put_here(database, bucket, b"deleted", "ours")
     assert (await reconcile(database, own, {b"deleted": [found(b"deleted", 1)]})).kept == 1
-    assert not (await attachments.released(database, names[own.id, b"deleted"])).allowed
+    assert not (await adopted_ledger.released(database, names[own.id, b"deleted"])).allowed
 
 
 async def test_what_was_left_alone_stays_away_when_ours_is_deleted(database: Database) -> None:
