@@ -8,6 +8,7 @@ from gateway.errors import ImageNotFound, ObjectNotFound
 from gateway.metadata import images, jobs, versions
 from gateway.metadata.port import Database, Transaction
 from gateway.model import Bucket, ImageRow, ObjectVersion, Visibility
+from gateway.services import quotas
 from gateway.services.audit import Event, note
 from gateway.services.s3_images import note_image
 
@@ -18,18 +19,25 @@ async def change(
     version: ObjectVersion,
     made: Callable[[ImageRow], ImageRow],
     event: Event,
+    *,
+    counts: bool = False,
 ) -> ImageRow:
     """Change what is known of an image; gives what is known then. Of what came by S3 a row is made first.
 
-    Raises ImageNotFound where it is gone meanwhile.
+    `counts`: such a row needs room in the quota in images of the bucket's owner. Raises ImageNotFound where the image is
+    gone meanwhile, and QuotaExceeded.
     """
     image_id = version.image_id
     assert image_id is not None
 
     async def operation(tx: Transaction) -> ImageRow:
+        if counts:
+            await quotas.hold(tx, bucket.owner)
         await versions.hold(tx, bucket.id, (version.key,))
         await _still_there(tx, image_id)
-        await note_image(tx, bucket, version)
+        job_id = await note_image(tx, bucket, version)
+        if counts and job_id is not None:
+            await quotas.verify_images(tx, bucket.owner)
         pair = await images.change(tx, image_id, made)
         if pair is None:
             raise ImageNotFound

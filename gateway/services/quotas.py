@@ -62,6 +62,13 @@ async def verify(tx: Transaction, bucket: Bucket, *, made_image: bool = False) -
         await _compare(tx, bucket.owner, 0, 0 if made_image else None)
 
 
+async def verify_images(tx: Transaction, owner: Account) -> None:
+    """The same for the row of an image alone, whose bytes were there before. Raises QuotaExceeded."""
+    if owner.limited:
+        _, most = await quotas.limits(tx, owner.id)
+        await _compare_images(tx, owner, most, 0)
+
+
 async def put(tx: Transaction, bucket: Bucket, new: NewVersion, conditions: WriteConditions) -> Written:
     """`versions.put` within the quota of the bucket's owner. Raises QuotaExceeded besides."""
     await hold(tx, bucket.owner)
@@ -89,11 +96,10 @@ async def _compare(reader: Reader, account: Account, size: int, images: int | No
     most_bytes, most_images = await quotas.limits(reader, account.id)
     if most_bytes is not None and await quotas.held_bytes(reader, account.id) + size > most_bytes:
         raise QuotaExceeded(f"The account {account.name} may store {most_bytes} bytes.")
-    if images is None or most_images is None:
-        return
-    if await _images(reader, account, most_images, images) > most_images:
-        raise QuotaExceeded(f"The account {account.name} may store {most_images} images.")
+    if images is not None:
+        await _compare_images(reader, account, most_images, images)
 
 
-async def _images(reader: Reader, account: Account, most: int, more: int) -> int:
-    return more + await quotas.held_images(reader, account.id, max(0, most - more) + 1)
+async def _compare_images(reader: Reader, account: Account, most: int | None, more: int) -> None:
+    if most is not None and more + await quotas.held_images(reader, account.id, max(0, most - more) + 1) > most:
+        raise QuotaExceeded(f"The account {account.name} may store {most} images.")

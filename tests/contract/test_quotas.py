@@ -11,9 +11,11 @@ import pytest
 from gateway.errors import QuotaExceeded
 from gateway.metadata import accounts, buckets, contents, images, quotas, uploads, usage, versions
 from gateway.metadata.buckets import BY_ID, bucket
-from gateway.metadata.port import Database, Transaction
+from gateway.metadata.port import Database, Row, Transaction
 from gateway.model import Account, ChecksumAlgorithm, ChecksumType, Duplicates, JobStatus, MultipartUpload, Versioning
+from gateway.services import image_changes
 from gateway.services import quotas as service
+from gateway.services.audit import CLI, Action, Event
 from tests.contract.image_rows import new_id, put_image
 from tests.contract.metadata_rows import blob, new_bucket, plain
 
@@ -166,6 +168,40 @@ async def test_images_of_s3_clients_count_before_any_job_has_run(database: Datab
     late = new_id()
     await put(database, owner, bucket_id, b"late", lease, image_id=late)
     assert await images.get(database, late) is None
+
+
+async def test_a_row_that_a_change_makes_of_what_s3_clients_wrote_needs_room(database: Database) -> None:
+    bucket_id, lease = await new_bucket(database)
+    ids = [new_id() for _ in range(4)]
+    unlimited = await limit(database, bucket_id, None)
+    for image_id in ids:
+        await put(database, unlimited, bucket_id, image_id.encode(), lease, image_id=image_id)
+    # Their bytes are more than the quota, and stay: what is asked for room is the row.
+    owner = await limit(database, bucket_id, OBJECT_BYTES, 1)
+    found = bucket(await _bucket_row(database, bucket_id))
+    assert found.owner == owner
+
+    async def change(image_id: str, *, counts: bool = True) -> None:
+        version = await versions.by_image(database, image_id)
+        event = Event(Action.CHANGE, CLI, 1, image_id)
+        await image_changes.change(
+            database, found, version, lambda row: replace(row, tags=("a",)), event, counts=counts
+        )
+
+    done = await asyncio.gather(*(change(image_id) for image_id in ids[:3]), return_exceptions=True)
+    assert sorted(type(one).__name__ for one in done) == ["NoneType", "QuotaExceeded", "QuotaExceeded"]
+    rows = [await images.get(database, image_id) for image_id in ids]
+    assert [row is not None for row in rows] == [one is None for one in done] + [False]
+    assert await database.one("SELECT count(*) FROM jobs") == (1,)
+    await change(ids[done.index(None)])  # what has its row is changed as before
+    await change(ids[3], counts=False)  # a moderator's word does not wait for room
+    assert await images.get(database, ids[3]) is not None
+
+
+async def _bucket_row(database: Database, bucket_id: int) -> Row:
+    row = await database.one(BY_ID, (bucket_id,))
+    assert row is not None
+    return row
 
 
 async def test_parts_of_uploads_count_until_they_are_an_object(database: Database) -> None:

@@ -72,7 +72,9 @@ async def change_image(call: Call) -> StreamResponse:
         **({"visibility": wanted["visibility"].value} if "visibility" in wanted else {}),
     }
     event = Event(Action.CHANGE, call.actor, now, known.row.image_id, detail)
-    row = await image_changes.change(call.services.database, known.bucket, known.version, made, event)
+    row = await image_changes.change(
+        call.services.database, known.bucket, known.version, made, event, counts=not known.catalogued
+    )
     call.services.wake_jobs()
     return answer(200, await resource(call, row))
 
@@ -137,7 +139,7 @@ OPERATIONS: tuple[Operation, ...] = (
         tag="Images",
         summary="Change who may see an image, its metadata or its tags",
         responses={200: Image},
-        errors=("IMAGE_NOT_FOUND", "FORBIDDEN", "SERVICE_UNAVAILABLE"),
+        errors=("IMAGE_NOT_FOUND", "FORBIDDEN", "QUOTA_EXCEEDED", "SERVICE_UNAVAILABLE"),
         body_kind=Body.JSON,
         body=Changes,
     ),

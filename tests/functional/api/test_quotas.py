@@ -174,6 +174,26 @@ def test_uploads_of_apps_count(api: Api, limited: Limited) -> None:
     limited.limit(quota_images=None)
 
 
+def test_a_change_makes_no_image_known_that_there_is_no_room_for(api: Api) -> None:
+    limited = Limited(api)
+    app = api.with_keys(limited.keys)
+    limited.limit(quota_images=1)
+    keys = ("a.jpg", "b.jpg")
+    # The bucket is not catalogued: what S3 clients write there is known to apps once it is changed.
+    made = [
+        limited.s3.put_object(Bucket=limited.bucket, Key=key, Body=jpeg((64, 48), seed=90 + number))
+        for number, key in enumerate(keys)
+    ]
+    ids = [one["ResponseMetadata"]["HTTPHeaders"]["x-pixgate-image-id"] for one in made]
+    assert app.patch(f"images/{ids[0]}", json={"tags": ["first"]}).status == 200
+    refused = app.patch(f"images/{ids[1]}", json={"tags": ["second"]})
+    assert (refused.status, refused.code) == (403, "QUOTA_EXCEEDED")
+    assert app.patch(f"images/{ids[0]}", json={"tags": ["again"]}).json["tags"] == ["again"]
+    assert app.get(f"images/{ids[1]}").json["tags"] == []
+    limited.limit(quota_images=2)
+    assert app.patch(f"images/{ids[1]}", json={"tags": ["second"]}).json["tags"] == ["second"]
+
+
 def test_an_upload_in_parts_is_one_image(api: Api) -> None:
     limited = Limited(api)
     app = api.with_keys(limited.keys)
