@@ -12,7 +12,8 @@ from gateway.api import reference_page as api_page
 from gateway.config import SIZES, Address, Network, Settings, is_secret, shown_value, variable
 from gateway.img.dialects import page as dialects_page
 from gateway.s3.errors import CODES
-from gateway.s3.table import OPERATIONS, Level
+from gateway.s3.operation import Level
+from gateway.s3.table import OPERATIONS
 from gateway.settings.auth import AuthSettings, Issuer
 from gateway.settings.dialects import ImgproxyKey, ThumborKey
 from gateway.settings.jobs import JobSettings

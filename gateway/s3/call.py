@@ -18,7 +18,7 @@ from gateway.telemetry.request import RequestRecord
 
 if TYPE_CHECKING:
     from gateway.config import Settings
-    from gateway.s3.table import Operation
+    from gateway.s3.operation import Operation
     from gateway.services import Services
     from gateway.services.objects import Ahead
     from gateway.services.renditions import Renditions, View

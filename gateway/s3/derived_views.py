@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from gateway.model import Bucket, Versioning
 from gateway.s3.errors import S3Error
+from gateway.s3.operation import Handler, Operation
 from gateway.s3.ops import bucket_location, bucket_versioning, buckets, list_objects, view_objects
-from gateway.s3.table import Handler, Operation
 from gateway.services.renditions import View
 
 NO_BUCKET = 0

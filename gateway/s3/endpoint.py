@@ -35,9 +35,10 @@ from gateway.s3.error_document import error_document
 from gateway.s3.errors import S3Error, translate
 from gateway.s3.image_errors import image_error
 from gateway.s3.key_scope import scope_of
+from gateway.s3.operation import BodyKind, Level, Operation
 from gateway.s3.part_pages import PartPages
 from gateway.s3.render import XML_TYPE
-from gateway.s3.table import BodyKind, Level, Operation, resolve
+from gateway.s3.resolve import resolve
 from gateway.services import Services
 from gateway.services.buckets import check_bucket_name
 from gateway.services.objects import Ahead

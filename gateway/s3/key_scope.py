@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateway.policy.scope import SEE_BUCKET
-from gateway.s3.table import Operation
+from gateway.s3.operation import Operation
 
 _LISTINGS = frozenset({"s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads"})
 _BY_EACH_KEY = frozenset({"HeadBucket", "DeleteObjects"})

@@ -1,19 +1,14 @@
 """Every operation of S3, in one table: how a request selects it, what it may need, what carries it out.
 
-Routing, authorisation, metric labels and the reference page derive from it. A row without a handler is an operation that
-AWS has and Pixgate has not: 501 NotImplemented. Names, methods and keys are those of AWS's service model:
+Routing, authorisation, metric labels and the reference page derive from it. A row without a handler (`not_built`) is an
+operation that AWS has and Pixgate has not: 501 NotImplemented. Names, methods and keys are those of AWS's service model:
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html
 """
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-
-from gateway.http.reply import Reply
-from gateway.s3.call import Call
-from gateway.s3.errors import S3Error, invalid_argument
+from gateway.s3.not_built import NOT_BUILT
+from gateway.s3.operation import BodyKind, Level, Operation
 from gateway.s3.ops import (
     bucket_acl,
     bucket_encryption,
@@ -35,68 +30,6 @@ from gateway.s3.ops import (
     upload_part,
 )
 
-Handler = Callable[[Call], Awaitable[Reply]]
-
-
-class Level(enum.Enum):
-    SERVICE = "service"
-    BUCKET = "bucket"
-    OBJECT = "object"
-
-
-class BodyKind(enum.Enum):
-    """What a request's body is: nothing that is read, XML, or an object's bytes."""
-
-    NONE = "none"
-    XML = "XML"
-    STREAM = "bytes"
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One operation. `query` are the parameters that must all be there (`name` or `name=value`), `header` likewise.
-
-    `permission` is IAM's action. `parameters` are further parameters that the operation reads. `aliases` are other names
-    that AWS has for the same request.
-    """
-
-    name: str
-    method: str
-    level: Level
-    permission: str
-    query: tuple[str, ...] = ()
-    header: str | None = None
-    body: BodyKind = BodyKind.NONE
-    parameters: frozenset[str] = frozenset()
-    handler: Handler | None = None
-    aliases: tuple[str, ...] = ()
-    public: bool = False
-    """Answered without asking who it is."""
-
-    @property
-    def built(self) -> bool:
-        return self.handler is not None
-
-    @property
-    def keys(self) -> frozenset[str]:
-        return frozenset(piece.partition("=")[0] for piece in self.query)
-
-    def permission_for(self, parameters: Mapping[str, str]) -> str:
-        """The permission that this request needs: reading a named version is another than reading the current one."""
-        if "versionId" in parameters and "versionId" in self.parameters:
-            return self.permission.replace("Object", "ObjectVersion", 1)
-        return self.permission
-
-    def selects(self, parameters: Mapping[str, str], headers: Mapping[str, str]) -> bool:
-        if self.header is not None and self.header not in headers:
-            return False
-        for piece in self.query:
-            name, separator, value = piece.partition("=")
-            if name not in parameters or (separator and parameters[name] != value):
-                return False
-        return True
-
-
 _RESPONSE = frozenset(
     {
         "response-cache-control",
@@ -113,33 +46,6 @@ _LIST = frozenset({"delimiter", "encoding-type", "max-keys", "prefix"})
 
 _S, _B, _O = Level.SERVICE, Level.BUCKET, Level.OBJECT
 _XML, _STREAM = BodyKind.XML, BodyKind.STREAM
-
-
-def _bucket_configuration(
-    name: str, key: str, permission: str, *, delete: str | None = None, put_alias: str = "", get_alias: str = ""
-) -> tuple[Operation, ...]:
-    """The Get, Put and (where there is one) Delete of a configuration of buckets that is not built."""
-    put_permission = f"s3:Put{permission}"
-    rows = [
-        Operation(f"Get{name}", "GET", _B, f"s3:Get{permission}", (key,), aliases=(get_alias,) if get_alias else ()),
-        Operation(
-            f"Put{name}", "PUT", _B, put_permission, (key,), body=_XML, aliases=(put_alias,) if put_alias else ()
-        ),
-    ]
-    if delete is not None:
-        rows.append(Operation(delete, "DELETE", _B, put_permission, (key,)))
-    return tuple(rows)
-
-
-def _listed_configuration(name: str, plural: str, key: str, permission: str) -> tuple[Operation, ...]:
-    """A configuration of which a bucket has several, by id."""
-    return (
-        Operation(f"Get{name}", "GET", _B, f"s3:Get{permission}", (key, "id")),
-        Operation(f"List{plural}", "GET", _B, f"s3:Get{permission}", (key,)),
-        Operation(f"Put{name}", "PUT", _B, f"s3:Put{permission}", (key,), body=_XML),
-        Operation(f"Delete{name}", "DELETE", _B, f"s3:Put{permission}", (key,)),
-    )
-
 
 OPERATIONS: tuple[Operation, ...] = (
     # The service.
@@ -368,228 +274,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("PreflightBucket", "OPTIONS", _B, "s3:GetBucketCORS", handler=preflight.preflight, public=True),
     Operation("PreflightObject", "OPTIONS", _O, "s3:GetBucketCORS", handler=preflight.preflight, public=True),
     Operation("PreflightService", "OPTIONS", _S, "s3:GetBucketCORS", handler=preflight.preflight, public=True),
-    # What AWS has and Pixgate has not.
-    Operation("PostObject", "POST", _B, "s3:PutObject", body=_STREAM, public=True),
-    *_bucket_configuration("BucketAccelerateConfiguration", "accelerate", "AccelerateConfiguration"),
-    *_bucket_configuration("BucketCors", "cors", "BucketCORS", delete="DeleteBucketCors"),
-    *_bucket_configuration(
-        "BucketLifecycleConfiguration",
-        "lifecycle",
-        "LifecycleConfiguration",
-        delete="DeleteBucketLifecycle",
-        put_alias="PutBucketLifecycle",
-        get_alias="GetBucketLifecycle",
-    ),
-    *_bucket_configuration("BucketLogging", "logging", "BucketLogging"),
-    *_bucket_configuration(
-        "BucketNotificationConfiguration",
-        "notification",
-        "BucketNotification",
-        put_alias="PutBucketNotification",
-        get_alias="GetBucketNotification",
-    ),
-    *_bucket_configuration(
-        "BucketOwnershipControls",
-        "ownershipControls",
-        "BucketOwnershipControls",
-        delete="DeleteBucketOwnershipControls",
-    ),
-    *_bucket_configuration("BucketPolicy", "policy", "BucketPolicy", delete="DeleteBucketPolicy"),
-    *_bucket_configuration(
-        "BucketReplication", "replication", "ReplicationConfiguration", delete="DeleteBucketReplication"
-    ),
-    *_bucket_configuration("BucketRequestPayment", "requestPayment", "BucketRequestPayment"),
-    *_bucket_configuration("BucketTagging", "tagging", "BucketTagging", delete="DeleteBucketTagging"),
-    *_bucket_configuration("BucketWebsite", "website", "BucketWebsite", delete="DeleteBucketWebsite"),
-    *_bucket_configuration("BucketAbac", "abac", "BucketAbac"),
-    *_bucket_configuration(
-        "PublicAccessBlock", "publicAccessBlock", "BucketPublicAccessBlock", delete="DeletePublicAccessBlock"
-    ),
-    *_bucket_configuration("ObjectLockConfiguration", "object-lock", "BucketObjectLockConfiguration"),
-    *_listed_configuration(
-        "BucketAnalyticsConfiguration", "BucketAnalyticsConfigurations", "analytics", "AnalyticsConfiguration"
-    ),
-    *_listed_configuration(
-        "BucketIntelligentTieringConfiguration",
-        "BucketIntelligentTieringConfigurations",
-        "intelligent-tiering",
-        "IntelligentTieringConfiguration",
-    ),
-    *_listed_configuration(
-        "BucketInventoryConfiguration", "BucketInventoryConfigurations", "inventory", "InventoryConfiguration"
-    ),
-    *_listed_configuration(
-        "BucketMetricsConfiguration", "BucketMetricsConfigurations", "metrics", "MetricsConfiguration"
-    ),
-    Operation("GetBucketPolicyStatus", "GET", _B, "s3:GetBucketPolicyStatus", ("policyStatus",)),
-    Operation(
-        "CreateBucketMetadataConfiguration",
-        "POST",
-        _B,
-        "s3:CreateBucketMetadataTableConfiguration",
-        ("metadataConfiguration",),
-        body=_XML,
-    ),
-    Operation(
-        "GetBucketMetadataConfiguration",
-        "GET",
-        _B,
-        "s3:GetBucketMetadataTableConfiguration",
-        ("metadataConfiguration",),
-    ),
-    Operation(
-        "DeleteBucketMetadataConfiguration",
-        "DELETE",
-        _B,
-        "s3:DeleteBucketMetadataTableConfiguration",
-        ("metadataConfiguration",),
-    ),
-    Operation(
-        "CreateBucketMetadataTableConfiguration",
-        "POST",
-        _B,
-        "s3:CreateBucketMetadataTableConfiguration",
-        ("metadataTable",),
-        body=_XML,
-    ),
-    Operation(
-        "GetBucketMetadataTableConfiguration",
-        "GET",
-        _B,
-        "s3:GetBucketMetadataTableConfiguration",
-        ("metadataTable",),
-    ),
-    Operation(
-        "DeleteBucketMetadataTableConfiguration",
-        "DELETE",
-        _B,
-        "s3:DeleteBucketMetadataTableConfiguration",
-        ("metadataTable",),
-    ),
-    Operation(
-        "UpdateBucketMetadataInventoryTableConfiguration",
-        "PUT",
-        _B,
-        "s3:UpdateBucketMetadataInventoryTableConfiguration",
-        ("metadataInventoryTable",),
-        body=_XML,
-    ),
-    Operation(
-        "UpdateBucketMetadataJournalTableConfiguration",
-        "PUT",
-        _B,
-        "s3:UpdateBucketMetadataJournalTableConfiguration",
-        ("metadataJournalTable",),
-        body=_XML,
-    ),
-    Operation(
-        "UpdateBucketMetadataAnnotationTableConfiguration",
-        "PUT",
-        _B,
-        "s3:UpdateBucketMetadataAnnotationTableConfiguration",
-        ("metadataAnnotationTable",),
-        body=_XML,
-    ),
-    Operation("CreateSession", "GET", _B, "s3express:CreateSession", ("session",)),
-    Operation(
-        "WriteGetObjectResponse",
-        "POST",
-        _B,
-        "s3-object-lambda:WriteGetObjectResponse",
-        header="x-amz-request-route",
-        body=_STREAM,
-    ),
-    Operation("GetObjectLegalHold", "GET", _O, "s3:GetObjectLegalHold", ("legal-hold",), parameters=_VERSION),
-    Operation(
-        "PutObjectLegalHold", "PUT", _O, "s3:PutObjectLegalHold", ("legal-hold",), body=_XML, parameters=_VERSION
-    ),
-    Operation("GetObjectRetention", "GET", _O, "s3:GetObjectRetention", ("retention",), parameters=_VERSION),
-    Operation("PutObjectRetention", "PUT", _O, "s3:PutObjectRetention", ("retention",), body=_XML, parameters=_VERSION),
-    Operation("GetObjectTorrent", "GET", _O, "s3:GetObject", ("torrent",)),
-    Operation(
-        "GetObjectAnnotation",
-        "GET",
-        _O,
-        "s3:GetObjectAnnotation",
-        ("annotation", "annotationName"),
-        parameters=_VERSION,
-    ),
-    Operation("ListObjectAnnotations", "GET", _O, "s3:ListObjectAnnotations", ("annotation",), parameters=_VERSION),
-    Operation(
-        "PutObjectAnnotation", "PUT", _O, "s3:PutObjectAnnotation", ("annotation",), body=_STREAM, parameters=_VERSION
-    ),
-    Operation(
-        "DeleteObjectAnnotation", "DELETE", _O, "s3:DeleteObjectAnnotation", ("annotation",), parameters=_VERSION
-    ),
-    Operation("RenameObject", "PUT", _O, "s3express:CreateSession", ("renameObject",)),
-    Operation("RestoreObject", "POST", _O, "s3:RestoreObject", ("restore",), body=_XML, parameters=_VERSION),
-    Operation("SelectObjectContent", "POST", _O, "s3:GetObject", ("select",), body=_XML),
-    Operation(
-        "UpdateObjectEncryption",
-        "PUT",
-        _O,
-        "s3:UpdateObjectEncryption",
-        ("encryption",),
-        body=_XML,
-        parameters=_VERSION,
-    ),
+    *NOT_BUILT,
 )
-
-_PARTIAL = frozenset({"id", "uploadId", "partNumber", "annotationName", "max-directory-buckets", "list-type"})
-"""Keys that help to select and are no sub-resources by themselves."""
-_SELECTORS = frozenset().union(*(operation.keys for operation in OPERATIONS))
-_SUBRESOURCES = _SELECTORS - _PARTIAL
-_GUARDED = ("versionId", "uploadId", "partNumber")
-"""Parameters that mean much where they mean something: elsewhere they are refused, not overlooked."""
-_NOT_ACCEPTED = {
-    "versionId": "This operation does not accept a version-id.",
-    "uploadId": "This operation does not accept a query-string.",
-    "partNumber": "This operation does not accept a query-string.",
-}
-
-
-def _groups() -> dict[tuple[str, Level], tuple[Operation, ...]]:
-    groups: dict[tuple[str, Level], list[Operation]] = {}
-    for operation in OPERATIONS:
-        groups.setdefault((operation.method, operation.level), []).append(operation)
-    return {
-        place: tuple(sorted(rows, key=lambda row: len(row.query) + (row.header is not None), reverse=True))
-        for place, rows in groups.items()
-    }
-
-
-_BY_PLACE = _groups()
-_PLAIN = {
-    place: next((row for row in rows if not row.query and row.header is None), None)
-    for place, rows in _BY_PLACE.items()
-}
-_WITH_HEADER = frozenset(
-    (operation.method, operation.level) for operation in OPERATIONS if operation.header is not None
-)
-
-
-def resolve(method: str, level: Level, parameters: Mapping[str, str], headers: Mapping[str, str]) -> Operation:
-    """The operation that a request asks for. `headers` finds names in lower case.
-
-    Raises S3Error MethodNotAllowed (no such operation) or InvalidArgument (a parameter that it must not have).
-    """
-    place = (method, level)
-    if (not parameters or _SELECTORS.isdisjoint(parameters)) and place not in _WITH_HEADER:
-        operation = _PLAIN.get(place)
-        if operation is not None and "versionId" not in parameters:
-            return operation
-    if method == "OPTIONS" and (preflight := _PLAIN.get(place)) is not None:
-        # A browser asks of the address that a page will send to, whatever is in its query.
-        return preflight
-    operation = next((row for row in _BY_PLACE.get(place, ()) if row.selects(parameters, headers)), None)
-    if operation is None or (not operation.query and not _SUBRESOURCES.isdisjoint(parameters)):
-        raise S3Error("MethodNotAllowed", fields=(("Method", method), ("ResourceType", level.name)))
-    for name in _GUARDED:
-        if name in parameters and name not in operation.parameters and name not in operation.query:
-            raise invalid_argument(_NOT_ACCEPTED[name], name, parameters[name])
-    if "list-type" in parameters and operation.name == "ListObjects":
-        raise invalid_argument("Invalid List Type", "list-type", parameters["list-type"])
-    return operation
-
 
 BY_NAME = {operation.name: operation for operation in OPERATIONS}

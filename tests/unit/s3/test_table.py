@@ -9,7 +9,9 @@ import pytest
 
 from gateway.s3.asked import HARMLESS, READ, REFUSED
 from gateway.s3.errors import S3Error
-from gateway.s3.table import BY_NAME, OPERATIONS, BodyKind, Level, Operation, resolve
+from gateway.s3.operation import BodyKind, Level, Operation
+from gateway.s3.resolve import resolve
+from gateway.s3.table import BY_NAME, OPERATIONS
 
 MODEL = botocore.session.get_session().get_service_model("s3")
 NEEDED = {
