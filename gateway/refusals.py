@@ -78,7 +78,7 @@ class Refusals:
         self._telemetry = telemetry
         self._doors = doors
 
-    def answer(self, status: int, target: str, host: str = "") -> StreamResponse:
+    def answer(self, status: int, target: str, host: str) -> StreamResponse:
         """The last answer of a connection; `status` is one of TROUBLES.
 
         `target` and `host` are the request's and its Host header's, as far as they are known, else empty.

@@ -20,6 +20,8 @@ from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
+from gateway.http.request_target import told_by
+
 _TCP_INFO = struct.Struct("=120x QQ 8x I")
 """`tcpi_bytes_acked`, `tcpi_bytes_received` and `tcpi_notsent_bytes` of Linux' `struct tcp_info` (since 4.6)."""
 SWEEP_INTERVAL = 5.0
@@ -34,8 +36,10 @@ FIELD_LIMIT = LINE_LIMIT + 1
 HEADER_COUNT = 256
 HEADER_BYTES = 64 * 1024
 """Bytes of a whole header, give or take one read: aiohttp bounds its lines and their number, which makes megabytes."""
-BEGINNING_BYTES = 320
-"""Bytes of a request that are kept, so that what cannot be parsed is refused in the words of the door it was meant for."""
+BEGINNING_BYTES = 2048
+"""Bytes of a request that are kept, so that what cannot be parsed is refused in the words of the door it was meant for.
+
+Most clients send Host right behind the path, and a presigned path has a kilobyte."""
 
 
 class GuardedHandler(RequestHandler):
@@ -128,9 +132,8 @@ class GuardedHandler(RequestHandler):
             self.logger.error("a request failed outside its boundary", exc_info=exc)
         manager = self._manager
         if manager is None:
-            return _plain_refusal(status)
-        words = self._beginning.split(b" ", 2)
-        return manager.refusal(_exactly(status, exc), words[1].decode("latin-1") if len(words) > 1 else "")
+            return _plain_refusal(status, "", "")
+        return manager.refusal(_exactly(status, exc), *told_by(self._beginning))
 
     def waits_for_body(self) -> bool:
         """Whether a request of this connection waits for more of its body."""
@@ -151,9 +154,9 @@ class GuardedHandler(RequestHandler):
 class GuardedServer(web.Server):
     """A `web.Server` whose connections are guarded.
 
-    `refusal(status, target)` makes the answer to what is not HTTP (400), to a line or a header that is too long (414, 431)
-    and to what went wrong outside every boundary (500); it may be replaced. The target is the request's, as far as that
-    can be told. Times in seconds.
+    `refusal(status, target, host)` makes the answer to what is not HTTP (400), to a line or a header that is too long (414,
+    431) and to what went wrong outside every boundary (500); it may be replaced. Target and Host header are the request's, as
+    far as they can be told, else empty. Times in seconds.
     """
 
     def __init__(self, handler: Any, *, header_timeout: float, **options: Any) -> None:
@@ -161,7 +164,7 @@ class GuardedServer(web.Server):
             handler, max_line_size=LINE_LIMIT, max_field_size=FIELD_LIMIT, max_headers=HEADER_COUNT, **options
         )
         self.header_timeout = header_timeout
-        self.refusal: Callable[[int, str], web.StreamResponse] = _plain_refusal
+        self.refusal: Callable[[int, str, str], web.StreamResponse] = _plain_refusal
         self._farewells: dict[RequestHandler, tuple[asyncio.Transport | None, float]] = {}
 
     def __call__(self) -> RequestHandler:
@@ -194,7 +197,7 @@ def _exactly(status: int, error: BaseException | None) -> int:
     return status
 
 
-def _plain_refusal(status: int, _path: str = "") -> web.StreamResponse:
+def _plain_refusal(status: int, _target: str, _host: str) -> web.StreamResponse:
     answer = web.Response(status=status, text="")
     answer.force_close()
     return answer

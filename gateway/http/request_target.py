@@ -1,4 +1,6 @@
-"""Request targets in absolute form (RFC 9112, section 3.2.2), as clients send them that take this server for a proxy.
+"""What a request is for, as it was sent.
+
+Request targets in absolute form (RFC 9112, section 3.2.2), as clients send them that take this server for a proxy.
 
 What they ask for is what stands behind the authority, and the authority takes the place of the Host header: for virtual
 hosts and for signatures, whose canonical request knows the path and the host of the URL and not how it was sent.
@@ -43,3 +45,22 @@ def to_origin_form(request: BaseRequest) -> bool:
     request._message = message._replace(path=path, headers=CIMultiDictProxy(headers))
     request._headers = request._message.headers
     return True
+
+
+def told_by(beginning: bytes) -> tuple[str, str]:
+    """Target and Host header of what may be no request, as far as its first bytes tell them; else empty.
+
+    A host that stands there twice or is cut off is none.
+    """
+    line, _, rest = beginning.partition(b"\n")
+    words = line.split(b" ", 2)
+    target = words[1].rstrip(b"\r") if len(words) > 1 else b""
+    hosts = []
+    for field in rest.split(b"\n")[:-1]:
+        name, _, value = field.partition(b":")
+        if not name.strip():
+            break
+        if name.lower() == b"host":
+            hosts.append(value)
+    host = hosts[0].strip() if len(hosts) == 1 else b""
+    return target.decode("latin-1"), host.decode("latin-1")

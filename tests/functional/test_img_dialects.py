@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import http.client
 import json
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -339,3 +340,22 @@ def test_strange_bytes_in_the_path_are_answered(site: Site) -> None:
                 assert 400 <= response.status < 500, (host, target, response.status)
             finally:
                 connection.close()
+
+
+def test_what_is_no_http_is_refused_in_the_words_of_the_host(site: Site) -> None:
+    where = urlsplit(site.gallery.server.url)
+    for lines, kind in (
+        (f"GET /api/v1/images HTTP/1.1\r\nHost: {IMGPROXY}\r\nContent-Length: -1", "json"),
+        (f"GET /signature/plain/a HTTP/1.1\r\nHost: {THUMBOR}:80\r\nX-Large: {'x' * 17_000}", "json"),
+        # Where the host cannot be read, the path alone tells.
+        (f"GET /signature/plain/a HTTP/1.1\r\nX-Large: {'x' * 17_000}\r\nHost: {THUMBOR}", "xml"),
+        ("GET /imgproxy/signature/plain/a HTTP/1.1\r\nContent-Length: -1", "json"),
+    ):
+        with socket.create_connection((where.hostname or "", where.port or 0), timeout=60) as line:
+            line.sendall(lines.encode() + b"\r\n\r\n")
+            answer = b""
+            while piece := line.recv(65536):
+                answer += piece
+        assert answer.startswith(b"HTTP/1.1 4"), answer
+        assert f"Content-Type: application/{kind}".encode() in answer, answer
+        assert (b'{"error": {"code": "' in answer) == (kind == "json")
