@@ -47,7 +47,7 @@ from gateway.services.statistics import Statistics
 from gateway.services.upload_slots import UploadSlots
 from gateway.services.variants import Variants
 from gateway.settings.dialects import DialectName
-from gateway.supervisor import WorkerContext
+from gateway.supervisor.roles import WorkerContext
 from gateway.telemetry import Telemetry
 from gateway.telemetry.log import LogWriter, configure_logging
 from gateway.telemetry.metrics import Metrics, Operation

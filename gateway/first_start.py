@@ -10,7 +10,7 @@ from gateway.config import Address, Settings
 from gateway.errors import GatewayError, Unavailable, for_operator
 from gateway.model import AccessKey
 from gateway.settings.stores import S3Store
-from gateway.supervisor import AWAY
+from gateway.supervisor.roles import AWAY
 from gateway.web.connect import aws_cli, rclone
 
 

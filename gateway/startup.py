@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gateway.config import Address, Settings
-from gateway.supervisor import Roles, StartRefused, Supervisor, WorkerContext
+from gateway.supervisor.roles import Roles, StartRefused, WorkerContext
+from gateway.supervisor.supervisor import Supervisor
 from gateway.telemetry.metrics import Metrics
 from gateway.tls import TlsRefused, load_tls
 

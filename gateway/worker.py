@@ -22,7 +22,7 @@ from gateway.config import Settings
 from gateway.errors import GatewayError, Unavailable, for_operator
 from gateway.render.sandbox import die_with_parent
 from gateway.startup import start_broker
-from gateway.supervisor import AWAY
+from gateway.supervisor.roles import AWAY
 
 if TYPE_CHECKING:
     from gateway.jobs.carrier import Carrier

@@ -55,7 +55,8 @@ def serve(config_file: Path | None, domain: tuple[str, ...], **flags: object) ->
 
     with importing():
         from gateway.startup import serve as run
-        from gateway.supervisor import StartRefused, configure_supervisor_logging, say
+        from gateway.supervisor.log import configure_supervisor_logging, say
+        from gateway.supervisor.roles import StartRefused
 
     configure_supervisor_logging(settings.log_level)
 

@@ -37,7 +37,7 @@ def worker(concurrency: int | None, kinds: tuple[str, ...], data: Path | None, c
         raise click.ClickException(
             "the servers do their background work themselves: set PIXGATE_CELERY_URL, for them and for workers"
         )
-    from gateway.supervisor import configure_supervisor_logging
+    from gateway.supervisor.log import configure_supervisor_logging
     from gateway.worker import WorkerHost
 
     configure_supervisor_logging(settings.log_level)

@@ -90,7 +90,7 @@ def test_commands_load_what_they_use(tmp_path: Path) -> None:
 
 
 FIRST_START = """
-import gateway.cli.serve, gateway.startup, gateway.supervisor
+import gateway.cli.serve, gateway.startup, gateway.supervisor.supervisor
 from gateway.config import Address, load
 
 supervisor = modules()
@@ -111,7 +111,7 @@ WORKER = """
 import os, signal, socket, threading
 from gateway import startup
 from gateway.config import Address, load
-from gateway.supervisor import WorkerContext
+from gateway.supervisor.roles import WorkerContext
 
 settings = load({"data": sys.argv[1], "drain_delay": 0})
 metrics = startup._load(settings)

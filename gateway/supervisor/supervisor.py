@@ -8,14 +8,10 @@ drops, requests in flight finish, a second signal ends it. Nothing outlives it: 
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import fcntl
 import heapq
 import itertools
 import logging
 import os
-import resource
-import select
 import selectors
 import signal
 import socket
@@ -24,16 +20,17 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from gateway.collector import importing
 from gateway.config import Address, Settings
 from gateway.metadata.handover import HandoverServer
+from gateway.supervisor.child import PR_SET_PDEATHSIG, finish_coverage, prctl, prctl_name
+from gateway.supervisor.node import listen, lock_file, make_folder, raise_descriptor_limit
+from gateway.supervisor.roles import AWAY, Roles, WorkerContext
 from gateway.telemetry.metrics import Metrics
 
-LOG = logging.getLogger(__name__)
+LOG = logging.getLogger("gateway.supervisor")
 
-BACKLOG = 4096
 STEADY_SECONDS = 10.0
 """A process that lived so long starts anew without delay."""
 FIRST_DELAY = 0.1
@@ -42,57 +39,17 @@ LONGEST_SELECT = 3600.0
 """Seconds: more than 24 days do not fit into epoll's milliseconds."""
 GIVE_UP_AFTER = 5
 """Worker deaths in a row before any worker was ever ready."""
-AWAY = os.EX_TEMPFAIL
-"""Exit status of a preparation that has to wait."""
 PREPARE_AGAIN_SECONDS = 2.0
 PREPARE_PATIENCE = 1.5
 """Seconds after which workers start although the first preparation goes on: with what it stands on away, someone has to
 answer 503."""
 BROKER_GRACE = 3.0
-_PR_SET_PDEATHSIG = 1
-_PR_SET_NAME = 15
-
-
-class StartRefused(Exception):
-    """The server cannot start, for a reason that its operator can change."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerContext:
-    """What a worker gets from its supervisor."""
-
-    slot: int
-    settings: Settings
-    listening: socket.socket
-    address: Address
-    metrics: Metrics
-    ready_fd: int
-
-    def say_ready(self) -> None:
-        os.write(self.ready_fd, b"R")
-        os.close(self.ready_fd)
 
 
 @dataclass(slots=True)
 class _Child:
     started: float
     deaths: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Roles:
-    """What the processes do. `prepare` and `work` return an exit status; `broker` starts the broker.
-
-    `prepare` that finds the database or a store away returns AWAY, and is asked again, with True for the last argument.
-
-    `load` imports what workers will run, and gives the metrics that they share. With a database or stores elsewhere, these
-    are asked meanwhile; a data folder alone is prepared afterwards, by a fork of what is loaded then.
-    """
-
-    prepare: Callable[[Settings, Address, bool], int]
-    load: Callable[[Settings], Metrics]
-    work: Callable[[WorkerContext], int]
-    broker: Callable[[Settings], subprocess.Popen[bytes]]
 
 
 @dataclass(slots=True)
@@ -126,11 +83,11 @@ class Supervisor:
     def run(self) -> int:
         """Serve until told to stop. Returns the exit status; raises StartRefused."""
         run_folder = self.settings.run_folder
-        _make_folder(self.settings.data)
-        _make_folder(run_folder)
-        lock = _lock(self.settings.server_lock)
-        _raise_descriptor_limit()
-        self._listening, self._address = _listen(self.settings.listen)
+        make_folder(self.settings.data)
+        make_folder(run_folder)
+        lock = lock_file(self.settings.server_lock)
+        raise_descriptor_limit()
+        self._listening, self._address = listen(self.settings.listen)
         self._install_signals()
         try:
             self._start_broker()
@@ -215,14 +172,14 @@ class Supervisor:
 
             traceback.print_exc()
         finally:
-            _finish_coverage()
+            finish_coverage()
             with contextlib.suppress(Exception):
                 sys.stdout.flush()
                 sys.stderr.flush()
             os._exit(status)
 
     def _become_child(self) -> None:
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
@@ -249,7 +206,7 @@ class Supervisor:
 
         def work() -> int:
             os.close(reading)
-            _prctl_name(f"pixgate w{slot}")
+            prctl_name(f"pixgate w{slot}")
             metrics.adopt(slot)
             return self.roles.work(context)
 
@@ -386,100 +343,3 @@ def _delay(life: _Child) -> float:
 
 def _exit_text(status: int) -> str:
     return f"signal {-status}" if status < 0 else f"exit status {status}"
-
-
-def _listen(wanted: Address) -> tuple[socket.socket, Address]:
-    try:
-        found = socket.getaddrinfo(wanted.host, wanted.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, where = found[0]
-        listening = socket.socket(family, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6 and wanted.host == "::":
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        listening.bind(where)
-        listening.listen(BACKLOG)
-    except OSError as error:
-        raise StartRefused(f"cannot listen on {wanted}: {error.strerror or error}") from error
-    listening.setblocking(False)
-    return listening, Address(wanted.host, listening.getsockname()[1])
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StartRefused(f"cannot make the folder {path}: {error.strerror}") from error
-
-
-def _lock(path: Path) -> int:
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise StartRefused(f"cannot write in {path.parent}: {error.strerror}") from error
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(fd)
-        raise StartRefused(f"another server runs on the data folder {path.parent.parent}") from None
-    return fd
-
-
-def _raise_descriptor_limit() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 1 << 20 if hard == resource.RLIM_INFINITY else min(hard, 1 << 20)
-    if soft < wanted:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _prctl(option: int, value: int) -> None:
-    ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
-
-
-def _prctl_name(name: str) -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0)
-
-
-def _finish_coverage() -> None:
-    """Save what coverage measured in a forked process, which ends without the interpreter's exit handlers."""
-    coverage = sys.modules.get("coverage")
-    current = coverage.Coverage.current() if coverage is not None else None
-    if current is not None:
-        with contextlib.suppress(Exception):
-            current.stop()
-            current.save()
-
-
-class PoliteHandler(logging.Handler):
-    """The supervisor's log: JSON lines to a descriptor, dropped when nobody reads, since it must never block."""
-
-    def __init__(self, fd: int = 1) -> None:
-        super().__init__()
-        self._fd = fd
-
-    def emit(self, record: logging.LogRecord) -> None:
-        from gateway.telemetry.log import event_line
-
-        say(self._fd, event_line(record))
-
-
-def say(fd: int, text: str) -> None:
-    """Write a short text if that can be done without waiting."""
-    poll = select.poll()
-    try:
-        poll.register(fd, select.POLLOUT)
-        if poll.poll(0):
-            os.write(fd, text.encode()[: select.PIPE_BUF])
-    except OSError:
-        pass
-
-
-def configure_supervisor_logging(level: str) -> None:
-    root = logging.getLogger()
-    root.handlers[:] = [PoliteHandler()]
-    root.setLevel(level.upper())
-    if level != "debug":
-        logging.getLogger("alembic").setLevel(logging.WARNING)
-
-
-__all__ = ["Roles", "StartRefused", "Supervisor", "WorkerContext", "configure_supervisor_logging", "say"]
