@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from gateway.services.passwords import Passwords
     from gateway.services.sessions import Sessions
     from gateway.services.sweep import Sweep
+    from gateway.services.upload_parts import UploadParts
     from gateway.services.users import Users
     from gateway.services.watermarks import Watermarks
 
@@ -97,6 +98,7 @@ PARTS = (
     "sessions",
     "sweep",
     "tokens",
+    "upload_parts",
     "users",
     "watermarks",
 )
@@ -265,7 +267,13 @@ class Services:
     def uploads(self) -> Multipart:
         from gateway.services.multipart import Multipart
 
-        return Multipart(self.database, self.stores, self.directory, self.lease, self.executor)
+        return Multipart(self.database, self.stores, self.executor)
+
+    @cached_property
+    def upload_parts(self) -> UploadParts:
+        from gateway.services.upload_parts import UploadParts
+
+        return UploadParts(self.database, self.stores, self.directory, self.lease, self.executor)
 
     @cached_property
     def sweep(self) -> Sweep:

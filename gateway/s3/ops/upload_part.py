@@ -34,7 +34,7 @@ async def upload_part(call: Call) -> Reply:
     key = part_key(call, upload)
     expect, body = open_body(call)
     try:
-        result = await call.services.uploads.put_part(
+        result = await call.services.upload_parts.put_part(
             upload, number, expect=expect, body=body, customer_key=None if key is None else key.secret
         )
     except InvalidValue as error:
@@ -67,7 +67,7 @@ async def upload_part_copy(call: Call) -> Reply:
         raise too_large(length)
 
     async def work() -> Reply:
-        part = await call.services.uploads.copy_part(
+        part = await call.services.upload_parts.copy_part(
             upload,
             number,
             version,
@@ -93,7 +93,7 @@ async def _copy_shown(
 ) -> Reply:
     data = (await open_view(call, named, view)).data
     start, length = parse_copy_range(wanted, len(data))
-    part = await call.services.uploads.copy_made(
+    part = await call.services.upload_parts.copy_made(
         upload,
         number,
         memoryview(data)[start : start + length],

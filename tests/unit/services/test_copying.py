@@ -69,7 +69,9 @@ async def test_a_copy_of_a_multipart_object_keeps_etag_and_parts(services: Servi
     bodies = [os.urandom(MIN_PART_BYTES), b"tail"]
     parts = []
     for number, body in enumerate(bodies, 1):
-        result = await services.uploads.put_part(upload, number, expect=Expectations(len(body)), body=Pieces([body]))
+        result = await services.upload_parts.put_part(
+            upload, number, expect=Expectations(len(body)), body=Pieces([body])
+        )
         parts.append(CompletedPart(number, result.etag))
     done = await services.uploads.complete(bucket, b"a", upload.upload_id, parts, conditions=WriteConditions())
     for algorithm in (None, ChecksumAlgorithm.CRC32):

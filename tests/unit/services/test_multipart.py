@@ -79,7 +79,7 @@ async def begin(
 
 async def send(services: Services, upload: MultipartUpload, number: int, data: bytes) -> PutResult:
     half = len(data) // 2
-    return await services.uploads.put_part(
+    return await services.upload_parts.put_part(
         upload, number, expect=Expectations(len(data)), body=Pieces([data[:half], data[half:]])
     )
 
@@ -316,16 +316,16 @@ async def test_a_part_with_another_checksum_than_the_uploads(services: Services,
         checksum_value=DIGESTS[ChecksumAlgorithm.SHA1](SMALL),
     )
     with pytest.raises(InvalidValue):
-        await services.uploads.put_part(asked, 1, expect=expect, body=Pieces([SMALL]))
+        await services.upload_parts.put_part(asked, 1, expect=expect, body=Pieces([SMALL]))
     # Where none was asked for, it is checked, and what is kept is the upload's.
     plain = await begin(services, bucket, b"plain")
-    kept = await services.uploads.put_part(plain, 1, expect=expect, body=Pieces([SMALL]))
+    kept = await services.upload_parts.put_part(plain, 1, expect=expect, body=Pieces([SMALL]))
     assert kept.checksum is not None
     assert kept.checksum.value == b64(DIGESTS[ChecksumAlgorithm.CRC64NVME](SMALL))
     with pytest.raises(ChecksumMismatch):
-        await services.uploads.put_part(plain, 1, expect=expect, body=Pieces([b"THE REST"]))
+        await services.upload_parts.put_part(plain, 1, expect=expect, body=Pieces([b"THE REST"]))
     with pytest.raises(LengthMismatch):
-        await services.uploads.put_part(plain, 1, expect=expect, body=Pieces([SMALL, b"more"]))
+        await services.upload_parts.put_part(plain, 1, expect=expect, body=Pieces([SMALL, b"more"]))
     page = await services.uploads.parts(plain, 0, 10)
     assert [part.size for part in page.parts] == [len(SMALL)]
 
@@ -365,7 +365,7 @@ async def test_copied_parts_share_bytes(services: Services, bucket: Bucket) -> N
     target = await begin(services, bucket, b"target")
     numbered = []
     for number, (start, length) in enumerate(ranges, 1):
-        part = await services.uploads.copy_part(target, number, source, start, length)
+        part = await services.upload_parts.copy_part(target, number, source, start, length)
         piece = whole[start : start + length]
         assert part.etag == hashlib.md5(piece).hexdigest()
         assert part.checksum is not None
@@ -392,7 +392,7 @@ async def test_a_copied_range_lies_within_its_source(
     source = await services.objects.get(bucket, b"source")
     upload = await begin(services, bucket)
     with pytest.raises(InvalidValue):
-        await services.uploads.copy_part(upload, 1, source, start, length)
+        await services.upload_parts.copy_part(upload, 1, source, start, length)
 
 
 async def test_a_part_of_nothing(services: Services, bucket: Bucket) -> None:

@@ -262,7 +262,7 @@ async def test_a_part_copied_from_a_source_that_was_swept_is_refused(services: S
     await services.sweep.run_once()
     # The bytes are gone too, so that reading them for a digest may fail first.
     with pytest.raises((ObjectNotFound, StoreUnavailable)):
-        await services.uploads.copy_part(upload, 1, found, 0, 5)
+        await services.upload_parts.copy_part(upload, 1, found, 0, 5)
     assert (await services.uploads.parts(upload, 0, 10)).parts == ()
 
 
