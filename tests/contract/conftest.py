@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from gateway.metadata import versions
 from gateway.metadata.port import Database
 from gateway.metadata.postgres import PostgresDatabase
 from gateway.metadata.sqlite import SqliteDatabase
+from gateway.metadata.versions import NewVersion, Written
+from gateway.model import WriteConditions
 from migrations import HEAD
 from migrations.run import upgrade
+from tests.contract.writes import Put
 from tests.data_folder import new_data_folder
 from tests.servers.postgresql import PostgreSQL
 
@@ -48,3 +52,18 @@ async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 @pytest.fixture
 def database(opened: Callable[[], Database]) -> Database:
     return opened()
+
+
+async def shortest(database: Database, new: NewVersion, conditions: WriteConditions) -> Written:
+    return await database.put(new, conditions)
+
+
+async def generic(database: Database, new: NewVersion, conditions: WriteConditions) -> Written:
+    return await database.write(lambda tx: versions.put_new(tx, new, conditions))
+
+
+@pytest.fixture(params=[shortest, generic])
+def put(request: pytest.FixtureRequest) -> Put:
+    """The two ways to write a plain version, of which one is a function of the database."""
+    found: Put = request.param
+    return found
