@@ -18,7 +18,6 @@ from gateway.api.errors import CODES as API_CODES
 from gateway.api.parts import Parts
 from gateway.api.table import OPERATIONS as API_OPERATIONS
 from gateway.backends import pinned_variants, rendition_cache
-from gateway.config import Address, Settings
 from gateway.data_folder import open_services
 from gateway.doors import PROBES, Doors, is_bucket_host
 from gateway.errors import Unavailable
@@ -46,7 +45,9 @@ from gateway.services.renditions import Renditions
 from gateway.services.statistics import Statistics
 from gateway.services.upload_slots import UploadSlots
 from gateway.services.variants import Variants
+from gateway.settings.address import Address
 from gateway.settings.dialects import DialectName
+from gateway.settings.settings import Settings
 from gateway.supervisor.roles import WorkerContext
 from gateway.telemetry import Telemetry
 from gateway.telemetry.log import LogWriter, configure_logging

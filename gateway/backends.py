@@ -14,11 +14,11 @@ from urllib.parse import unquote
 from gateway.blobs.filesystem import FilesystemStore
 from gateway.blobs.folder import MARKER
 from gateway.blobs.port import Store
-from gateway.config import LOCAL_STORE, Settings
 from gateway.errors import InvalidValue
 from gateway.metadata.port import Database
 from gateway.metadata.sqlite import SqliteDatabase
 from gateway.services.services import Backends, Services
+from gateway.settings.settings import LOCAL_STORE, Settings
 from gateway.settings.stores import S3Store
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.backends import DATABASE, backends_of
-from gateway.config import Settings
 from gateway.errors import DatabaseUnavailable, GatewayError, InvalidValue, WrongMasterKey
 from gateway.services import RootCredentials, Services
 from gateway.services.secrets import MasterKey, load_master_key, parse_master_key
+from gateway.settings.settings import Settings
 from migrations.run import Unreachable, current_revision, needs_upgrade, upgrade
 
 ROTATED = ".new"

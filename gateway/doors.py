@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from gateway.config import Settings
 from gateway.http.request_target import split_absolute
 from gateway.img.dialects.doors import PREFIXES, bare_host
+from gateway.settings.settings import Settings
 from gateway.web.endpoint import RESERVED_PAGES
 
 PROBES = frozenset({"/livez", "/readyz", "/health"})

@@ -6,9 +6,10 @@ import asyncio
 import sys
 
 from gateway import data_folder
-from gateway.config import Address, Settings
 from gateway.errors import GatewayError, Unavailable, for_operator
 from gateway.model import AccessKey
+from gateway.settings.address import Address
+from gateway.settings.settings import Settings
 from gateway.settings.stores import S3Store
 from gateway.supervisor.roles import AWAY
 from gateway.web.connect import aws_cli, rclone

@@ -9,15 +9,18 @@ from types import UnionType
 from typing import Annotated, Literal, get_args, get_origin
 
 from gateway.api import reference_page as api_page
-from gateway.config import SIZES, Address, Network, Settings, is_secret, shown_value, variable
 from gateway.img.dialects import page as dialects_page
 from gateway.s3.errors import CODES
 from gateway.s3.operation import Level
 from gateway.s3.table import OPERATIONS
+from gateway.settings.address import Address
 from gateway.settings.auth import AuthSettings, Issuer
 from gateway.settings.dialects import ImgproxyKey, ThumborKey
 from gateway.settings.jobs import JobSettings
 from gateway.settings.limits import LimitSettings
+from gateway.settings.server import Network
+from gateway.settings.settings import Settings
+from gateway.settings.shown import SIZES, is_secret, shown_value, variable
 from gateway.settings.stores import FolderStore, S3Store
 from gateway.settings.uploads import UploadSettings
 from transforms import options_page

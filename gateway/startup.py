@@ -12,7 +12,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway.config import Address, Settings
+from gateway.settings.address import Address
+from gateway.settings.settings import Settings
 from gateway.supervisor.roles import Roles, StartRefused, WorkerContext
 from gateway.supervisor.supervisor import Supervisor
 from gateway.telemetry.metrics import Metrics

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 
-from gateway.config import Settings
+from gateway.settings.settings import Settings
 
 
 class TlsRefused(Exception):

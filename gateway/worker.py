@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.config import Settings
 from gateway.errors import GatewayError, Unavailable, for_operator
 from gateway.render.sandbox import die_with_parent
+from gateway.settings.settings import Settings
 from gateway.startup import start_broker
 from gateway.supervisor.roles import AWAY
 

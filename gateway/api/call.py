@@ -12,11 +12,11 @@ from pydantic import BaseModel
 from gateway.api.errors import ApiError
 from gateway.api.operation import Operation
 from gateway.auth.authenticate import Authentication
-from gateway.config import Settings
 from gateway.http.incoming import Incoming
 from gateway.model import Account
 from gateway.policy.principal import Principal
 from gateway.services.audit import Actor, actor
+from gateway.settings.settings import Settings
 from gateway.telemetry.request import RequestRecord
 
 if TYPE_CHECKING:

@@ -22,7 +22,6 @@ from gateway.api.parts import Parts
 from gateway.api.table import resolve
 from gateway.api.text import is_text
 from gateway.auth.authenticate import NOBODY, Authentication, Authenticator
-from gateway.config import Settings
 from gateway.errors import Sha256Mismatch
 from gateway.http.boundary import CLIENT_CLOSED, deliver
 from gateway.http.client_address import client_address
@@ -32,6 +31,7 @@ from gateway.http.reply import Reply
 from gateway.model import KeyScope
 from gateway.policy.scope import reaches
 from gateway.services import Services
+from gateway.settings.settings import Settings
 from gateway.telemetry.request import RequestRecord
 from signing.canonical import Query, header_map
 

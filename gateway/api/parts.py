@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gateway.config import Settings
 from gateway.services.catalogue import Catalogue
 from gateway.services.direct_links import PURPOSE as DIRECT_LINKS
 from gateway.services.direct_links import DirectLinks
@@ -15,6 +14,7 @@ from gateway.services.resumable import Resumable
 from gateway.services.shares import Shares
 from gateway.services.upload_places import UploadPlaces
 from gateway.services.uploading import Uploading
+from gateway.settings.settings import Settings
 
 if TYPE_CHECKING:
     from gateway.jobs.engine import Background

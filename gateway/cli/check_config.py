@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from gateway.cli.context import data_options, json_option, print_json, settings_of
-from gateway.config import Settings, shown_value
+from gateway.settings.settings import Settings
+from gateway.settings.shown import shown_value
 
 
 @click.command("check-config")

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from gateway.collector import importing
-from gateway.config import Settings, SettingsError, load
+from gateway.config import SettingsError, load
 from gateway.errors import GatewayError, for_operator
+from gateway.settings.settings import Settings
 
 if TYPE_CHECKING:
     from gateway.services import Services

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from gateway.cli.context import data_options, json_option, print_json, settings_of
-from gateway.config import LOCAL_STORE, Settings
 from gateway.errors import GatewayError
+from gateway.settings.settings import LOCAL_STORE, Settings
 from gateway.settings.stores import S3Store
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import click
 from gateway.cli.context import data_options, json_option, print_json, settings_of, with_services
 
 if TYPE_CHECKING:
-    from gateway.config import Settings
     from gateway.services import Services
+    from gateway.settings.settings import Settings
 
 
 @click.command()

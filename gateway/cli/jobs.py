@@ -12,10 +12,10 @@ from gateway.cli.duration import utc
 from gateway.services.jobs import state
 
 if TYPE_CHECKING:
-    from gateway.config import Settings
     from gateway.jobs.presence import Roll, Worker
     from gateway.metadata.jobs import Job
     from gateway.services import Services
+    from gateway.settings.settings import Settings
 
 LISTED = 1_000
 _SUBJECTS = ("name", "bucket", "image", "task")

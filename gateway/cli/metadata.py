@@ -15,11 +15,11 @@ from typing import IO, Any, TypeVar, cast
 import click
 
 from gateway.cli.context import data_options, settings_of
-from gateway.config import Settings
 from gateway.errors import GatewayError
 from gateway.metadata import leases, transfer
 from gateway.metadata.port import Database
 from gateway.services.clock import now_ms
+from gateway.settings.settings import Settings
 
 T = TypeVar("T")
 

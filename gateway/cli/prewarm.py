@@ -16,11 +16,11 @@ from gateway.cli.context import data_options, json_option, print_json, settings_
 from gateway.errors import BucketNotFound, InvalidValue, Unavailable
 
 if TYPE_CHECKING:
-    from gateway.config import Settings
     from gateway.model import Bucket
     from gateway.services import Services
     from gateway.services.prewarm import PrewarmReport
     from gateway.services.renditions import Recipe, Renditions
+    from gateway.settings.settings import Settings
 
 DEFAULT_AT_ONCE = 4
 

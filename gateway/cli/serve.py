@@ -11,7 +11,9 @@ import click
 
 from gateway.cli.context import settings_of
 from gateway.collector import importing
-from gateway.config import Address, Settings, variable
+from gateway.settings.address import Address
+from gateway.settings.settings import Settings
+from gateway.settings.shown import variable
 
 _FIRST = ("listen", "data", "workers", "region", "domain", "public_url", "tls_cert", "tls_key", "log_level")
 """The flags that the help shows; the rest of the settings have theirs, too."""

@@ -14,9 +14,9 @@ from gateway.errors import BucketNotFound, GatewayError, KeyNotFound
 from gateway.model import AccessKey
 
 if TYPE_CHECKING:
-    from gateway.config import Settings
     from gateway.img.target import Target
     from gateway.services import Services
+    from gateway.settings.settings import Settings
 
 DEFAULT_EXPIRY = "7d"
 _ESCAPES = "a percent sign is written %25, other bytes of a key as %XX, in UTF-8"

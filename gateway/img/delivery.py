@@ -10,7 +10,7 @@ from gateway.model import Bucket
 from gateway.services.cache_tags import CacheTags
 
 if TYPE_CHECKING:
-    from gateway.config import Settings
+    from gateway.settings.settings import Settings
 
 Header = tuple[str, str]
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from aiohttp.web import BaseRequest, StreamResponse
 
-from gateway.config import Settings
 from gateway.errors import NotFound
 from gateway.http.boundary import CLIENT_CLOSED, deliver
 from gateway.http.client_address import client_address
@@ -50,6 +49,7 @@ from gateway.services.images import is_image_id
 from gateway.services.presets import Presets
 from gateway.services.shares import Shares
 from gateway.services.watermarks import Watermark
+from gateway.settings.settings import Settings
 from gateway.telemetry.request import RequestRecord
 from signing.canonical import Query
 from transforms.limits import Limits

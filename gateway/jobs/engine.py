@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.cache.port import CacheUnavailable
-from gateway.config import Settings
 from gateway.errors import GatewayError
 from gateway.jobs import processing, rendition
 from gateway.jobs.dispatcher import Dispatcher
@@ -27,6 +26,7 @@ from gateway.services import Services
 from gateway.services.clock import now_ms
 from gateway.services.renditions import Renditions
 from gateway.services.variants import Variants
+from gateway.settings.settings import Settings
 
 if TYPE_CHECKING:
     from gateway.jobs.presence import Presence

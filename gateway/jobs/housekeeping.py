@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from gateway.config import Settings
 from gateway.jobs.schedule import DAY, HOUR, MINUTE, Scheduled
 from gateway.metadata import image_jobs, jobs, renditions, sessions, shares, upload_windows
 from gateway.metadata.port import Database, Transaction
 from gateway.services import Services, resumable
 from gateway.services.clock import now_ms
 from gateway.services.variants import Variants
+from gateway.settings.settings import Settings
 
 DAY_MS = 24 * 3600 * 1000
 FAILED_KEPT_MS = 30 * DAY_MS

@@ -17,11 +17,11 @@ from gateway.s3.errors import S3Error, invalid_argument
 from gateway.telemetry.request import RequestRecord
 
 if TYPE_CHECKING:
-    from gateway.config import Settings
     from gateway.s3.operation import Operation
     from gateway.services import Services
     from gateway.services.objects import Ahead
     from gateway.services.renditions import Renditions, View
+    from gateway.settings.settings import Settings
 
 
 @dataclass(slots=True)

@@ -13,7 +13,6 @@ from urllib.parse import unquote
 from aiohttp.web import BaseRequest, StreamResponse
 
 from gateway.auth.authenticate import NOBODY, Authentication, Authenticator
-from gateway.config import Settings
 from gateway.http.boundary import CLIENT_CLOSED, deliver
 from gateway.http.client_address import client_address
 from gateway.http.cross_origin import origin_of
@@ -43,6 +42,7 @@ from gateway.services import Services
 from gateway.services.buckets import check_bucket_name
 from gateway.services.objects import Ahead
 from gateway.services.renditions import Renditions, View
+from gateway.settings.settings import Settings
 from gateway.telemetry.request import RequestRecord
 from signing.canonical import Query, header_map
 from signing.sigv4.payload import PayloadMode

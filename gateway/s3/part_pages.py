@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 
-from gateway.config import Settings
 from gateway.errors import GatewayError
 from gateway.http.cross_origin import CrossOrigin
 from gateway.http.reply import Reply
 from gateway.services import Services
 from gateway.services.resumable import is_begun
+from gateway.settings.settings import Settings
 from signing.canonical import Query
 
 METHOD = "PUT"

@@ -9,7 +9,7 @@ import resource
 import socket
 from pathlib import Path
 
-from gateway.config import Address
+from gateway.settings.address import Address
 from gateway.supervisor.roles import StartRefused
 
 BACKLOG = 4096

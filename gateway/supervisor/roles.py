@@ -8,7 +8,8 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.config import Address, Settings
+from gateway.settings.address import Address
+from gateway.settings.settings import Settings
 from gateway.telemetry.metrics import Metrics
 
 AWAY = os.EX_TEMPFAIL

@@ -22,8 +22,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.collector import importing
-from gateway.config import Address, Settings
 from gateway.metadata.handover import HandoverServer
+from gateway.settings.address import Address
+from gateway.settings.settings import Settings
 from gateway.supervisor.child import PR_SET_PDEATHSIG, finish_coverage, prctl, prctl_name
 from gateway.supervisor.node import listen, lock_file, make_folder, raise_descriptor_limit
 from gateway.supervisor.roles import AWAY, Roles, WorkerContext

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from gateway import __version__
-from gateway.config import Address, Settings
 from gateway.errors import GatewayError
 from gateway.http import health
 from gateway.http.client_address import client_address, within
 from gateway.metadata import jobs
+from gateway.settings.address import Address
+from gateway.settings.settings import Settings
 from gateway.telemetry import RequestRecord, Telemetry
 from gateway.web import docs, swagger
 from gateway.web.connect import recipes

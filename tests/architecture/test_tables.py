@@ -11,11 +11,12 @@ from gateway import reference
 from gateway.api.errors import CODES as API_CODES
 from gateway.app import _operations
 from gateway.cli import COMMANDS, pixgate
-from gateway.config import Settings, variable
 from gateway.img.errors import CODES as IMAGE_CODES
 from gateway.s3.errors import CODES as S3_CODES
 from gateway.s3.table import OPERATIONS
 from gateway.services.buckets import RESERVED
+from gateway.settings.settings import Settings
+from gateway.settings.shown import variable
 from gateway.telemetry.metrics import STATUSES
 from gateway.web.endpoint import RESERVED_PAGES, SHORT_NAMES
 

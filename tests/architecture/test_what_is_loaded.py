@@ -91,7 +91,8 @@ def test_commands_load_what_they_use(tmp_path: Path) -> None:
 
 FIRST_START = """
 import gateway.cli.serve, gateway.startup, gateway.supervisor.supervisor
-from gateway.config import Address, load
+from gateway.config import load
+from gateway.settings.address import Address
 
 supervisor = modules()
 settings = load({"data": sys.argv[1]})
@@ -110,7 +111,8 @@ def test_a_first_start_is_prepared_without_the_doors(tmp_path: Path) -> None:
 WORKER = """
 import os, signal, socket, threading
 from gateway import startup
-from gateway.config import Address, load
+from gateway.config import load
+from gateway.settings.address import Address
 from gateway.supervisor.roles import WorkerContext
 
 settings = load({"data": sys.argv[1], "drain_delay": 0})

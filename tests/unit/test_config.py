@@ -9,17 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config import (
-    Address,
-    Settings,
-    SettingsError,
-    format_size,
-    is_weak_secret,
-    load,
-    shown_value,
-    variable,
-)
+from gateway.config import SettingsError, load
+from gateway.settings.address import Address
 from gateway.settings.fields import parse_size
+from gateway.settings.settings import Settings
+from gateway.settings.shown import format_size, shown_value, variable
+from gateway.settings.weak_secrets import is_weak_secret
 
 STRONG = "f0rty-characters-that-nobody-else-knows-"
 ROOT = {"PIXGATE_ROOT_ACCESS_KEY": "someone"}

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import Address, load
+from gateway.config import load
 from gateway.first_start import prepare
+from gateway.settings.address import Address
 
 
 def test_a_private_key_that_is_none_refuses_the_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,9 +10,10 @@ from unittest.mock import create_autospec
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from gateway.config import Settings, load
+from gateway.config import load
 from gateway.doors import Doors
 from gateway.refusals import TROUBLES, Refusals
+from gateway.settings.settings import Settings
 from gateway.telemetry import Telemetry
 from gateway.waiting import Waiting
 

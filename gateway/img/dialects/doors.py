@@ -8,7 +8,6 @@ from typing import Final
 
 from aiohttp.web import BaseRequest
 
-from gateway.config import Settings
 from gateway.img.dialects.imgproxy import path as imgproxy
 from gateway.img.dialects.imgproxy.path import ImgproxyRules
 from gateway.img.dialects.imgproxy.table import PRESET_OPTIONS, parse_preset
@@ -20,6 +19,7 @@ from gateway.img.dialects.thumbor.path import ThumborRules
 from gateway.img.signature import Signature
 from gateway.img.target import AddressError, Target, make_target
 from gateway.settings.dialects import DialectName
+from gateway.settings.settings import Settings
 from signing.canonical import Query
 from signing.errors import LinkRefused
 from transforms.errors import OptionError

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.config import Settings
 from gateway.img.access import Access, reads
 from gateway.img.asker import NOBODY, Asker
 from gateway.img.dialects.doors import Dialects, bare_host
@@ -23,6 +22,7 @@ from gateway.model import AccessKey, Bucket
 from gateway.services.directory import Directory
 from gateway.services.presets import Presets
 from gateway.settings.dialects import DialectName
+from gateway.settings.settings import Settings
 from signing.canonical import Query
 from signing.errors import LinkRefused
 from transforms.options import ImageRequest

@@ -92,7 +92,8 @@ def test_the_python_of_the_guide_for_apps(api_server: Server, folder: Path) -> N
 
 @pytest.mark.parametrize("guide", ["coming-from-chitram", "coming-from-image-api"])
 def test_the_settings_of_a_guide_are_settings(guide: str, tmp_path: Path) -> None:
-    from gateway.config import Settings, load
+    from gateway.config import load
+    from gateway.settings.settings import Settings
 
     (tmp_path / "pixgate.toml").write_text(blocks(guide, "toml"))
     environ = {"PIXGATE_JWT_SECRET": SECRET}

@@ -9,9 +9,9 @@ from typing import get_args
 
 import pytest
 
-from gateway.config import Settings
 from gateway.jobs.cdn import PURGES, PurgeKind
 from gateway.jobs.cdn.request import Change, Changes
+from gateway.settings.settings import Settings
 
 NOW = 1_700_000_000
 

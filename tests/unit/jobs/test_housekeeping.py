@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.app import metrics, rendering_services
-from gateway.config import Settings, load
+from gateway.config import load
 from gateway.data_folder import open_services
 from gateway.jobs.housekeeping import DAY_MS, FAILED_KEPT_MS, tasks
 from gateway.metadata import audit, image_jobs, jobs, shares, upload_windows
@@ -19,6 +19,7 @@ from gateway.render.client import RenderClient
 from gateway.services import Services
 from gateway.services.clock import now_ms
 from gateway.services.variants import Variants
+from gateway.settings.settings import Settings
 from tests.data_folder import new_data_folder
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from gateway.config import Settings, SettingsError, load, shown_value
+from gateway.config import SettingsError, load
 from gateway.settings.auth import Issuer, is_weak_jwt_secret
+from gateway.settings.settings import Settings
+from gateway.settings.shown import shown_value
 
 STRONG = "Zm9ydHktZWlnaHQgY2hhcmFjdGVycyBvZiBub2JvZHkncw"
 PUBLIC = {"PIXGATE_LISTEN": "0.0.0.0:9090"}

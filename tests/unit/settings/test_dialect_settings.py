@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import Settings, SettingsError, load, shown_value
+from gateway.config import SettingsError, load
+from gateway.settings.settings import Settings
+from gateway.settings.shown import shown_value
 
 
 def settings(tmp_path: Path, **variables: str) -> Settings:

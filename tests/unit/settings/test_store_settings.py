@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config import Settings, SettingsError, load, shown_value
+from gateway.config import SettingsError, load
+from gateway.settings.settings import Settings
+from gateway.settings.shown import shown_value
 from gateway.settings.stores import FolderStore, S3Store, parse_store
 
 

@@ -7,9 +7,9 @@ import io
 import pytest
 from PIL import Image
 
-from gateway.config import Settings
 from gateway.img.dialects.doors import Dialects
 from gateway.settings.dialects import DialectName
+from gateway.settings.settings import Settings
 from transforms.options import parse_query
 from transforms.pipeline import render
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from gateway.config import Settings
 from gateway.img.access import Access
 from gateway.img.asker import NOBODY, Asker
 from gateway.img.dialects.explain import Explainer
@@ -16,6 +15,7 @@ from gateway.img.errors import ImageError
 from gateway.model import AccessKey
 from gateway.policy.principal import Principal
 from gateway.services.presets import Presets
+from gateway.settings.settings import Settings
 from signing.dialect_signatures import imgproxy_signature
 from signing.image_link import s3_link_key, sign_link
 from tests.unit.img.conftest import Gallery

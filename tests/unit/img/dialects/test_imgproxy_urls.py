@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config import Settings
 from gateway.img.dialects.doors import Dialects, preset_problems
 from gateway.img.dialects.imgproxy.table import BY_NAME, ROWS, OptionRow
 from gateway.img.dialects.reading import Reading
 from gateway.img.errors import translate
 from gateway.img.target import AddressError, ImageByKey, make_target
+from gateway.settings.settings import Settings
 from signing.errors import LinkRefused
 from transforms.errors import OptionError
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config import Settings
 from gateway.img.dialects.doors import Dialects
 from gateway.img.dialects.reading import Reading
 from gateway.img.dialects.thumbor.table import BY_NAME, ROWS, FilterRow
 from gateway.img.errors import translate
 from gateway.img.target import AddressError, ImageByKey, make_target
 from gateway.settings.dialects import DialectName
+from gateway.settings.settings import Settings
 from signing.errors import LinkRefused
 from transforms.errors import OptionError
 
