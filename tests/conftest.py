@@ -53,7 +53,7 @@ OWN_SERVERS = frozenset(
         "test_servers.py",
         "test_several_stores.py",
         "test_system_calls.py",
-        "test_upstream_faults.py",
+        "upstream_faults",
     }
 )
 """What brings the servers that it is about: it runs once, whatever `--backends` says."""
