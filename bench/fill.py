@@ -12,7 +12,8 @@ from gateway.metadata import versions
 from gateway.metadata.contents import NewContent
 from gateway.metadata.port import Transaction
 from gateway.metadata.versions import NewVersion
-from gateway.model import Bucket, Versioning, WriteConditions
+from gateway.model.buckets import Bucket, Versioning
+from gateway.model.objects import WriteConditions
 from gateway.services import Services
 from gateway.services.clock import now_ms
 from gateway.services.objects import new_content_uid

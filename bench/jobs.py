@@ -26,7 +26,9 @@ from gateway.data_folder import open_services
 from gateway.metadata import images
 from gateway.metadata.image_jobs import ImageJob
 from gateway.metadata.port import Transaction
-from gateway.model import Bucket, ImageRow, JobStatus, ObjectVersion, Visibility
+from gateway.model.buckets import Bucket
+from gateway.model.images import ImageRow, JobStatus, Visibility
+from gateway.model.objects import ObjectVersion
 from gateway.services import image_jobs
 from transforms.variants import DEFAULT_QUALITY
 

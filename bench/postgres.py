@@ -17,7 +17,7 @@ from gateway.metadata import accounts, buckets, leases, versions
 from gateway.metadata.contents import NewBlob, NewContent
 from gateway.metadata.postgres import PostgresDatabase
 from gateway.metadata.versions import NewVersion
-from gateway.model import WriteConditions
+from gateway.model.objects import WriteConditions
 from migrations.run import upgrade
 
 REQUESTS = 3000

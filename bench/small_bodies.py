@@ -20,7 +20,7 @@ from gateway.blobs.folder import Folder
 from gateway.blobs.port import Placed
 from gateway.metadata.port import Durable, Transaction
 from gateway.metadata.sqlite import SqliteDatabase
-from gateway.model import Segment
+from gateway.model.contents import Segment
 from migrations.run import upgrade
 
 AT_ONCE = 16

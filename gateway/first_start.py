@@ -7,7 +7,7 @@ import sys
 
 from gateway import data_folder
 from gateway.errors import GatewayError, Unavailable, for_operator
-from gateway.model import AccessKey
+from gateway.model.accounts import AccessKey
 from gateway.settings.address import Address
 from gateway.settings.settings import Settings
 from gateway.settings.stores import S3Store

@@ -14,7 +14,8 @@ from gateway.backends import DATABASE, backends_of
 from gateway.blobs.filesystem import FilesystemStore
 from gateway.blobs.folder import Folder
 from gateway.config import load
-from gateway.model import Bucket, Expectations, Headers, PutResult, Tags, WriteConditions
+from gateway.model.buckets import Bucket
+from gateway.model.objects import Expectations, Headers, PutResult, Tags, WriteConditions
 from gateway.services import RootCredentials, Services
 from gateway.services.secrets import MasterKey
 from gateway.services.services import Backends

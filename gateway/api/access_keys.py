@@ -7,7 +7,7 @@ from datetime import datetime
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from gateway.api.admin.paging import moment
-from gateway.model import AccessKey, KeyKind, KeyScope
+from gateway.model.accounts import AccessKey, KeyKind, KeyScope
 from gateway.services.key_scopes import make_scope
 
 

@@ -13,7 +13,7 @@ from gateway.api.errors import ApiError
 from gateway.api.operation import Operation
 from gateway.auth.authenticate import Authentication
 from gateway.http.incoming import Incoming
-from gateway.model import Account
+from gateway.model.accounts import Account
 from gateway.policy.principal import Principal
 from gateway.services.audit import Actor, actor
 from gateway.settings.settings import Settings

@@ -28,7 +28,7 @@ from gateway.http.client_address import client_address
 from gateway.http.cross_origin import origin_of
 from gateway.http.incoming import Incoming
 from gateway.http.reply import Reply
-from gateway.model import KeyScope
+from gateway.model.accounts import KeyScope
 from gateway.policy.scope import reaches
 from gateway.services import Services
 from gateway.settings.settings import Settings

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gateway.auth.bearer import Who, bearer_token
 from gateway.auth.errors import InvalidAccessKeyId, InvalidToken, SeveralMechanisms
-from gateway.model import AccessKey, KeyKind
+from gateway.model.accounts import AccessKey, KeyKind
 from gateway.policy.principal import ANONYMOUS, Principal
 from gateway.services.sessions import SignedIn
 from signing.canonical import HeaderItems, Query

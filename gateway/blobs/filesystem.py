@@ -10,7 +10,7 @@ from pathlib import Path
 from gateway.blobs.blob_file import FileReader, FileWriter
 from gateway.blobs.folder import Folder
 from gateway.blobs.port import Bytes, Entry, Placed
-from gateway.model import Segment
+from gateway.model.contents import Segment
 
 PAGE = 1000
 

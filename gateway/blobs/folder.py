@@ -25,7 +25,7 @@ from gateway.blobs.disk import LIBC, sync_folder, translate
 from gateway.blobs.pack import Pack
 from gateway.blobs.port import Entry, Placed
 from gateway.errors import DiskFull, InvalidValue, StoreUnavailable
-from gateway.model import Segment
+from gateway.model.contents import Segment
 
 PACK_BYTES = 64 * 1024**2
 """A pack of this size, in bytes, is closed and another begun: what is deleted from it is freed the sooner."""

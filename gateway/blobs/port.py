@@ -8,7 +8,7 @@ from typing import Protocol
 
 from gateway.blobs.source import Source
 from gateway.metadata.port import Durable
-from gateway.model import Segment
+from gateway.model.contents import Segment
 
 PACKED_BYTES = 64 * 1024
 """Blobs up to this size may share a pack (docs/adr/0004)."""

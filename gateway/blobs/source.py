@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from gateway.model import Headers, Tags, Versioning
+from gateway.model.buckets import Versioning
+from gateway.model.objects import Headers, Tags
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ import click
 
 from gateway.cli.context import data_options, json_option, print_json, settings_of, with_services
 from gateway.cli.duration import utc
-from gateway.model import Duplicates
+from gateway.model.accounts import Duplicates
 from gateway.settings.fields import parse_size
 
 if TYPE_CHECKING:
-    from gateway.model import Account
+    from gateway.model.accounts import Account
     from gateway.services import Services
 
 

@@ -12,13 +12,13 @@ import click
 from gateway.cli.context import data_options, json_option, print_json, settings_of, with_services
 from gateway.cli.duration import utc
 from gateway.errors import BucketExists, BucketNotFound, BucketOwnedByYou, InvalidBucketName
-from gateway.model import Encryption
+from gateway.model.contents import Encryption
 from gateway.services.audit import CLI, Action, Event
 from gateway.services.bucket_images import VIEW_SEPARATOR
 from gateway.services.clock import now_ms
 
 if TYPE_CHECKING:
-    from gateway.model import Bucket, BucketImages
+    from gateway.model.buckets import Bucket, BucketImages
     from gateway.services import Services
 
 

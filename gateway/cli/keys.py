@@ -10,7 +10,7 @@ import click
 from gateway.cli.context import Command, data_options, json_option, print_json, settings_of, with_services
 from gateway.cli.duration import Moment, utc
 from gateway.errors import GatewayError
-from gateway.model import AccessKey, KeyKind, KeyScope
+from gateway.model.accounts import AccessKey, KeyKind, KeyScope
 from gateway.settings.settings import Settings
 
 if TYPE_CHECKING:

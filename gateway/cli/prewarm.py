@@ -16,7 +16,7 @@ from gateway.cli.context import data_options, json_option, print_json, settings_
 from gateway.errors import BucketNotFound, InvalidValue, Unavailable
 
 if TYPE_CHECKING:
-    from gateway.model import Bucket
+    from gateway.model.buckets import Bucket
     from gateway.services import Services
     from gateway.services.prewarm import PrewarmReport
     from gateway.services.renditions import Recipe, Renditions

@@ -11,7 +11,7 @@ import click
 from gateway.cli.context import data_options, settings_of, with_services
 from gateway.cli.duration import Moment, parse_duration
 from gateway.errors import BucketNotFound, GatewayError, KeyNotFound
-from gateway.model import AccessKey
+from gateway.model.accounts import AccessKey
 
 if TYPE_CHECKING:
     from gateway.img.target import Target

@@ -13,7 +13,7 @@ from gateway.cli.context import data_options, json_option, print_json, settings_
 from gateway.cli.duration import utc
 
 if TYPE_CHECKING:
-    from gateway.model import User
+    from gateway.model.accounts import User
     from gateway.services import Services
 
 ROLES = ("user", "moderator", "admin")
@@ -89,7 +89,7 @@ def create(
     config_file: Path | None,
 ) -> None:
     """Make a user who signs in with an address and a password."""
-    from gateway.model import Role
+    from gateway.model.accounts import Role
 
     settings = settings_of(config_file, data=data)
     password = _password(password_stdin)
@@ -127,7 +127,7 @@ def show(user: str, as_json: bool, data: Path | None, config_file: Path | None) 
 @data_options
 def set_role(user: str, role: str, data: Path | None, config_file: Path | None) -> None:
     """Make somebody a moderator or an administrator, or neither."""
-    from gateway.model import Role
+    from gateway.model.accounts import Role
 
     changed = with_services(
         settings_of(config_file, data=data), lambda services: services.users.set_role(user, Role(role))

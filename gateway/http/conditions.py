@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from gateway.http.dates import parse_http_date
-from gateway.model import ReadConditions
+from gateway.model.objects import ReadConditions
 
 _ETAG = re.compile(r'\s*(?:(W/)?"([^"]*)"|([^\s",]+))\s*(?:,|$)')
 

@@ -10,7 +10,7 @@ from gateway.blobs.port import BlobReader
 from gateway.errors import StoreUnavailable
 from gateway.http.reply import Reply, cut
 from gateway.http.streams import SMALL, Sender
-from gateway.model import Segment
+from gateway.model.contents import Segment
 from gateway.services.stores import Stores
 
 

@@ -22,7 +22,8 @@ from gateway.img.asker import NOBODY, Asker, Circumstances
 from gateway.img.errors import ImageError, access_denied
 from gateway.img.target import IMAGE, ImageById, Target
 from gateway.metadata.images import Standing
-from gateway.model import Bucket, ObjectVersion
+from gateway.model.buckets import Bucket
+from gateway.model.objects import ObjectVersion
 from gateway.policy.decide import decide
 from gateway.policy.images import ImageFacts, may_see, owns, shown
 from gateway.policy.ladder import bounded, by_preset_alone, by_variant_alone, ladder_of, on_ladder

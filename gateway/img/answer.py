@@ -14,7 +14,8 @@ from gateway.http.pieces import PiecesReply
 from gateway.http.ranges import content_range, parse_range
 from gateway.http.reply import Reply
 from gateway.img.delivery import DRAWING, SANDBOX, Header
-from gateway.model import Content, ObjectVersion, ReadConditions
+from gateway.model.contents import Content
+from gateway.model.objects import ObjectVersion, ReadConditions
 from gateway.services.derivatives import Derivatives
 from transforms.negotiate import varies
 from transforms.options import Options

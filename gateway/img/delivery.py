@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from gateway.model import Bucket
+from gateway.model.buckets import Bucket
 from gateway.services.cache_tags import CacheTags
 
 if TYPE_CHECKING:

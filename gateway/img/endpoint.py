@@ -40,7 +40,8 @@ from gateway.img.overlays import Overlays
 from gateway.img.srcset import Linker, document, parse_wanted
 from gateway.img.stored_bytes import StoredBytes
 from gateway.img.target import IMAGE, ImageById, ImageByKey, Target, parse_target
-from gateway.model import Bucket, ObjectVersion
+from gateway.model.buckets import Bucket
+from gateway.model.objects import ObjectVersion
 from gateway.render.client import RenderClient
 from gateway.services import Services
 from gateway.services.content_tag import rendition_tag

@@ -9,7 +9,8 @@ from gateway.img.answer import Responder
 from gateway.img.asker import Asker
 from gateway.img.delivery import SAFETY, SHOWN_ANYWHERE, Header
 from gateway.img.overlays import Overlays
-from gateway.model import Bucket, ObjectVersion
+from gateway.model.buckets import Bucket
+from gateway.model.objects import ObjectVersion
 from gateway.policy.principal import Principal
 from gateway.services.presets import Presets
 from signing.canonical import Query

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 
 from gateway.img.asker import Asker
-from gateway.model import Bucket
+from gateway.model.buckets import Bucket
 from gateway.policy.principal import Principal
 from gateway.services.presets import Presets
 from gateway.services.watermarks import Watermark, Watermarks, acting_for

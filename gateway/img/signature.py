@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.img.asker import Asker, Circumstances
-from gateway.model import AccessKey, KeyKind
+from gateway.model.accounts import AccessKey, KeyKind
 from gateway.policy.principal import Principal
 from gateway.services.directory import Directory
 from signing.image_link import LinkClaims, raw_link_key, s3_link_key, sign_link, verify_link

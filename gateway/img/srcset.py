@@ -11,7 +11,7 @@ from gateway.img.asker import Asker
 from gateway.img.errors import ImageError
 from gateway.img.signature import LinkSignature, link_key, signed_by
 from gateway.img.target import ImageById, Target, changed_by_browsers, url_of
-from gateway.model import Bucket
+from gateway.model.buckets import Bucket
 from gateway.policy.ladder import ladder_of, on_ladder
 from signing.image_link import sign_link
 from transforms.errors import OptionError

@@ -14,7 +14,8 @@ from gateway.http.ranges import content_range
 from gateway.http.reply import Reply
 from gateway.img.answer import ACCEPT_RANGES, not_modified, wanted_range
 from gateway.img.delivery import Header
-from gateway.model import Content, Encryption, ObjectVersion
+from gateway.model.contents import Content, Encryption
+from gateway.model.objects import ObjectVersion
 from gateway.services.objects import Objects
 from gateway.services.stores import Stores
 from transforms.errors import NotAnImage

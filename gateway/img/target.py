@@ -19,7 +19,7 @@ from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from gateway.img.signature import LinkSignature, Signature
-from gateway.model import MAX_KEY_BYTES
+from gateway.model.objects import MAX_KEY_BYTES
 from gateway.services.images import is_image_id
 from signing.canonical import Query, encode, encode_path
 from signing.image_link import parse_link

@@ -14,7 +14,7 @@ from gateway.jobs.kind import Effect, Hopeless, Kind, Postponed, delay_seconds
 from gateway.metadata import image_jobs, images, jobs, pins
 from gateway.metadata.jobs import Job
 from gateway.metadata.port import Transaction
-from gateway.model import ImageRow, JobStatus
+from gateway.model.images import ImageRow, JobStatus
 from gateway.render.errors import BrokerUnavailable, RenderBusy
 from gateway.services.audit import Action, Actor, Event, note
 from gateway.services.clock import now_ms

@@ -7,7 +7,7 @@ from typing import Any
 from gateway.errors import AccountExists, AccountNotFound
 from gateway.metadata import meta
 from gateway.metadata.port import Reader, Transaction
-from gateway.model import Account, Duplicates
+from gateway.model.accounts import Account, Duplicates
 
 COLUMNS = (
     "a.id, a.name, a.canonical_id, a.enabled, a.created_ms, a.is_root, a.quota_bytes, a.quota_images, a.duplicates, "

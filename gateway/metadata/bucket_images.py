@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, fields
 from typing import Any
 
-from gateway.model import BucketImages
+from gateway.model.buckets import BucketImages
 
 RENDITIONS = 1
 """The bit of `buckets.watched` for work when an image is written: renditions, the catalogue, or both."""

@@ -7,7 +7,9 @@ from collections.abc import Callable, Collection, Sequence
 from gateway.errors import BucketExists, BucketNotEmpty, BucketNotFound, BucketOwnedByYou
 from gateway.metadata import accounts, adopted_ledger, bucket_images, contents, jobs, meta, renditions, usage
 from gateway.metadata.port import Reader, Row, Transaction
-from gateway.model import Account, Bucket, BucketImages, Encryption, Versioning
+from gateway.model.accounts import Account
+from gateway.model.buckets import Bucket, BucketImages, Versioning
+from gateway.model.contents import Encryption
 
 COLUMNS = (
     "b.id, b.name, b.region, b.versioning, b.created_ms, b.images_public, b.ladder, b.store, b.encryption, b.images, "

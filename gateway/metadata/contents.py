@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from gateway.metadata.bulk import insert_many
 from gateway.metadata.port import Reader, Row, Transaction
-from gateway.model import Checksum, ChecksumAlgorithm, ChecksumType, Content, Encryption, Part, Sealed, Segment
+from gateway.model.checksums import Checksum, ChecksumAlgorithm, ChecksumType
+from gateway.model.contents import Content, Encryption, Sealed, Segment
+from gateway.model.uploads import Part
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from gateway.metadata.images import COLUMNS, image
 from gateway.metadata.port import Reader
-from gateway.model import ImageRow, Visibility
+from gateway.model.images import ImageRow, Visibility
 
 SCANNED = 2_000
 """Entries of an index that one page looks at, at most."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.metadata import images
 from gateway.metadata.port import Reader, Row, Transaction
-from gateway.model import JobStatus
+from gateway.model.images import JobStatus
 
 GONE = "The image was deleted."
 """The error of a job whose image is not there any more: it ends like one that failed, and is none that did."""

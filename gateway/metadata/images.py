@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from gateway.errors import ObjectNotFound
 from gateway.metadata import meta, versions
 from gateway.metadata.port import Reader, Row, Transaction
-from gateway.model import ImageRow, JobStatus, ObjectVersion, Visibility
+from gateway.model.images import ImageRow, JobStatus, Visibility
+from gateway.model.objects import ObjectVersion
 
 COLUMNS = (
     "i.image_id, i.seq, i.bucket_id, i.account_id, i.user_id, i.filename, i.content_type, i.size, i.sha256, i.width, "

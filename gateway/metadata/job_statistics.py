@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gateway.metadata.image_jobs import GONE
 from gateway.metadata.port import Reader
-from gateway.model import JobStatus
+from gateway.model.images import JobStatus
 
 
 @dataclass(frozen=True, slots=True)

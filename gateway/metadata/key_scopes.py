@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gateway.model import KeyScope
+from gateway.model.accounts import KeyScope
 
 NOTHING = KeyScope(buckets={})
 _NAMES = frozenset({"buckets", "read_only", "networks"})

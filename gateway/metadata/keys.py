@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from gateway.errors import KeyNotFound
 from gateway.metadata import accounts, key_scopes, meta
 from gateway.metadata.port import Reader, Row, Transaction
-from gateway.model import Account, KeyKind, KeyScope
+from gateway.model.accounts import Account, KeyKind, KeyScope
 
 COLUMNS = (
     "k.access_key, k.sealed_secret, k.kind, k.admin, k.enabled, k.generated_root, k.bucket, k.prefix, k.description, "

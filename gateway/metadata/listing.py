@@ -8,18 +8,10 @@ from collections.abc import Mapping
 from gateway.metadata.dialects import PLAIN_RENDITIONS, WALK, WALK_RENDITIONS
 from gateway.metadata.port import Reader, Row
 from gateway.metadata.versions import load_pairs, parse_version_id, public_version_id
-from gateway.model import (
-    ChecksumAlgorithm,
-    ChecksumType,
-    Encryption,
-    ListedObject,
-    ListedVersion,
-    MultipartUpload,
-    ObjectPage,
-    Promise,
-    UploadPage,
-    VersionPage,
-)
+from gateway.model.checksums import ChecksumAlgorithm, ChecksumType
+from gateway.model.contents import Encryption
+from gateway.model.listings import ListedObject, ListedVersion, ObjectPage, VersionPage
+from gateway.model.uploads import MultipartUpload, Promise, UploadPage
 
 
 def successor(prefix: bytes) -> bytes | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gateway.metadata import audit, images
 from gateway.metadata.audit import Action
 from gateway.metadata.port import Reader
-from gateway.model import ImageRow
+from gateway.model.images import ImageRow
 
 STATES = ("reported", "pending", "hidden", "approved")
 """Reported: somebody did, and it is shown meanwhile. Pending: it is not listed until somebody looked. Hidden: only its

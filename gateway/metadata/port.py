@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from gateway.model import WriteConditions
+from gateway.model.objects import WriteConditions
 
 if TYPE_CHECKING:
     from gateway.metadata.versions import NewVersion, Written

@@ -34,7 +34,7 @@ from gateway.metadata.postgres_sql import (
     translated,
 )
 from gateway.metadata.versions import NewVersion, Written, put_new
-from gateway.model import WriteConditions
+from gateway.model.objects import WriteConditions
 
 T = TypeVar("T")
 

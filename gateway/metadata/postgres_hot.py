@@ -16,7 +16,7 @@ from gateway.metadata.contents import NewContent
 from gateway.metadata.leases import lease_of
 from gateway.metadata.postgres_sql import lock_number
 from gateway.metadata.versions import COLUMNS, NONCE_BYTES, NewVersion, Written, dump_pairs, public_version_id
-from gateway.model import WriteConditions
+from gateway.model.objects import WriteConditions
 
 A = TypeVar("A")
 R = TypeVar("R")

@@ -18,7 +18,7 @@ from gateway.metadata.bucket_images import PURGES
 from gateway.metadata.bulk import among_keys, insert_many, reserve
 from gateway.metadata.port import Row, Transaction
 from gateway.metadata.versions import NONCE_BYTES, dump_pairs
-from gateway.model import Headers
+from gateway.model.objects import Headers
 
 UID_BYTES = 16
 

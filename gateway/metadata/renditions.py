@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from gateway.metadata import attachments, listing
 from gateway.metadata.port import Reader, Row, Transaction
-from gateway.model import ObjectPage
+from gateway.model.listings import ObjectPage
 
 Place = tuple[int, str, bytes]
 """Of a row: bucket, preset, key."""

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from gateway.metadata import contents, uploads
 from gateway.metadata.listing import load_promise
 from gateway.metadata.port import Reader, Transaction
-from gateway.model import Promise
+from gateway.model.uploads import Promise
 
 FORGOTTEN = 100
 """Uploads that one transaction ends at most."""

@@ -24,7 +24,7 @@ from gateway.metadata.meta import GENERATION
 from gateway.metadata.port import Durable, Parameters, Reader, Row, Transaction
 from gateway.metadata.versions import CURRENT, NewVersion, Written, put_new
 from gateway.metadata.wal_index import WalIndex
-from gateway.model import WriteConditions
+from gateway.model.objects import WriteConditions
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from gateway.metadata.contents import NewContent, Reference
 from gateway.metadata.listing import UPLOAD_COLUMNS, upload
 from gateway.metadata.port import Reader, Transaction
 from gateway.metadata.versions import dump_pairs, versioning_of
-from gateway.model import MultipartUpload, Part, PartPage
+from gateway.model.uploads import MultipartUpload, Part, PartPage
 
 NO_UPLOAD = (
     "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or "

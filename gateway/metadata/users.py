@@ -8,7 +8,7 @@ from typing import Any
 from gateway.errors import EmailExists, UserNotFound
 from gateway.metadata import accounts
 from gateway.metadata.port import Reader, Row, Transaction
-from gateway.model import Account, Role, User
+from gateway.model.accounts import Account, Role, User
 
 HERE = ""
 """The issuer of who registered here."""

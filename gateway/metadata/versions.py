@@ -22,7 +22,8 @@ from gateway.errors import (
 from gateway.metadata import contents, jobs, leases, usage
 from gateway.metadata.contents import NewContent
 from gateway.metadata.port import Reader, Row, Transaction
-from gateway.model import NULL_VERSION, DeleteResult, Headers, ObjectVersion, Tags, Versioning, WriteConditions
+from gateway.model.buckets import Versioning
+from gateway.model.objects import NULL_VERSION, DeleteResult, Headers, ObjectVersion, Tags, WriteConditions
 
 NONCE_BYTES = 8
 

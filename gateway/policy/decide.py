@@ -5,7 +5,7 @@ An access key may be narrowed to less than its account may do.
 
 from __future__ import annotations
 
-from gateway.model import Bucket
+from gateway.model.buckets import Bucket
 from gateway.policy.principal import Principal
 from gateway.policy.scope import LIST_ALL_MY_BUCKETS, covers
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.model import Bucket, Visibility
+from gateway.model.buckets import Bucket
+from gateway.model.images import Visibility
 from gateway.policy.decide import decide
 from gateway.policy.principal import Principal
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.model import AccessKey, Account, Role, User
+from gateway.model.accounts import AccessKey, Account, Role, User
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from functools import lru_cache
 
-from gateway.model import KeyScope
+from gateway.model.accounts import KeyScope
 
 LIST_ALL_MY_BUCKETS = "s3:ListAllMyBuckets"
 SEE_BUCKET = "s3:GetBucketLocation"

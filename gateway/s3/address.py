@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from gateway.model import MAX_KEY_BYTES
+from gateway.model.objects import MAX_KEY_BYTES
 from gateway.s3.errors import S3Error
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")

@@ -9,7 +9,7 @@ from gateway.errors import AdoptedChanged, StoreUnavailable
 from gateway.http.dates import parse_http_date
 from gateway.http.object_reply import ObjectReply
 from gateway.http.reply import Reply
-from gateway.model import ObjectVersion
+from gateway.model.objects import ObjectVersion
 from gateway.s3.call import Call
 from gateway.s3.errors import S3Error
 from gateway.services.adopted import ATTEMPTS

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from gateway.errors import ChecksumMismatch, LengthMismatch, Md5Mismatch, Sha256Mismatch
 from gateway.http.incoming import BodyEnded, Incoming
-from gateway.model import MAX_PUT_BYTES, Expectations
+from gateway.model.objects import MAX_PUT_BYTES, Expectations
 from gateway.s3.call import Call
 from gateway.s3.checksum_headers import expectations, trailer_names
 from gateway.s3.errors import S3Error, invalid_argument, too_large

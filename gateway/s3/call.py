@@ -11,7 +11,9 @@ from aiohttp.web import BaseRequest
 from gateway.auth.authenticate import Authentication
 from gateway.http.incoming import Incoming
 from gateway.http.secure import is_secure
-from gateway.model import Account, Bucket, ObjectVersion
+from gateway.model.accounts import Account
+from gateway.model.buckets import Bucket
+from gateway.model.objects import ObjectVersion
 from gateway.s3.error_document import error_document
 from gateway.s3.errors import S3Error, invalid_argument
 from gateway.telemetry.request import RequestRecord

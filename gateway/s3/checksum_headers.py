@@ -6,7 +6,8 @@ import base64
 import binascii
 from collections.abc import Mapping
 
-from gateway.model import Checksum, ChecksumAlgorithm, ChecksumType, Expectations
+from gateway.model.checksums import Checksum, ChecksumAlgorithm, ChecksumType
+from gateway.model.objects import Expectations
 from gateway.s3.bearer import declared_sha256
 from gateway.s3.errors import S3Error, invalid_argument, not_implemented
 from signing.sigv4.payload import PayloadMode

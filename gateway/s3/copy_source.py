@@ -9,7 +9,8 @@ from urllib.parse import unquote_to_bytes
 
 from gateway.errors import IsDeleteMarker
 from gateway.http.conditions import Verdict, evaluate, parse_conditions
-from gateway.model import Bucket, ObjectVersion
+from gateway.model.buckets import Bucket
+from gateway.model.objects import ObjectVersion
 from gateway.policy.decide import decide
 from gateway.s3.address import check_key_length
 from gateway.s3.call import Call

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from gateway.model import Bucket, Versioning
+from gateway.model.buckets import Bucket, Versioning
 from gateway.s3.errors import S3Error
 from gateway.s3.operation import Handler, Operation
 from gateway.s3.ops import bucket_location, bucket_versioning, buckets, list_objects, view_objects

@@ -12,7 +12,8 @@ import hashlib
 from dataclasses import dataclass, field
 
 from gateway.blobs.encryption.keys import KEY_BYTES, is_customer_key
-from gateway.model import Content, Encryption, MultipartUpload, Sealing
+from gateway.model.contents import Content, Encryption, Sealing
+from gateway.model.uploads import MultipartUpload
 from gateway.s3.call import Call
 from gateway.s3.errors import S3Error, invalid_argument, not_implemented
 

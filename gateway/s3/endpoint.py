@@ -19,7 +19,8 @@ from gateway.http.cross_origin import origin_of
 from gateway.http.incoming import Incoming
 from gateway.http.ranges import RangeNotSatisfiable
 from gateway.http.reply import Reply
-from gateway.model import Bucket, ObjectVersion
+from gateway.model.buckets import Bucket
+from gateway.model.objects import ObjectVersion
 from gateway.policy.decide import decide
 from gateway.policy.principal import Principal
 from gateway.policy.scope import reaches

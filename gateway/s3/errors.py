@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from gateway import errors as facts
 from gateway.auth.errors import AuthenticationError
-from gateway.model import MAX_OBJECT_BYTES, MAX_PUT_BYTES, MIN_PART_BYTES
+from gateway.model.objects import MAX_OBJECT_BYTES, MAX_PUT_BYTES
+from gateway.model.uploads import MIN_PART_BYTES
 from signing.errors import SigningError
 
 Fields = tuple[tuple[str, str], ...]

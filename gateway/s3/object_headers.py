@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from gateway.model import Headers
+from gateway.model.objects import Headers
 from gateway.s3.errors import S3Error, invalid_argument
 
 SYSTEM = (

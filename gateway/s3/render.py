@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.http.reply import Reply
-from gateway.model import Account
+from gateway.model.accounts import Account
 from gateway.s3.xml import XSI, Writer, escape
 
 XML_TYPE = ("Content-Type", "application/xml")

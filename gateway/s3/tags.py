@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl
 
-from gateway.model import MAX_TAGS, Tags
+from gateway.model.objects import MAX_TAGS, Tags
 from gateway.s3.errors import S3Error, invalid_argument
 
 MAX_NAME = 128

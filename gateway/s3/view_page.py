@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from gateway.model import ObjectPage, ObjectVersion
+from gateway.model.listings import ObjectPage
+from gateway.model.objects import ObjectVersion
 from gateway.render.errors import RenderError
 from gateway.s3.call import Call
 from gateway.s3.errors import S3Error

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.errors import ObjectNotFound
-from gateway.model import NULL_VERSION, Content, ObjectVersion
+from gateway.model.contents import Content
+from gateway.model.objects import NULL_VERSION, ObjectVersion
 from gateway.s3.call import Call
 from gateway.s3.copy_source import CopySource, check_conditions
 from gateway.s3.encryption_headers import SOURCE_CUSTOMER_HEADERS

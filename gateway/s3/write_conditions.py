@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateway.http.conditions import parse_etags
-from gateway.model import WriteConditions
+from gateway.model.objects import WriteConditions
 from gateway.s3.errors import not_implemented
 
 UNCONDITIONAL = WriteConditions()

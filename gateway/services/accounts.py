@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from gateway.errors import AccountNotFound, InvalidName, InvalidValue
 from gateway.metadata import accounts, key_scopes, keys, meta, sealed_keys
 from gateway.metadata.port import Database, Transaction
-from gateway.model import AccessKey, Account, KeyKind, KeyScope
+from gateway.model.accounts import AccessKey, Account, KeyKind, KeyScope
 from gateway.services.audit import CLI, Action, Actor, Event, note
 from gateway.services.clock import now_ms
 from gateway.services.directory import Directory, opened

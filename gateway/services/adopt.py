@@ -22,7 +22,9 @@ from gateway.metadata.adopted_ledger import Known, is_same, source_version
 from gateway.metadata.attachments import Attachment
 from gateway.metadata.port import Database, Transaction
 from gateway.metadata.reconciling import Changes, reconcile
-from gateway.model import MAX_KEY_BYTES, Account, Bucket, Versioning
+from gateway.model.accounts import Account
+from gateway.model.buckets import Bucket, Versioning
+from gateway.model.objects import MAX_KEY_BYTES
 from gateway.services.buckets import Buckets
 from gateway.services.clock import now_ms
 from gateway.services.directory import Directory

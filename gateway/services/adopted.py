@@ -17,7 +17,9 @@ from gateway.blobs.adopted import AdoptedName, parse_adopted
 from gateway.errors import AdoptedChanged, ObjectNotFound, StoreUnavailable
 from gateway.metadata import adopted_ledger, contents, versions
 from gateway.metadata.port import Database
-from gateway.model import Bucket, Content, ObjectVersion
+from gateway.model.buckets import Bucket
+from gateway.model.contents import Content
+from gateway.model.objects import ObjectVersion
 from gateway.services.adopt import Adoption
 from gateway.services.images import new_image_id
 from gateway.services.ingest import SNIFF_BYTES

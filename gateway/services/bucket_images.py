@@ -6,7 +6,8 @@ import re
 from collections.abc import Collection
 
 from gateway.errors import InvalidValue
-from gateway.model import MAX_KEY_BYTES, BucketImages
+from gateway.model.buckets import BucketImages
+from gateway.model.objects import MAX_KEY_BYTES
 from transforms.errors import OptionError
 from transforms.options import compact_pairs, parse_compact, parse_request
 

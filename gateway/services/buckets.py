@@ -10,7 +10,9 @@ from dataclasses import replace
 from gateway.errors import BucketExists, BucketOwnedByYou, InvalidBucketName, InvalidValue
 from gateway.metadata import accounts, buckets, usage
 from gateway.metadata.port import Database, Transaction
-from gateway.model import Account, Bucket, BucketImages, Encryption, Versioning
+from gateway.model.accounts import Account
+from gateway.model.buckets import Bucket, BucketImages, Versioning
+from gateway.model.contents import Encryption
 from gateway.services.audit import Action, Actor, Event, note
 from gateway.services.bucket_images import MAX_WIDTH, check_images, view_readings
 from gateway.services.clock import now_ms

@@ -10,7 +10,9 @@ from gateway.metadata import accounts, gallery, images, users
 from gateway.metadata.gallery import Page, Place, Wanted
 from gateway.metadata.images import Found
 from gateway.metadata.port import Database
-from gateway.model import Bucket, ImageRow, JobStatus, ObjectVersion
+from gateway.model.buckets import Bucket
+from gateway.model.images import ImageRow, JobStatus
+from gateway.model.objects import ObjectVersion
 from gateway.policy.images import ImageFacts
 from gateway.services.directory import Directory
 from gateway.services.images import is_image_id

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from awscrt import checksums as crt
 
-from gateway.model import ChecksumAlgorithm
+from gateway.model.checksums import ChecksumAlgorithm
 
 Bytes = bytes | bytearray | memoryview
 

@@ -10,16 +10,10 @@ from gateway.errors import ChecksumMismatch, InvalidCompletion, InvalidPart, Par
 from gateway.metadata import uploads
 from gateway.metadata.contents import NewPart
 from gateway.metadata.uploads import StoredPart
-from gateway.model import (
-    MIN_PART_BYTES,
-    Checksum,
-    ChecksumAlgorithm,
-    ChecksumType,
-    CompletedPart,
-    Encryption,
-    MultipartUpload,
-    PutResult,
-)
+from gateway.model.checksums import Checksum, ChecksumAlgorithm, ChecksumType
+from gateway.model.contents import Encryption
+from gateway.model.objects import PutResult
+from gateway.model.uploads import MIN_PART_BYTES, CompletedPart, MultipartUpload
 from gateway.services import checksums
 
 NOT_FOUND = (

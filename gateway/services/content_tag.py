@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from gateway.model import ObjectVersion
+from gateway.model.objects import ObjectVersion
 from transforms.options import Options
 
 FOCAL_POINT = "x-amz-meta-focal-point"

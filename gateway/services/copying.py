@@ -13,21 +13,10 @@ from gateway.metadata import contents, leases, versions
 from gateway.metadata.contents import NewContent, NewPart
 from gateway.metadata.port import Database, Transaction
 from gateway.metadata.versions import NewVersion
-from gateway.model import (
-    MAX_PUT_BYTES,
-    Bucket,
-    Checksum,
-    ChecksumAlgorithm,
-    Content,
-    Encryption,
-    Expectations,
-    Headers,
-    ObjectVersion,
-    Sealing,
-    Segment,
-    Tags,
-    WriteConditions,
-)
+from gateway.model.buckets import Bucket
+from gateway.model.checksums import Checksum, ChecksumAlgorithm
+from gateway.model.contents import Content, Encryption, Sealing, Segment
+from gateway.model.objects import MAX_PUT_BYTES, Expectations, Headers, ObjectVersion, Tags, WriteConditions
 from gateway.services import quotas
 from gateway.services.body import Body, HeldBody
 from gateway.services.clock import now_ms

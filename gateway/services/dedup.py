@@ -7,7 +7,7 @@ import hmac
 from gateway.metadata import same_bytes
 from gateway.metadata.contents import NewContent
 from gateway.metadata.port import Transaction
-from gateway.model import Encryption
+from gateway.model.contents import Encryption
 from gateway.policy.principal import Principal
 from gateway.services.secrets import MasterKey
 

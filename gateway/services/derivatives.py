@@ -19,7 +19,8 @@ from typing import Protocol
 from gateway.cache.pinned import PinnedRenditions
 from gateway.cache.tiered import RenditionCache
 from gateway.errors import DiskFull
-from gateway.model import Content, Encryption, ObjectVersion
+from gateway.model.contents import Content, Encryption
+from gateway.model.objects import ObjectVersion
 from gateway.render.client import (
     Beyond,
     Opened,

@@ -15,7 +15,8 @@ from typing import TypeVar
 from gateway.errors import InvalidValue, UserNotFound
 from gateway.metadata import buckets, keys, users
 from gateway.metadata.port import Database
-from gateway.model import AccessKey, Account, Bucket, KeyKind, User
+from gateway.model.accounts import AccessKey, Account, KeyKind, User
+from gateway.model.buckets import Bucket
 from gateway.services.secrets import MasterKey
 
 K = TypeVar("K")

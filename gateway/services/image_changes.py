@@ -7,7 +7,9 @@ from collections.abc import Callable
 from gateway.errors import ImageNotFound, ObjectNotFound
 from gateway.metadata import images, jobs, versions
 from gateway.metadata.port import Database, Transaction
-from gateway.model import Bucket, ImageRow, ObjectVersion, Visibility
+from gateway.model.buckets import Bucket
+from gateway.model.images import ImageRow, Visibility
+from gateway.model.objects import ObjectVersion
 from gateway.services import quotas
 from gateway.services.audit import Event, note
 from gateway.services.s3_images import note_image

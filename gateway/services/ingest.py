@@ -24,7 +24,9 @@ from gateway.errors import (
 )
 from gateway.metadata.contents import NewBlob
 from gateway.metadata.port import Durable
-from gateway.model import Checksum, ChecksumAlgorithm, ChecksumType, Expectations, Segment
+from gateway.model.checksums import Checksum, ChecksumAlgorithm, ChecksumType
+from gateway.model.contents import Segment
+from gateway.model.objects import Expectations
 from gateway.services import checksums
 from gateway.services.body import Body
 from gateway.services.keyring import BlobKey

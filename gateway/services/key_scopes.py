@@ -6,7 +6,8 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 
 from gateway.errors import InvalidValue
-from gateway.model import MAX_KEY_BYTES, KeyScope
+from gateway.model.accounts import KeyScope
+from gateway.model.objects import MAX_KEY_BYTES
 from gateway.services.buckets import check_bucket_name
 
 MAX_BUCKETS = 100

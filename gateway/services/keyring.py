@@ -18,7 +18,8 @@ from gateway.errors import AccessRefused, BlobDamaged, InvalidValue, StoreUnavai
 from gateway.metadata import meta, sealed_keys
 from gateway.metadata.contents import NewContent
 from gateway.metadata.port import Database, Transaction
-from gateway.model import Bucket, Content, Sealed, Sealing
+from gateway.model.buckets import Bucket
+from gateway.model.contents import Content, Sealed, Sealing
 from gateway.services.directory import Directory
 from gateway.services.secrets import CHECK_NAME, MasterKey, parse_master_key
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from gateway.metadata import listing
 from gateway.metadata.port import Database
-from gateway.model import Bucket, ObjectPage, UploadPage, VersionPage
+from gateway.model.buckets import Bucket
+from gateway.model.listings import ObjectPage, VersionPage
+from gateway.model.uploads import UploadPage
 
 
 class Listing:

@@ -9,7 +9,7 @@ from gateway.metadata import buckets, images, versions
 from gateway.metadata import moderation as rows
 from gateway.metadata.moderation import STATES, Queued
 from gateway.metadata.port import Database, Transaction
-from gateway.model import ImageRow
+from gateway.model.images import ImageRow
 from gateway.services import image_changes
 from gateway.services.audit import CLI, Action, Actor, Event, note
 from gateway.services.clock import now_ms

@@ -21,26 +21,11 @@ from gateway.metadata import contents, resumable, uploads, versions
 from gateway.metadata.contents import Joined, NewContent
 from gateway.metadata.port import Database, Reader, Transaction
 from gateway.metadata.versions import NewVersion
-from gateway.model import (
-    MAX_OBJECT_BYTES,
-    MAX_PARTS,
-    MAX_SEGMENTS,
-    Bucket,
-    Checksum,
-    ChecksumAlgorithm,
-    ChecksumType,
-    CompletedPart,
-    Encryption,
-    Headers,
-    MultipartUpload,
-    PartPage,
-    Promise,
-    PutResult,
-    Sealing,
-    Segment,
-    Tags,
-    WriteConditions,
-)
+from gateway.model.buckets import Bucket
+from gateway.model.checksums import Checksum, ChecksumAlgorithm, ChecksumType
+from gateway.model.contents import MAX_SEGMENTS, Encryption, Sealing, Segment
+from gateway.model.objects import MAX_OBJECT_BYTES, Headers, PutResult, Tags, WriteConditions
+from gateway.model.uploads import MAX_PARTS, CompletedPart, MultipartUpload, PartPage, Promise
 from gateway.services import quotas
 from gateway.services.clock import now_ms
 from gateway.services.completion import (

@@ -15,24 +15,20 @@ from gateway.metadata.contents import NewContent
 from gateway.metadata.images import Standing
 from gateway.metadata.port import Database, Row, Transaction
 from gateway.metadata.versions import NewVersion
-from gateway.model import (
+from gateway.model.buckets import Bucket
+from gateway.model.contents import Content, Encryption, Sealing, Segment
+from gateway.model.objects import (
     MAX_KEY_BYTES,
     MAX_PUT_BYTES,
-    Bucket,
-    Content,
     DeleteResult,
-    Encryption,
     Expectations,
     Headers,
     ObjectVersion,
-    Part,
-    PartPage,
     PutResult,
-    Sealing,
-    Segment,
     Tags,
     WriteConditions,
 )
+from gateway.model.uploads import Part, PartPage
 from gateway.services import quotas
 from gateway.services.body import Body
 from gateway.services.clock import now_ms

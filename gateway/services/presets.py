@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gateway.model import Bucket
+from gateway.model.buckets import Bucket
 
 
 class Presets:

@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.errors import NotFound
-from gateway.model import Bucket, ObjectVersion
+from gateway.model.buckets import Bucket
+from gateway.model.objects import ObjectVersion
 from gateway.render.errors import RenderBusy, RenderCrashed, RenderTimeout
 from gateway.services.adopted import Adopted
 from gateway.services.objects import Objects

@@ -14,7 +14,9 @@ from gateway.errors import QuotaExceeded
 from gateway.metadata import quotas, versions
 from gateway.metadata.port import Reader, Transaction
 from gateway.metadata.versions import NewVersion, Written
-from gateway.model import Account, Bucket, WriteConditions
+from gateway.model.accounts import Account
+from gateway.model.buckets import Bucket
+from gateway.model.objects import WriteConditions
 from gateway.services.s3_images import note_image
 
 

@@ -13,7 +13,10 @@ from gateway.errors import InvalidBucketName
 from gateway.metadata import renditions
 from gateway.metadata.port import Database
 from gateway.metadata.renditions import RenditionRow
-from gateway.model import Bucket, Content, ObjectPage, ObjectVersion
+from gateway.model.buckets import Bucket
+from gateway.model.contents import Content
+from gateway.model.listings import ObjectPage
+from gateway.model.objects import ObjectVersion
 from gateway.policy.ladder import bounded
 from gateway.render.client import Rendition
 from gateway.services.bucket_images import VIEW_SEPARATOR, view_readings

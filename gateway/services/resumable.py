@@ -20,16 +20,12 @@ from gateway.metadata.contents import NewContent
 from gateway.metadata.port import Database, Transaction
 from gateway.metadata.resumable import Begun
 from gateway.metadata.uploads import StoredPart
-from gateway.model import (
-    MIN_PART_BYTES,
-    AccessKey,
-    Bucket,
-    CompletedPart,
-    ImageRow,
-    Promise,
-    Segment,
-    WriteConditions,
-)
+from gateway.model.accounts import AccessKey
+from gateway.model.buckets import Bucket
+from gateway.model.contents import Segment
+from gateway.model.images import ImageRow
+from gateway.model.objects import WriteConditions
+from gateway.model.uploads import MIN_PART_BYTES, CompletedPart, Promise
 from gateway.policy.decide import decide
 from gateway.policy.principal import Principal
 from gateway.services import quotas

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 from gateway.metadata import images
 from gateway.metadata.port import Transaction
-from gateway.model import Bucket, ImageRow, ObjectVersion, Visibility
+from gateway.model.buckets import Bucket
+from gateway.model.images import ImageRow, Visibility
+from gateway.model.objects import ObjectVersion
 from gateway.services import image_jobs
 from gateway.services.clock import now_ms
 

@@ -18,7 +18,7 @@ from gateway.metadata import accounts as account_rows
 from gateway.metadata import meta
 from gateway.metadata import sweep as blob_rows
 from gateway.metadata.port import Database, Transaction
-from gateway.model import Account
+from gateway.model.accounts import Account
 from gateway.services.clock import now_ms
 from gateway.services.directory import Directory, RootCredentials
 from gateway.services.keyring import Keyring

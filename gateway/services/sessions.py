@@ -11,7 +11,7 @@ from gateway.metadata import sessions as rows
 from gateway.metadata.audit import Action, Actor, Event
 from gateway.metadata.port import Database, Transaction
 from gateway.metadata.users import HERE, NewUser
-from gateway.model import Role, User
+from gateway.model.accounts import Role, User
 from gateway.services.accounts import new_canonical_id
 from gateway.services.clock import now_ms
 from gateway.services.issuers import Issuers

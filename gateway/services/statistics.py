@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gateway.metadata import job_statistics, jobs, upload_windows, usage
 from gateway.metadata.job_statistics import Times
 from gateway.metadata.port import Database, Reader
-from gateway.model import JobStatus
+from gateway.model.images import JobStatus
 from gateway.services.clock import now_ms
 
 HOUR_MS = 3_600_000

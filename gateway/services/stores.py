@@ -13,7 +13,8 @@ from gateway.blobs.encryption.chunks import Opener, covering
 from gateway.blobs.encryption.reading import SealedReader
 from gateway.blobs.port import BlobReader, Bytes, Store
 from gateway.errors import BlobDamaged, StoreUnavailable
-from gateway.model import Bucket, Segment
+from gateway.model.buckets import Bucket
+from gateway.model.contents import Segment
 from gateway.services.keyring import Keyring
 from gateway.services.lease import Lease
 

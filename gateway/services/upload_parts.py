@@ -9,21 +9,11 @@ from gateway.errors import AccessRefused, InvalidValue, ObjectNotFound, ObjectTo
 from gateway.metadata import contents, leases, uploads
 from gateway.metadata.contents import NewContent
 from gateway.metadata.port import Database, Transaction
-from gateway.model import (
-    MAX_PARTS,
-    MAX_PUT_BYTES,
-    Bucket,
-    Checksum,
-    ChecksumAlgorithm,
-    Content,
-    Encryption,
-    Expectations,
-    MultipartUpload,
-    ObjectVersion,
-    Part,
-    PutResult,
-    Sealing,
-)
+from gateway.model.buckets import Bucket
+from gateway.model.checksums import Checksum, ChecksumAlgorithm
+from gateway.model.contents import Content, Encryption, Sealing
+from gateway.model.objects import MAX_PUT_BYTES, Expectations, ObjectVersion, PutResult
+from gateway.model.uploads import MAX_PARTS, MultipartUpload, Part
 from gateway.services import quotas
 from gateway.services.body import Body, HeldBody
 from gateway.services.clock import now_ms

@@ -13,7 +13,8 @@ from gateway.errors import (
     BucketOwnedByYou,
     InvalidBucketName,
 )
-from gateway.model import Account, Bucket
+from gateway.model.accounts import Account
+from gateway.model.buckets import Bucket
 from gateway.policy.decide import CREATE_BUCKET, decide
 from gateway.policy.principal import Principal
 from gateway.services.buckets import check_bucket_name

@@ -17,16 +17,12 @@ from gateway.metadata import contents, images, jobs, leases, versions
 from gateway.metadata.contents import NewContent
 from gateway.metadata.port import Durable, Transaction
 from gateway.metadata.versions import NewVersion
-from gateway.model import (
-    Bucket,
-    ChecksumAlgorithm,
-    Duplicates,
-    Expectations,
-    ImageRow,
-    Sealed,
-    Segment,
-    Visibility,
-)
+from gateway.model.accounts import Duplicates
+from gateway.model.buckets import Bucket
+from gateway.model.checksums import ChecksumAlgorithm
+from gateway.model.contents import Sealed, Segment
+from gateway.model.images import ImageRow, Visibility
+from gateway.model.objects import Expectations
 from gateway.policy.principal import Principal
 from gateway.services import image_jobs, quotas
 from gateway.services.audit import Action, Actor, Event, note

@@ -15,7 +15,7 @@ from gateway.metadata import users as rows
 from gateway.metadata.audit import Action, Actor, Event, note
 from gateway.metadata.port import Database, Transaction
 from gateway.metadata.users import HERE, NewUser
-from gateway.model import Account, Role, User
+from gateway.model.accounts import Account, Role, User
 from gateway.services.accounts import check_account_name, new_canonical_id
 from gateway.services.audit import CLI, Audit
 from gateway.services.clock import now_ms

@@ -22,7 +22,7 @@ from gateway.errors import DiskFull, GatewayError, StoreUnavailable
 from gateway.metadata import pins
 from gateway.metadata.pins import Pin
 from gateway.metadata.port import Database
-from gateway.model import ObjectVersion
+from gateway.model.objects import ObjectVersion
 from gateway.render.client import Rendition
 from gateway.render.errors import RenderCrashed
 from gateway.services.clock import now_ms

@@ -6,7 +6,8 @@ import base64
 from typing import TYPE_CHECKING
 
 from gateway.errors import StoreUnavailable
-from gateway.model import ChecksumAlgorithm, ObjectVersion
+from gateway.model.checksums import ChecksumAlgorithm
+from gateway.model.objects import ObjectVersion
 from gateway.services.ingest import digest_stored
 
 if TYPE_CHECKING:

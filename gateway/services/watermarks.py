@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.errors import BucketNotFound, NotFound, ObjectNotFound
-from gateway.model import AccessKey, Account, Bucket, KeyKind, ObjectVersion
+from gateway.model.accounts import AccessKey, Account, KeyKind
+from gateway.model.buckets import Bucket
+from gateway.model.objects import ObjectVersion
 from gateway.policy.decide import decide
 from gateway.policy.principal import Principal
 from gateway.services.adopted import Adopted

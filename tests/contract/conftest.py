@@ -12,7 +12,7 @@ from gateway.metadata.port import Database
 from gateway.metadata.postgres import PostgresDatabase
 from gateway.metadata.sqlite import SqliteDatabase
 from gateway.metadata.versions import NewVersion, Written
-from gateway.model import WriteConditions
+from gateway.model.objects import WriteConditions
 from migrations import HEAD
 from migrations.run import upgrade
 from tests.contract.writes import Put

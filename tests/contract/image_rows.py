@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.metadata import images, versions
 from gateway.metadata.port import Database, Transaction
-from gateway.model import ImageRow, Visibility
+from gateway.model.images import ImageRow, Visibility
 from tests.contract.metadata_rows import plain
 
 

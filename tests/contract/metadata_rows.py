@@ -10,7 +10,8 @@ from gateway.metadata import accounts, buckets, leases
 from gateway.metadata.contents import NewBlob, NewContent
 from gateway.metadata.port import Database, Transaction
 from gateway.metadata.versions import NewVersion
-from gateway.model import Versioning, WriteConditions
+from gateway.model.buckets import Versioning
+from gateway.model.objects import WriteConditions
 
 _numbers = itertools.count()
 

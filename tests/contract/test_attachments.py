@@ -26,7 +26,8 @@ from gateway.metadata.contents import NewContent
 from gateway.metadata.port import Database, Transaction
 from gateway.metadata.reconciling import Changes
 from gateway.metadata.versions import NewVersion
-from gateway.model import Bucket, Versioning, WriteConditions
+from gateway.model.buckets import Bucket, Versioning
+from gateway.model.objects import WriteConditions
 
 KEYS = [b"a", b"a/b", b"b", "ü".encode(), b"z"]
 

@@ -9,7 +9,8 @@ from typing import Any
 from gateway.errors import AccountExists, BucketExists, BucketOwnedByYou
 from gateway.metadata import accounts, buckets, meta
 from gateway.metadata.port import Database
-from gateway.model import Account, Bucket
+from gateway.model.accounts import Account
+from gateway.model.buckets import Bucket
 from gateway.services.bucket_images import view_readings
 from tests.contract.writes import Opened, outcome
 

@@ -45,18 +45,12 @@ from gateway.metadata.port import Database, Transaction
 from gateway.metadata.postgres import PostgresDatabase
 from gateway.metadata.sqlite import SqliteDatabase
 from gateway.metadata.versions import NewVersion
-from gateway.model import (
-    BucketImages,
-    Checksum,
-    ChecksumAlgorithm,
-    ChecksumType,
-    Encryption,
-    KeyKind,
-    MultipartUpload,
-    Role,
-    Versioning,
-    WriteConditions,
-)
+from gateway.model.accounts import KeyKind, Role
+from gateway.model.buckets import BucketImages, Versioning
+from gateway.model.checksums import Checksum, ChecksumAlgorithm, ChecksumType
+from gateway.model.contents import Encryption
+from gateway.model.objects import WriteConditions
+from gateway.model.uploads import MultipartUpload
 from migrations import HEAD
 from migrations.run import upgrade
 from tests.contract.image_rows import image_row

@@ -11,7 +11,8 @@ import pytest
 from gateway.metadata import gallery, images, versions
 from gateway.metadata.gallery import Place, Sort, Wanted
 from gateway.metadata.port import Database
-from gateway.model import ImageRow, Versioning, Visibility
+from gateway.model.buckets import Versioning
+from gateway.model.images import ImageRow, Visibility
 from tests.contract.image_rows import account_of, put_image
 from tests.contract.metadata_rows import new_bucket, plain
 

@@ -16,7 +16,7 @@ from gateway.metadata.audit import Actor, Wanted
 from gateway.metadata.image_jobs import ImageJob
 from gateway.metadata.jobs import Job
 from gateway.metadata.port import Database, Transaction
-from gateway.model import ImageRow, JobStatus
+from gateway.model.images import ImageRow, JobStatus
 from gateway.services import image_jobs as service
 from gateway.services import jobs as job_service
 from tests.contract.image_rows import put_image

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.metadata import images, meta, versions
 from gateway.metadata.port import Database
-from gateway.model import JobStatus, Visibility
+from gateway.model.images import JobStatus, Visibility
 from tests.contract.image_rows import account_of, put_image
 from tests.contract.metadata_rows import new_bucket, plain
 

@@ -14,7 +14,7 @@ import pytest
 from gateway.metadata import buckets, jobs, versions
 from gateway.metadata.jobs import PURGE, RENDITION, Job
 from gateway.metadata.port import Database
-from gateway.model import BucketImages, Versioning
+from gateway.model.buckets import BucketImages, Versioning
 from tests.contract.metadata_rows import new_bucket, plain
 
 WATCHING = BucketImages(presets={"card": "w:400"}, renditions=("p:card",), purge=True)

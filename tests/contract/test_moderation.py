@@ -10,7 +10,7 @@ from gateway.errors import ImageNotFound
 from gateway.metadata import buckets, images, versions
 from gateway.metadata.audit import Actor
 from gateway.metadata.port import Database
-from gateway.model import BucketImages
+from gateway.model.buckets import BucketImages
 from gateway.services.moderation import Moderation
 from tests.contract.image_rows import put_image
 from tests.contract.metadata_rows import new_bucket

@@ -12,7 +12,11 @@ from gateway.errors import QuotaExceeded
 from gateway.metadata import accounts, buckets, contents, images, quotas, uploads, usage, versions
 from gateway.metadata.buckets import BY_ID, bucket
 from gateway.metadata.port import Database, Row, Transaction
-from gateway.model import Account, ChecksumAlgorithm, ChecksumType, Duplicates, JobStatus, MultipartUpload, Versioning
+from gateway.model.accounts import Account, Duplicates
+from gateway.model.buckets import Versioning
+from gateway.model.checksums import ChecksumAlgorithm, ChecksumType
+from gateway.model.images import JobStatus
+from gateway.model.uploads import MultipartUpload
 from gateway.services import image_changes
 from gateway.services import quotas as service
 from gateway.services.audit import CLI, Action, Event

@@ -8,7 +8,7 @@ from typing import Any
 from gateway.metadata import attachments, listing, renditions, versions
 from gateway.metadata.port import Database
 from gateway.metadata.renditions import RenditionRow
-from gateway.model import ObjectPage
+from gateway.model.listings import ObjectPage
 from tests.contract.metadata_rows import new_bucket, plain
 
 KEYS = [b"a", b"a/1", b"a/2", b"a/b/c", b"b", b"b/1", b"z", "ü/ü".encode()]

@@ -13,7 +13,10 @@ from gateway.metadata import accounts, buckets, contents, resumable, same_bytes,
 from gateway.metadata.contents import NewContent
 from gateway.metadata.port import Database, Transaction
 from gateway.metadata.versions import NewVersion
-from gateway.model import Bucket, ChecksumAlgorithm, ChecksumType, MultipartUpload, Promise, WriteConditions
+from gateway.model.buckets import Bucket
+from gateway.model.checksums import ChecksumAlgorithm, ChecksumType
+from gateway.model.objects import WriteConditions
+from gateway.model.uploads import MultipartUpload, Promise
 
 
 async def new_bucket(database: Database, name: str = "shared") -> Bucket:

@@ -8,7 +8,7 @@ from gateway.metadata import accounts, shares, users
 from gateway.metadata.port import Database
 from gateway.metadata.shares import ShareRow
 from gateway.metadata.users import HERE, NewUser
-from gateway.model import Role
+from gateway.model.accounts import Role
 
 IMAGE = "I" + "A" * 26
 NOW = 1_000

@@ -18,7 +18,8 @@ from gateway.blobs.port import Placed, Store
 from gateway.blobs.upstream.check import StoreCheck, check_store
 from gateway.blobs.upstream.store import UpstreamStore
 from gateway.errors import InvalidValue, Md5Mismatch, StoreUnavailable, for_operator
-from gateway.model import Expectations, Segment
+from gateway.model.contents import Segment
+from gateway.model.objects import Expectations
 from gateway.services.ingest import ingest
 from gateway.settings.stores import S3Store, parse_store
 from tests.servers.minio import Minio

@@ -12,7 +12,7 @@ from gateway.metadata import contents, sweep, uploads, versions
 from gateway.metadata.contents import Joined, NewContent, NewPart
 from gateway.metadata.port import Database, Transaction
 from gateway.metadata.versions import NewVersion
-from gateway.model import Checksum, ChecksumAlgorithm, ChecksumType
+from gateway.model.checksums import Checksum, ChecksumAlgorithm, ChecksumType
 from tests.contract.metadata_rows import blob, new_bucket
 from tests.contract.writes import NO_CONDITIONS, Opened, assert_sound, new_upload, outcome
 

@@ -12,7 +12,7 @@ from gateway.errors import EmailExists, UserNotFound
 from gateway.metadata import accounts, sessions, users
 from gateway.metadata.port import Database, Transaction
 from gateway.metadata.users import HERE, NewUser
-from gateway.model import Role, User
+from gateway.model.accounts import Role, User
 
 HOUR = 3_600_000
 

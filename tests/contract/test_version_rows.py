@@ -14,7 +14,8 @@ from gateway.metadata import buckets, leases, listing, uploads, usage, versions
 from gateway.metadata.contents import NewContent
 from gateway.metadata.port import Database
 from gateway.metadata.versions import Written
-from gateway.model import ChecksumAlgorithm, ChecksumType, Versioning
+from gateway.model.buckets import Versioning
+from gateway.model.checksums import ChecksumAlgorithm, ChecksumType
 from tests.contract.metadata_rows import new_bucket, plain
 from tests.contract.writes import Opened, Put, assert_sound, new_upload, outcome
 
@@ -49,7 +50,7 @@ async def test_a_new_version_reads_back_as_it_was_put(database: Database, put: P
 
 
 async def test_checksums_are_stored(database: Database, put: Put) -> None:
-    from gateway.model import Checksum
+    from gateway.model.checksums import Checksum
 
     bucket, lease = await new_bucket(database)
     new, conditions = plain(bucket, b"key", lease)

@@ -10,7 +10,9 @@ from gateway.errors import GatewayError
 from gateway.metadata import sweep
 from gateway.metadata.port import Database
 from gateway.metadata.versions import NewVersion, Written
-from gateway.model import ChecksumAlgorithm, ChecksumType, MultipartUpload, WriteConditions
+from gateway.model.checksums import ChecksumAlgorithm, ChecksumType
+from gateway.model.objects import WriteConditions
+from gateway.model.uploads import MultipartUpload
 
 Opened = Callable[[], Database]
 NO_CONDITIONS = WriteConditions()

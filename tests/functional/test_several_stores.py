@@ -12,7 +12,7 @@ import pytest
 from gateway.backends import backends_of
 from gateway.config import load
 from gateway.errors import InvalidValue, StoreUnavailable
-from gateway.model import Bucket
+from gateway.model.buckets import Bucket
 from gateway.services import Services
 from tests.data_folder import MASTER, names, new_data_folder, put, read
 from tests.functional.conftest import StartServer

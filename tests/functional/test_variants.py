@@ -20,7 +20,7 @@ from gateway.cache.pinned import PinnedRenditions
 from gateway.config import load
 from gateway.errors import DiskFull, NotFound
 from gateway.metadata import pins
-from gateway.model import ObjectVersion
+from gateway.model.objects import ObjectVersion
 from gateway.render.client import RenderClient
 from gateway.services import Services
 from gateway.services.variants import Variants, VariantSet

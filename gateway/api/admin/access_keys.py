@@ -10,7 +10,7 @@ from gateway.api.admin.paging import ADMIN, TAG, PageQuery, cursor
 from gateway.api.answer import answer, nothing
 from gateway.api.call import Call
 from gateway.api.operation import Access, Body, Operation
-from gateway.model import KeyKind
+from gateway.model.accounts import KeyKind
 
 
 class KeyPage(BaseModel):

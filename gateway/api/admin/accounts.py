@@ -12,7 +12,7 @@ from gateway.api.admin.paging import ADMIN, TAG, PageQuery, cursor, moment
 from gateway.api.answer import answer
 from gateway.api.call import Call
 from gateway.api.operation import Access, Body, Operation
-from gateway.model import Account, Duplicates
+from gateway.model.accounts import Account, Duplicates
 
 _QUOTA = Field(default=None, ge=0, lt=1 << 62, description="Null: no limit.")
 

@@ -14,7 +14,8 @@ from gateway.api.answer import answer, nothing
 from gateway.api.call import Call
 from gateway.api.operation import Access, Body, Operation
 from gateway.errors import BucketNotFound
-from gateway.model import Bucket, BucketImages, Encryption, Versioning
+from gateway.model.buckets import Bucket, BucketImages, Versioning
+from gateway.model.contents import Encryption
 from gateway.services.audit import Action, Event
 from gateway.services.clock import now_ms
 

@@ -14,7 +14,7 @@ from gateway.api.call import Call
 from gateway.api.errors import ApiError
 from gateway.api.operation import Access, Operation
 from gateway.api.v1.image_resource import BASE
-from gateway.model import ImageRow, Visibility
+from gateway.model.images import ImageRow, Visibility
 from gateway.services.moderation import Queued
 
 TAG = "Moderation"

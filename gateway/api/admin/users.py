@@ -13,7 +13,7 @@ from gateway.api.call import Call
 from gateway.api.errors import ApiError
 from gateway.api.operation import Access, Body, Operation
 from gateway.api.v1.auth_schemas import Email, NewPassword
-from gateway.model import Role, User
+from gateway.model.accounts import Role, User
 
 
 class UserDetails(BaseModel):

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, Field
 
 from gateway.errors import InvalidValue
-from gateway.model import Role, User
+from gateway.model.accounts import Role, User
 from gateway.services.passwords import MAX_BYTES, MAX_EMAIL, MIN_CHARACTERS, check_email, check_length, check_password
 from gateway.services.sessions import Grant
 

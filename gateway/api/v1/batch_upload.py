@@ -16,7 +16,7 @@ from gateway.api.v1.image_resource import BASE, Image, resource
 from gateway.api.v1.upload import ERRORS, FIELDS, admitted, expect_room, place, slot
 from gateway.api.v1.upload_form import FORM_ROOM, UploadForm, default_visibility, filename_of, invalid
 from gateway.errors import DuplicateImage, ObjectTooLarge, QuotaExceeded, RateLimited
-from gateway.model import Bucket
+from gateway.model.buckets import Bucket
 from gateway.services.uploading import Taken, Uploader, image_key, new_image
 from transforms.errors import SourceError, TooLarge
 

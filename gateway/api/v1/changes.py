@@ -16,7 +16,7 @@ from gateway.api.operation import Access, Body, Operation
 from gateway.api.v1.access import found
 from gateway.api.v1.image_resource import BASE, Image, resource
 from gateway.api.v1.upload_form import check_metadata, invalid
-from gateway.model import ImageRow, Visibility
+from gateway.model.images import ImageRow, Visibility
 from gateway.policy.images import may_change
 from gateway.services import image_changes
 from gateway.services.audit import Action, Event

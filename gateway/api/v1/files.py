@@ -14,7 +14,7 @@ from gateway.api.v1.image_bytes import SHOWN, keeping, not_ready, rendered, stor
 from gateway.api.v1.image_resource import BASE
 from gateway.api.v1.sizes import plan, size_of, url_of
 from gateway.http.reply import Reply
-from gateway.model import JobStatus
+from gateway.model.images import JobStatus
 from gateway.policy.images import may_see
 from gateway.services.catalogue import Known
 from transforms.variants import THUMBNAILS

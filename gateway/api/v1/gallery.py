@@ -14,7 +14,7 @@ from gateway.api.errors import ApiError
 from gateway.api.operation import Access, Operation
 from gateway.api.v1.image_resource import BASE, Image, resource
 from gateway.metadata.gallery import Place, Sort, Wanted
-from gateway.model import Visibility
+from gateway.model.images import Visibility
 from gateway.services.images import is_image_id
 
 if TYPE_CHECKING:

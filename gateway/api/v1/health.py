@@ -18,7 +18,7 @@ from gateway.http import health
 from gateway.metadata import job_statistics, jobs
 from gateway.metadata.job_statistics import Times
 from gateway.metadata.port import Reader
-from gateway.model import JobStatus
+from gateway.model.images import JobStatus
 
 if TYPE_CHECKING:
     from aiohttp.web import StreamResponse

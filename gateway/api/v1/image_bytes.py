@@ -14,7 +14,9 @@ from gateway.http.object_reply import ObjectReply
 from gateway.http.pieces import PiecesReply
 from gateway.http.ranges import content_range, parse_range
 from gateway.http.reply import Reply
-from gateway.model import Encryption, ObjectVersion, Visibility
+from gateway.model.contents import Encryption
+from gateway.model.images import Visibility
+from gateway.model.objects import ObjectVersion
 from gateway.policy.images import shown
 from gateway.services.catalogue import DISABLED, HIT, MISS, Known
 from gateway.services.derivatives import Derivative

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.errors import ImageNotFound
-from gateway.model import ImageRow, JobStatus, Visibility
+from gateway.model.images import ImageRow, JobStatus, Visibility
 from gateway.policy.images import may_see_all
 from gateway.services.catalogue import Known, facts_of
 

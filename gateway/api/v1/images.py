@@ -14,7 +14,7 @@ from gateway.api.v1.access import owned, seen
 from gateway.api.v1.image_resource import BASE, Image, SizedImage, resource, resource_of
 from gateway.api.v1.sizes import Size, size_of, url_of
 from gateway.errors import ImageNotFound
-from gateway.model import Encryption
+from gateway.model.contents import Encryption
 from gateway.services.catalogue import SIMILAR
 from gateway.services.verify import digest
 from transforms.variants import VARIANTS

@@ -12,7 +12,7 @@ from gateway.api.errors import ApiError
 from gateway.api.operation import Access, Operation
 from gateway.api.v1.image_resource import image_link, moment
 from gateway.metadata.image_jobs import ImageJob
-from gateway.model import JobStatus
+from gateway.model.images import JobStatus
 from gateway.services import image_jobs
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from gateway.api.call import Call
 from gateway.api.errors import ApiError
 from gateway.api.operation import Access, Body, Operation
 from gateway.errors import KeyNotFound
-from gateway.model import AccessKey, Account
+from gateway.model.accounts import AccessKey, Account
 
 TAG = "Keys"
 MAX_KEYS = 100

@@ -16,7 +16,9 @@ from gateway.api.v1.upload import admitted, place, slot
 from gateway.api.v1.upload_form import check_metadata, default_visibility, invalid, parse_renditions
 from gateway.errors import ObjectTooLarge
 from gateway.metadata.resumable import Begun
-from gateway.model import Bucket, Promise, Visibility
+from gateway.model.buckets import Bucket
+from gateway.model.images import Visibility
+from gateway.model.uploads import Promise
 from gateway.policy.principal import ANONYMOUS, Principal
 from gateway.services.filenames import safe_filename
 from gateway.services.resumable import part_size, relative, signing_base

@@ -21,7 +21,8 @@ from gateway.api.v1.upload_form import (
     invalid,
 )
 from gateway.errors import ObjectTooLarge
-from gateway.model import Bucket, JobStatus
+from gateway.model.buckets import Bucket
+from gateway.model.images import JobStatus
 from gateway.services.clock import now_ms
 from gateway.services.uploading import Uploaded, Uploader, image_key, new_image
 from transforms.errors import SourceError, TooLarge

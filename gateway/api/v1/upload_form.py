@@ -13,7 +13,8 @@ from gateway.api.errors import ApiError
 from gateway.api.form import FormReader, MalformedForm, PartHead, boundary_of
 from gateway.api.text import is_text
 from gateway.errors import ObjectTooLarge, Sha256Mismatch
-from gateway.model import Bucket, Visibility
+from gateway.model.buckets import Bucket
+from gateway.model.images import Visibility
 from gateway.services.filenames import safe_filename
 from gateway.services.uploading import Wanted
 from transforms.errors import OptionError

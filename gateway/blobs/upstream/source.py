@@ -17,7 +17,8 @@ from gateway.blobs.upstream.names import Layout
 from gateway.blobs.upstream.request import Request, etag_of
 from gateway.blobs.upstream.signer import canonical_pairs
 from gateway.errors import BucketNotFound, StoreUnavailable
-from gateway.model import Headers, Tags, Versioning
+from gateway.model.buckets import Versioning
+from gateway.model.objects import Headers, Tags
 
 KEPT = ("cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires")
 META = "x-amz-meta-"

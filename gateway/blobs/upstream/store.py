@@ -23,7 +23,7 @@ from gateway.blobs.upstream.removal import remove_each, remove_object, remove_ob
 from gateway.blobs.upstream.request import Request
 from gateway.blobs.upstream.source import UpstreamSource, version_query
 from gateway.errors import InvalidValue, StoreUnavailable
-from gateway.model import Segment
+from gateway.model.contents import Segment
 from gateway.settings.stores import S3Store
 
 PROBE_BODY = b"pixgate"

@@ -18,7 +18,8 @@ from gateway.img.dialects.signature import DialectSignature, UnsignedUntil
 from gateway.img.errors import ImageError, access_denied, translate
 from gateway.img.signature import LinkSignature
 from gateway.img.target import PREFIX, AddressError, ImageById, ImageByKey, Target, make_target, parse_target
-from gateway.model import AccessKey, Bucket
+from gateway.model.accounts import AccessKey
+from gateway.model.buckets import Bucket
 from gateway.services.directory import Directory
 from gateway.services.presets import Presets
 from gateway.settings.dialects import DialectName

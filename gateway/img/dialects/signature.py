@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from gateway.img.asker import Asker, Circumstances
-from gateway.model import AccessKey
+from gateway.model.accounts import AccessKey
 from gateway.policy.principal import ANONYMOUS, Principal
 from gateway.services.directory import Directory
 from gateway.settings.dialects import ImgproxyKey, ThumborKey

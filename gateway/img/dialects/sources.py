@@ -7,7 +7,7 @@ from typing import Final
 
 from gateway.img.dialects.arguments import refuse, unescaped, unsupported
 from gateway.img.target import AddressError, ImageByKey
-from gateway.model import MAX_KEY_BYTES
+from gateway.model.objects import MAX_KEY_BYTES
 
 _S3 = "s3://"
 _LOCAL = "local://"

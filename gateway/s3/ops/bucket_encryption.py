@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.http.reply import Reply
-from gateway.model import Encryption
+from gateway.model.contents import Encryption
 from gateway.s3.body import read_xml
 from gateway.s3.call import Call
 from gateway.s3.errors import S3Error

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from gateway.http.dates import iso_date
 from gateway.http.reply import Reply
-from gateway.model import ChecksumAlgorithm, Headers, Sealing, Tags, WriteConditions
+from gateway.model.checksums import ChecksumAlgorithm
+from gateway.model.contents import Sealing
+from gateway.model.objects import Headers, Tags, WriteConditions
 from gateway.s3.call import Call
 from gateway.s3.checksum_headers import XML_NAMES, parse_algorithm
 from gateway.s3.copy_source import CopySource, find_source, open_source

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from gateway.errors import GatewayError
 from gateway.http.reply import Reply
-from gateway.model import MAX_KEY_BYTES, DeleteResult
+from gateway.model.objects import MAX_KEY_BYTES, DeleteResult
 from gateway.policy.decide import decide
 from gateway.s3.body import MAX_COMPLETION, read_xml, require_digest
 from gateway.s3.call import Call

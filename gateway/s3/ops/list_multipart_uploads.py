@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.http.dates import iso_date
 from gateway.http.reply import Reply
-from gateway.model import UploadPage
+from gateway.model.uploads import UploadPage
 from gateway.s3.call import Call
 from gateway.s3.listing_page import MAX_PAGE, key_parameter, list_parameters, write_prefixes
 from gateway.s3.render import owner, xml_reply

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.http.dates import iso_date
 from gateway.http.reply import Reply
-from gateway.model import ListedObject, ObjectPage
+from gateway.model.listings import ListedObject, ObjectPage
 from gateway.s3.call import Call
 from gateway.s3.continuation import decode_token, encode_token
 from gateway.s3.errors import invalid_argument

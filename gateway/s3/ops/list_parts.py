@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.http.dates import iso_date
 from gateway.http.reply import Reply
-from gateway.model import PartPage
+from gateway.model.uploads import PartPage
 from gateway.s3.call import Call
 from gateway.s3.checksum_headers import XML_NAMES
 from gateway.s3.listing_page import MAX_PAGE

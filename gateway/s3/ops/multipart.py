@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 from gateway.errors import InvalidValue, UploadNotFound
 from gateway.http.reply import Reply
-from gateway.model import MAX_PARTS, ChecksumAlgorithm, CompletedPart, Encryption
+from gateway.model.checksums import ChecksumAlgorithm
+from gateway.model.contents import Encryption
+from gateway.model.uploads import MAX_PARTS, CompletedPart
 from gateway.s3.body import MAX_COMPLETION, read_parsed
 from gateway.s3.call import Call, parse_number
 from gateway.s3.checksum_headers import (

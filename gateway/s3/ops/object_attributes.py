@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from gateway.http.dates import http_date
 from gateway.http.reply import Reply
-from gateway.model import MAX_PARTS, Content, ObjectVersion
+from gateway.model.contents import Content
+from gateway.model.objects import ObjectVersion
+from gateway.model.uploads import MAX_PARTS
 from gateway.s3.call import Call, parse_number
 from gateway.s3.checksum_headers import XML_NAMES
 from gateway.s3.encryption_headers import reading_key

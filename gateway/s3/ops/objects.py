@@ -7,7 +7,10 @@ from gateway.http.dates import http_date, parse_http_date
 from gateway.http.object_reply import ObjectReply
 from gateway.http.ranges import ByteRange, RangeNotSatisfiable, content_range, parse_range
 from gateway.http.reply import Reply
-from gateway.model import MAX_PARTS, Bucket, Content, ObjectVersion, Segment, Versioning
+from gateway.model.buckets import Bucket, Versioning
+from gateway.model.contents import Content, Segment
+from gateway.model.objects import ObjectVersion
+from gateway.model.uploads import MAX_PARTS
 from gateway.s3.adopted_read import read_adopted
 from gateway.s3.body import open_body
 from gateway.s3.call import Call, parse_number

@@ -5,7 +5,8 @@ from __future__ import annotations
 from gateway.errors import InvalidValue
 from gateway.http.dates import iso_date
 from gateway.http.reply import Reply
-from gateway.model import MAX_PARTS, MAX_PUT_BYTES, MultipartUpload, Part
+from gateway.model.objects import MAX_PUT_BYTES
+from gateway.model.uploads import MAX_PARTS, MultipartUpload, Part
 from gateway.s3.body import open_body
 from gateway.s3.call import Call
 from gateway.s3.checksum_headers import XML_NAMES, checksum_headers

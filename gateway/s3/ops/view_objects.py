@@ -7,7 +7,7 @@ from gateway.http.dates import http_date
 from gateway.http.ranges import content_range, parse_range
 from gateway.http.reply import Reply
 from gateway.metadata.renditions import RenditionRow
-from gateway.model import NULL_VERSION, ObjectVersion
+from gateway.model.objects import NULL_VERSION, ObjectVersion
 from gateway.s3.call import Call
 from gateway.s3.errors import S3Error, invalid_argument
 from gateway.s3.object_headers import guard, override

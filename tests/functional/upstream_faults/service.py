@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from hashlib import md5
 
 from gateway.blobs.upstream.store import UpstreamStore
-from gateway.model import Segment
+from gateway.model.contents import Segment
 from gateway.settings.stores import S3Store, parse_store
 
 MEBIBYTE = 1024 * 1024

@@ -10,7 +10,7 @@ from gateway.blobs.upstream import client as client_module
 from gateway.blobs.upstream.breaker import FAILURES
 from gateway.blobs.upstream.errors import Busy
 from gateway.blobs.upstream.store import UpstreamStore
-from gateway.model import Segment
+from gateway.model.contents import Segment
 from tests.functional.upstream_faults.service import BODY, MEBIBYTE, Exchange, Service, hang, opened, read, until, well
 
 

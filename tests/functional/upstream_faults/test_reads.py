@@ -10,7 +10,7 @@ import pytest
 from gateway.blobs.upstream import client as client_module
 from gateway.blobs.upstream.store import UpstreamStore
 from gateway.errors import StoreUnavailable
-from gateway.model import Segment
+from gateway.model.contents import Segment
 from tests.functional.upstream_faults.service import BODY, MEBIBYTE, Exchange, Service, read, until
 
 

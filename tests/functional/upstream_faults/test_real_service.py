@@ -10,7 +10,7 @@ import pytest
 
 from gateway.blobs.upstream.store import UpstreamStore
 from gateway.errors import StoreUnavailable
-from gateway.model import Segment
+from gateway.model.contents import Segment
 from gateway.settings.stores import S3Store, parse_store
 from tests.functional.upstream_faults.service import BODY, MEBIBYTE, SOON, put
 from tests.servers.minio import Minio

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.auth.authenticate import Authentication, Authenticator
 from gateway.auth.errors import AuthenticationError, InvalidAccessKeyId, InvalidToken, SeveralMechanisms
-from gateway.model import AccessKey, Account, KeyKind
+from gateway.model.accounts import AccessKey, Account, KeyKind
 from signing.canonical import Query
 from signing.errors import HeadersNotSigned, InvalidRequest, SignatureDoesNotMatch, SigningError
 from signing.sigv4.sign import Credentials, presign, sign_header

@@ -10,7 +10,7 @@ from gateway.auth.authenticate import Authentication, Authenticator
 from gateway.auth.bearer import bearer_token
 from gateway.auth.errors import SeveralMechanisms
 from gateway.errors import TokenRefused
-from gateway.model import AccessKey, Account, Role, User
+from gateway.model.accounts import AccessKey, Account, Role, User
 from gateway.policy.decide import decide
 from gateway.policy.principal import Principal
 from gateway.services.sessions import SignedIn

@@ -15,7 +15,7 @@ from gateway.blobs import blob_file, folder
 from gateway.blobs.folder import Folder
 from gateway.blobs.port import Placed
 from gateway.errors import DiskFull, InvalidValue, StoreUnavailable
-from gateway.model import Segment
+from gateway.model.contents import Segment
 
 
 @pytest.fixture

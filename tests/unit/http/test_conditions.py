@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gateway.http.conditions import NO_CONDITIONS, Verdict, evaluate, parse_conditions, parse_etags
 from gateway.http.dates import http_date
-from gateway.model import ReadConditions
+from gateway.model.objects import ReadConditions
 
 NOW = 1_700_000_000
 MODIFIED = NOW - 1000

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.model import Bucket
+from gateway.model.buckets import Bucket
 from gateway.services import Services
 from tests import images
 from tests.data_folder import open_services, put

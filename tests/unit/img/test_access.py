@@ -12,7 +12,8 @@ from gateway.img.access import Access, Granted
 from gateway.img.asker import NOBODY, Asker
 from gateway.img.errors import ImageError
 from gateway.img.target import parse_target
-from gateway.model import AccessKey, BucketImages, KeyKind, Versioning
+from gateway.model.accounts import AccessKey, KeyKind
+from gateway.model.buckets import BucketImages, Versioning
 from signing.canonical import header_map
 from signing.errors import LinkRefused, SignatureDoesNotMatch
 from signing.image_link import raw_link_key, s3_link_key, sign_link

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from gateway.img.delivery import CachePolicy, TagHeaders, cors
-from gateway.model import Account, Bucket, BucketImages, Versioning
+from gateway.model.accounts import Account
+from gateway.model.buckets import Bucket, BucketImages, Versioning
 from gateway.services.cache_tags import CacheTags
 
 POLICY = CachePolicy(id_age=86_400, key_age=60)

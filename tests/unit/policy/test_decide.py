@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.model import AccessKey, Account, Bucket, KeyKind, Versioning
+from gateway.model.accounts import AccessKey, Account, KeyKind
+from gateway.model.buckets import Bucket, Versioning
 from gateway.policy.decide import decide
 from gateway.policy.principal import ANONYMOUS, Principal
 from gateway.s3.table import OPERATIONS

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.model import AccessKey, Account, Bucket, KeyKind, KeyScope, Role, User, Versioning, Visibility
+from gateway.model.accounts import AccessKey, Account, KeyKind, KeyScope, Role, User
+from gateway.model.buckets import Bucket, Versioning
+from gateway.model.images import Visibility
 from gateway.policy.images import ImageFacts, may_change, may_see, may_see_all, owns, shown
 from gateway.policy.principal import ANONYMOUS, Principal
 

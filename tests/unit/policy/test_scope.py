@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.metadata import key_scopes
-from gateway.model import AccessKey, Account, Bucket, KeyKind, KeyScope, Versioning
+from gateway.model.accounts import AccessKey, Account, KeyKind, KeyScope
+from gateway.model.buckets import Bucket, Versioning
 from gateway.policy.decide import decide
 from gateway.policy.principal import Principal
 from gateway.policy.scope import covers, names, reaches

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gateway.auth.authenticate import NOBODY, Authentication
 from gateway.errors import BodyMismatch, ChecksumMismatch, LengthMismatch, Md5Mismatch, Sha256Mismatch
 from gateway.http.incoming import BodyEnded
-from gateway.model import ChecksumAlgorithm
+from gateway.model.checksums import ChecksumAlgorithm
 from gateway.policy.principal import ANONYMOUS
 from gateway.s3.body import THREAD_BYTES, open_body, read_whole, read_xml, require_digest
 from gateway.s3.call import Call

@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from gateway.model import Checksum, ChecksumAlgorithm, ChecksumType
+from gateway.model.checksums import Checksum, ChecksumAlgorithm, ChecksumType
 from gateway.s3.checksum_headers import (
     BODY_MODES,
     DIGEST_BYTES,

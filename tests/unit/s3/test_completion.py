@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from gateway.model import ChecksumAlgorithm, CompletedPart
+from gateway.model.checksums import ChecksumAlgorithm
+from gateway.model.uploads import CompletedPart
 from gateway.s3.errors import S3Error
 from gateway.s3.ops import multipart
 from gateway.s3.ops.multipart import completed_parts

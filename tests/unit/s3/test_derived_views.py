@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.model import Account, Bucket, Versioning
+from gateway.model.accounts import Account
+from gateway.model.buckets import Bucket, Versioning
 from gateway.s3.derived_views import HANDLERS, NO_BUCKET, shown_bucket, view_handler
 from gateway.s3.errors import S3Error
 from gateway.s3.table import BY_NAME, OPERATIONS

@@ -10,7 +10,8 @@ from typing import Any, cast
 import pytest
 
 from gateway.blobs.encryption.keys import salted
-from gateway.model import Content, Encryption, MultipartUpload, Sealing
+from gateway.model.contents import Content, Encryption, Sealing
+from gateway.model.uploads import MultipartUpload
 from gateway.s3.call import Call
 from gateway.s3.encryption_headers import (
     asked_encryption,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.model import WriteConditions
+from gateway.model.objects import WriteConditions
 from gateway.s3.errors import S3Error
 from gateway.s3.write_conditions import UNCONDITIONAL, write_conditions
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.model import Bucket, Versioning
+from gateway.model.buckets import Bucket, Versioning
 from gateway.services import Services
 from tests.data_folder import open_services
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.metadata import bucket_images
-from gateway.model import BucketImages
+from gateway.model.buckets import BucketImages
 from gateway.services.bucket_images import view_readings
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

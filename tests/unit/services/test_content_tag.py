@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from gateway.model import Content, ObjectVersion
+from gateway.model.contents import Content
+from gateway.model.objects import ObjectVersion
 from gateway.services.content_tag import content_tag, rendition_tag
 from transforms.options import Options, parse_query
 

@@ -9,7 +9,10 @@ import os
 import pytest
 
 from gateway.errors import BucketNotFound, ObjectNotFound, ObjectTooLarge, PreconditionFailed
-from gateway.model import MIN_PART_BYTES, Bucket, ChecksumAlgorithm, CompletedPart, Expectations, WriteConditions
+from gateway.model.buckets import Bucket
+from gateway.model.checksums import ChecksumAlgorithm
+from gateway.model.objects import Expectations, WriteConditions
+from gateway.model.uploads import MIN_PART_BYTES, CompletedPart
 from gateway.services import Services
 from gateway.services.copying import CopyResult
 from tests.data_folder import Pieces, put, read

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import DiskFull
-from gateway.model import Bucket, Content, Encryption, ObjectVersion
+from gateway.model.buckets import Bucket
+from gateway.model.contents import Content, Encryption
+from gateway.model.objects import ObjectVersion
 from gateway.render.client import RenderClient
 from gateway.render.errors import BrokerUnavailable
 from gateway.services import Services

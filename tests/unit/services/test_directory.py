@@ -25,7 +25,8 @@ from gateway.errors import (
     KeyNotFound,
     ObjectNotFound,
 )
-from gateway.model import Bucket, KeyKind, Versioning
+from gateway.model.accounts import KeyKind
+from gateway.model.buckets import Bucket, Versioning
 from gateway.services import RootCredentials, Services
 from gateway.services.buckets import check_bucket_name
 from gateway.services.secrets import MasterKey, load_master_key, parse_master_key
@@ -34,7 +35,7 @@ from tests.data_folder import MASTER, backends_for, folder_of, open_services, pu
 CHANGE = """
 import asyncio, sys
 from pathlib import Path
-from gateway.model import Versioning
+from gateway.model.buckets import Versioning
 from tests.data_folder import open_services, put
 async def main():
     async with open_services(Path(sys.argv[1]), worker=len(sys.argv) > 3) as services:

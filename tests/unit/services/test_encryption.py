@@ -17,7 +17,9 @@ from gateway.blobs.encryption.keys import head
 from gateway.blobs.port import PACKED_BYTES
 from gateway.errors import AccessRefused, BlobDamaged, InvalidValue, StoreUnavailable, Unavailable
 from gateway.metadata import sealed_keys
-from gateway.model import Bucket, Content, Encryption, Expectations, Sealing, Segment, WriteConditions
+from gateway.model.buckets import Bucket
+from gateway.model.contents import Content, Encryption, Sealing, Segment
+from gateway.model.objects import Expectations, WriteConditions
 from gateway.services import Services
 from gateway.services.objects import unlocked
 from gateway.services.secrets import MasterKey

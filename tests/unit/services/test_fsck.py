@@ -10,7 +10,7 @@ import pytest
 
 from gateway.backends import DATABASE
 from gateway.metadata import leases
-from gateway.model import Bucket
+from gateway.model.buckets import Bucket
 from gateway.services import Services
 from gateway.services.ingest import PACKED_BYTES
 from tests.data_folder import folder_of, open_services, put

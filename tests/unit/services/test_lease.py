@@ -8,7 +8,8 @@ import pytest
 
 from gateway.errors import Md5Mismatch, PreconditionFailed
 from gateway.metadata import leases
-from gateway.model import Bucket, Expectations, WriteConditions
+from gateway.model.buckets import Bucket
+from gateway.model.objects import Expectations, WriteConditions
 from gateway.services import Services
 from gateway.services import lease as lease_module
 from tests.data_folder import Pieces, names, put, read

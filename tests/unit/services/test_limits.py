@@ -13,7 +13,7 @@ import pytest
 from gateway.cache.port import CacheUnavailable
 from gateway.errors import RateLimited, Unavailable
 from gateway.metadata.rate_windows import RateWindowFile, RateWindowsUnavailable
-from gateway.model import AccessKey, Account, KeyKind, Role, User
+from gateway.model.accounts import AccessKey, Account, KeyKind, Role, User
 from gateway.policy.principal import ANONYMOUS, Principal
 from gateway.services.limits import UNLIMITED, Allowance, Limits, counted_as
 from gateway.settings.limits import LimitSettings

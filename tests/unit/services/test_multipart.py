@@ -26,17 +26,10 @@ from gateway.errors import (
     UploadNotFound,
 )
 from gateway.metadata import versions
-from gateway.model import (
-    MIN_PART_BYTES,
-    Bucket,
-    ChecksumAlgorithm,
-    ChecksumType,
-    CompletedPart,
-    Expectations,
-    MultipartUpload,
-    PutResult,
-    WriteConditions,
-)
+from gateway.model.buckets import Bucket
+from gateway.model.checksums import ChecksumAlgorithm, ChecksumType
+from gateway.model.objects import Expectations, PutResult, WriteConditions
+from gateway.model.uploads import MIN_PART_BYTES, CompletedPart, MultipartUpload
 from gateway.services import Services
 from tests.data_folder import Pieces, put, read
 

@@ -37,15 +37,9 @@ from gateway.errors import (
     VersionNotFound,
 )
 from gateway.metadata import leases
-from gateway.model import (
-    MAX_PUT_BYTES,
-    Bucket,
-    ChecksumAlgorithm,
-    Expectations,
-    PutResult,
-    Versioning,
-    WriteConditions,
-)
+from gateway.model.buckets import Bucket, Versioning
+from gateway.model.checksums import ChecksumAlgorithm
+from gateway.model.objects import MAX_PUT_BYTES, Expectations, PutResult, WriteConditions
 from gateway.services import Services
 from gateway.services.ingest import PACKED_BYTES
 from tests.data_folder import Pieces, folder_of, open_services, put, read
@@ -428,7 +422,7 @@ RACER = """
 import asyncio, sys
 from pathlib import Path
 from gateway.errors import GatewayError
-from gateway.model import WriteConditions
+from gateway.model.objects import WriteConditions
 from tests.data_folder import open_services, put
 async def main():
     async with open_services(Path(sys.argv[1])) as services:

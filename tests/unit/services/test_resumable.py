@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.metadata import resumable
-from gateway.model import Bucket, Promise
+from gateway.model.buckets import Bucket
+from gateway.model.uploads import Promise
 from gateway.services import Services
 from gateway.services.resumable import Resumable
 from gateway.settings.uploads import UploadSettings

@@ -14,7 +14,9 @@ import pytest
 from gateway.errors import LeaseLost, ObjectNotFound, StoreUnavailable
 from gateway.metadata import leases, sweep
 from gateway.metadata.port import Transaction
-from gateway.model import Bucket, Segment, WriteConditions
+from gateway.model.buckets import Bucket
+from gateway.model.contents import Segment
+from gateway.model.objects import WriteConditions
 from gateway.services import Services
 from gateway.services.clock import now_ms
 from gateway.services.ingest import PACKED_BYTES

@@ -21,7 +21,8 @@ from gateway.errors import (
     PreconditionFailed,
     VersionNotFound,
 )
-from gateway.model import Bucket, Versioning, WriteConditions
+from gateway.model.buckets import Bucket, Versioning
+from gateway.model.objects import WriteConditions
 from gateway.services import Services
 from tests.data_folder import open_services, put, read
 

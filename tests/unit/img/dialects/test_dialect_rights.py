@@ -14,7 +14,7 @@ from gateway.img.errors import ImageError
 from gateway.img.overlays import Overlays
 from gateway.img.signature import Signature
 from gateway.img.target import ImageByKey, make_target
-from gateway.model import KeyKind
+from gateway.model.accounts import KeyKind
 from gateway.services import Services
 from gateway.services.presets import Presets
 from gateway.settings.dialects import ImgproxyKey, ThumborKey

@@ -12,7 +12,7 @@ from gateway.img.access import Access
 from gateway.img.asker import NOBODY, Asker
 from gateway.img.dialects.explain import Explainer
 from gateway.img.errors import ImageError
-from gateway.model import AccessKey
+from gateway.model.accounts import AccessKey
 from gateway.policy.principal import Principal
 from gateway.services.presets import Presets
 from gateway.settings.settings import Settings
