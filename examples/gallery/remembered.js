@@ -6,5 +6,6 @@ const others = (id) => all().filter((one) => one.id !== id);
 const keep = (list) => localStorage.setItem(PLACE, JSON.stringify(list));
 
 export const remembered = (user) => all().filter((one) => one.user === user);
-export const remember = (id, user, { name, size, modified }) => keep([...others(id), { id, user, name, size, modified }]);
+export const remember = (id, user, { name, size, modified }) =>
+  keep([...others(id), { id, user, name, size, modified }]);
 export const forget = (id) => keep(others(id));

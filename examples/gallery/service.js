@@ -1,4 +1,4 @@
-// Talking to the image service: JSON by fetch, and bytes by XMLHttpRequest, which alone tells how many of them have gone.
+// Talking to the image service: JSON by fetch, bytes by XMLHttpRequest, which alone tells how many have gone.
 import { SERVICE } from "./config.js";
 
 const SESSION = "gallery-session";
@@ -22,7 +22,7 @@ export function whenEnded(work) {
   ended = work;
 }
 
-/** What the service would not do. `status` is 0 where it gave no answer; `wait` is in seconds, null where it did not say. */
+/** What the service would not do. `status` is 0 where it gave no answer; `wait` is in seconds, or null. */
 export class Refusal extends Error {
   constructor(status, message, wait = null) {
     super(message);
@@ -72,6 +72,7 @@ export async function ask(method, path, { json, signal } = {}) {
 /** Send bytes or a form; `progress` is told how many bytes have gone. Gives the text of the answer. */
 export function send(method, path, body, { signal, progress, authorized = true }) {
   return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
     const request = new XMLHttpRequest();
     const abort = () => request.abort();
     request.open(method, absolute(path));

@@ -59,8 +59,7 @@ export class Transfer {
       } catch (error) {
         if (signal.aborted) return;
         if (this.landed > before) attempt = refusals = 0;
-        if (error.status === 403 && this.id !== null) refusals++;
-        const again = error.passes || (refusals > 0 && refusals < REFUSALS);
+        const again = error.passes || (error.status === 403 && this.id !== null && ++refusals < REFUSALS);
         // Nobody knows whether a form without an answer has arrived: sent again, it might be there twice.
         const harmless = this.inParts || error.wait !== null;
         if (!again || !harmless || error.wait > PATIENCE) return this.become("failed", { error });
@@ -104,7 +103,8 @@ export class Transfer {
       if (!this.file) return void this.become("absent");
       const start = (number - 1) * upload.part_size;
       const piece = this.file.slice(start, start + size);
-      await piece.slice(0, 1).arrayBuffer(); // Fails where the file has changed meanwhile, which sending would not tell.
+      // Fails where the file has changed meanwhile; sending would not tell that from a lost connection.
+      await piece.slice(0, 1).arrayBuffer();
       await send("PUT", url, piece, { signal, progress: (loaded) => this.arrived(loaded), authorized: false });
       this.landed += size;
       this.arrived(0);
@@ -116,7 +116,10 @@ export class Transfer {
     return image;
   }
 
-  /** The upload as the service knows it: which parts are missing, and where they go. null: it has ended, and no file is there to begin anew. */
+  /**
+   * The upload as the service knows it: which parts are missing, and where they go. Begun anew where it has ended;
+   * null where there is no file for that.
+   */
   async begun(signal) {
     const found = this.id !== null && (await this.found(signal));
     if (found) return found;

@@ -192,6 +192,9 @@ def test_a_large_picture_goes_on_after_a_pause_a_kill_and_a_reload(page: Page, s
     page.reload()
     expect(state).to_contain_text(f"8.4 of {WHOLE} are there")
     page.screenshot(path=tmp_path / "interrupted.png", full_page=True)
+    (tmp_path / "another.jpg").write_bytes(LARGE)
+    row.locator("input").set_input_files(tmp_path / "another.jpg")
+    expect(page.locator("#message.wrong")).to_contain_text("another file")
     row.locator("input").set_input_files(file)
     shown(page, 1)
     expect(row).to_have_count(0)
@@ -232,6 +235,17 @@ def test_what_is_refused_is_said(page: Page, site: Site, tmp_path: Path) -> None
     expect(page.locator("#message.wrong")).to_contain_text("image")
     expect(page.locator("#uploads li .state")).to_contain_text("image")
     expect(page.locator("#pictures li")).to_have_count(0)
+
+
+def test_who_is_signed_out_elsewhere_signs_in_again(page: Page, site: Site, tmp_path: Path) -> None:
+    signed_in(page, site, "elsewhere@example.org")
+    assert as_page(page, site).post("auth/logout").status == 204
+    (tmp_path / "late.jpg").write_bytes(images.jpeg((64, 48)))
+    page.set_input_files("#files", tmp_path / "late.jpg")
+    expect(page.locator("#message.wrong")).to_contain_text("sign in again")
+    expect(page.locator("#door")).to_be_visible()
+    expect(page.locator("#inside")).to_be_hidden()
+    signed_in(page, site, "elsewhere@example.org", "login")
 
 
 def test_the_javascript_of_the_guide(page: Page, site: Site) -> None:
