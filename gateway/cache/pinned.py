@@ -13,7 +13,8 @@ from gateway.cache.breaker import Breaker
 from gateway.cache.objects import CacheObjects
 from gateway.cache.port import CacheUnavailable
 from gateway.cache.sealed import Sealer
-from gateway.render.client import Beyond, Rendition
+from gateway.render.rendition import Rendition
+from gateway.render.request import Beyond
 
 LOG = logging.getLogger("pixgate.cache")
 

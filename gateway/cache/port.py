@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from gateway.render.client import Rendition
+from gateway.render.rendition import Rendition
 
 
 class CacheUnavailable(Exception):

@@ -17,7 +17,7 @@ from gateway.cache.breaker import PROBE_BUDGET, Breaker
 from gateway.cache.port import ALONE, BUSY, CacheFull, CacheUnavailable, Held
 from gateway.cache.sealed import Sealer
 from gateway.redis_address import RedisAddress
-from gateway.render.client import Rendition
+from gateway.render.rendition import Rendition
 
 BUDGET = 0.1
 """Seconds that a command may take."""

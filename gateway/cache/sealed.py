@@ -17,7 +17,7 @@ import os
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from gateway.render.client import Rendition
+from gateway.render.rendition import Rendition
 from gateway.render.task import MEDIA_TYPES
 
 MAGIC = b"PXR1"

@@ -17,7 +17,7 @@ from gateway.cache.breaker import Breaker
 from gateway.cache.objects import CacheObjects
 from gateway.cache.port import CacheUnavailable, Locks
 from gateway.cache.sealed import Sealer
-from gateway.render.client import Rendition
+from gateway.render.rendition import Rendition
 
 LOG = logging.getLogger("pixgate.cache")
 

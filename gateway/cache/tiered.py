@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from gateway.cache.background import Background
 from gateway.cache.port import ALONE, CacheUnavailable, Held, Locks, Tier
-from gateway.render.client import Rendition
+from gateway.render.rendition import Rendition
 
 TIDY_SECONDS = 60.0
 PATIENCE_SECONDS = 20.0

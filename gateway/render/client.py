@@ -21,134 +21,21 @@ import itertools
 import os
 import socket
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from gateway.render import wire
 from gateway.render.endpoint import Endpoint
 from gateway.render.errors import BrokerUnavailable
-from gateway.render.task import MEDIA_TYPES, RENDITION, Original, Task
-from transforms.limits import DEFAULT_LIMITS, Limits
-from transforms.rendering import DEFAULT_RENDERING, Rendering
+from gateway.render.rendition import Rendition
+from gateway.render.request import Beyond, RenderRequest
+from gateway.render.source import Reduced, SourceDescriptors
+from gateway.render.task import MEDIA_TYPES
 
-_MAX_SEGMENTS = 512
 _ENTRY_OVERHEAD = 512
 """What an entry of the memory costs besides its bytes, roughly."""
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A part of a stored image: `length` bytes from `offset` of a file, given as a path or an open descriptor.
-
-    A descriptor belongs to the client from the moment it sees the segment, and it closes it, whatever happens.
-    """
-
-    file: str | Path | int
-    offset: int
-    length: int
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """The bytes of a render: the stored image in order, and each image that is laid over it."""
-
-    segments: Sequence[Segment]
-    overlays: Sequence[Sequence[Segment]] = ()
-    original: Original | None = None
-    """Where the segments are a mezzanine: of what."""
-
-    @property
-    def all_segments(self) -> list[Segment]:
-        """The segments of all images."""
-        return [*self.segments, *(segment for overlay in self.overlays for segment in overlay)]
-
-
-@dataclass(frozen=True, slots=True)
-class Reduced:
-    """The mezzanine that a rendition is made from: its key, and of what it is one."""
-
-    key: bytes
-    original: Original
-
-
-SourceOpener = Callable[[], Awaitable[Opened]]
-
-
-class Beyond(Protocol):
-    """The memories beyond this node, for one rendition."""
-
-    async def look(self) -> Rendition | None:
-        """The rendition, with `tier` set. Called where this node has none, at most twice (if the broker is restarted)."""
-
-    def settled(self, rendition: Rendition | None) -> None:
-        """What became of it after `look` was called: the rendition, or None where it failed. Called once; never waits."""
-
-
-@dataclass(frozen=True, slots=True)
-class RenderRequest:
-    """One rendition that is wanted."""
-
-    key: bytes
-    """`transforms.epoch.derivative_key`: 32 bytes that fix the result."""
-    options: str
-    """`Options.canonical()`."""
-    variant: str
-    """`transforms.negotiate.variant`: avif, webp or empty."""
-    source: Sequence[Segment] | SourceOpener
-    """The stored image in order; or a coroutine function that gives it and is called at most once, on a miss."""
-    limits: Limits = DEFAULT_LIMITS
-    beyond: Beyond | None = None
-    """Where to look before the source is opened."""
-    rendering: Rendering = DEFAULT_RENDERING
-    kind: str = RENDITION
-    """What is made, of `gateway.render.task.KINDS`."""
-    content: str = ""
-    """A name of the source's bytes, under which it is remembered that they cost decoders; empty: it is not."""
-    reduced: Reduced | None = None
-    """The mezzanine that is the source. Where the broker has it, the opener is not called."""
-    hot: bool = True
-    """Whether it is worth a place in this worker's own memory."""
-    later: bool = False
-    """Whether nobody waits for it: what others ask for comes first."""
-    parts: Mapping[str, bytes] = field(default_factory=dict)
-    """Keys by name of what is made along with it."""
-
-    @property
-    def task(self) -> Task:
-        """What a decoder is told."""
-        return Task(self.options, self.variant, self.kind, self.limits, self.rendering)
-
-
-@dataclass(frozen=True, slots=True)
-class Rendition:
-    """A rendered image."""
-
-    data: bytes
-    media_type: str
-    format: str
-    width: int
-    height: int
-    tier: str | None
-    """The memory it came from: `worker`, `broker`, or what `Beyond.look` said; None where it was rendered."""
-    render_ms: float
-    """Time the decoder needed when it was made, in milliseconds."""
-    first: bool = field(default=False, compare=False)
-    """Whether it was made for this request, of those that waited for it."""
-    parts: Mapping[str, Rendition] = field(default_factory=dict, compare=False)
-    """What was made along with it, by name."""
-
-    @property
-    def cached(self) -> bool:
-        """Whether it came from a memory."""
-        return self.tier is not None
-
-
-def memory_segment(pieces: Iterable[bytes | memoryview]) -> Segment:
-    """A segment with these bytes, for sources that are not plain files (decrypted, or from a distant store)."""
-    fd, length = wire.memfd(pieces)
-    return Segment(fd, 0, length)
 
 
 class RenderClient:
@@ -228,7 +115,7 @@ class RenderClient:
         self._hot_size = 0
 
     async def _fly(self, request: RenderRequest) -> Rendition:
-        source = _Source(request.source, request.limits)
+        source = SourceDescriptors(request.source, request.limits)
         beyond = _Beyond(request.beyond)
         rendition: Rendition | None = None
         try:
@@ -244,7 +131,7 @@ class RenderClient:
             beyond.settle(rendition)
         return rendition
 
-    async def _ask(self, request: RenderRequest, source: _Source, beyond: _Beyond) -> Rendition:
+    async def _ask(self, request: RenderRequest, source: SourceDescriptors, beyond: _Beyond) -> Rendition:
         head = {
             "t": "get",
             "key": request.key.hex(),
@@ -428,83 +315,12 @@ class _Beyond:
             self._beyond.settled(rendition)
 
 
-class _Source:
-    """A request's source as descriptors, opened once and closed at the end."""
-
-    def __init__(self, source: Sequence[Segment] | SourceOpener, limits: Limits) -> None:
-        self._opener = source if callable(source) else None
-        self._limits = limits
-        self._given = Opened(()) if callable(source) else Opened(source)
-        self._head: dict[str, Any] | None = None
-        self._fds: list[int] = []
-
-    async def open(self) -> tuple[dict[str, Any], list[int]]:
-        """The fields of a "source" message, and the descriptors, which stay owned here."""
-        if self._head is None:
-            if self._opener is not None:
-                opener, self._opener = self._opener, None
-                self._given = await opener()
-            given = self._given
-            for image in (given.segments, *given.overlays):
-                self._limits.check_bytes(sum(segment.length for segment in image))
-            segments = given.all_segments
-            if len({segment.file for segment in segments}) > wire.MAX_FDS or len(segments) > _MAX_SEGMENTS:
-                images = await asyncio.to_thread(self._gather, given)
-            else:
-                numbers: dict[str | Path | int, int] = {}
-                images = [self._open_each(image, numbers) for image in (given.segments, *given.overlays)]
-            original = None if given.original is None else given.original.as_list()
-            self._head = {"segments": images[0], "overlays": images[1:], "original": original}
-        return self._head, self._fds
-
-    def close(self) -> None:
-        """Closes all descriptors, those of segments that were never needed too."""
-        given = {segment.file for segment in self._given.all_segments if isinstance(segment.file, int)}
-        for fd in given.union(self._fds):
-            os.close(fd)
-        self._given, self._fds, self._head, self._opener = Opened(()), [], None, None
-
-    def _open_each(self, image: Sequence[Segment], numbers: dict[str | Path | int, int]) -> list[_Piece]:
-        pieces = []
-        for segment in image:
-            if segment.file not in numbers:
-                numbers[segment.file] = len(self._fds)
-                self._fds.append(_open(segment.file))
-            pieces.append((numbers[segment.file], segment.offset, segment.length))
-        return pieces
-
-    def _gather(self, given: Opened) -> list[list[_Piece]]:
-        images = []
-        for image in (given.segments, *given.overlays):
-            fd, length = wire.memfd(_read(segment) for segment in image)
-            images.append([(len(self._fds), 0, length)])
-            self._fds.append(fd)
-        return images
-
-
-_Piece = tuple[int, int, int]
-"""Number of the descriptor, offset, length."""
-
-
 def _reduced(reduced: Reduced | None) -> dict[str, Any] | None:
     return None if reduced is None else {"key": reduced.key.hex(), "original": reduced.original.as_list()}
 
 
-def _open(file: str | Path | int) -> int:
-    return file if isinstance(file, int) else os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-
-
-def _read(segment: Segment) -> bytes:
-    fd = _open(segment.file)
-    try:
-        return wire.read_exactly(fd, segment.offset, segment.length)
-    finally:
-        if fd != segment.file:
-            os.close(fd)
-
-
 def _discard(request: RenderRequest) -> None:
-    _Source(request.source, request.limits).close()
+    SourceDescriptors(request.source, request.limits).close()
 
 
 def _rendition(message: wire.Message) -> Rendition:

@@ -21,17 +21,11 @@ from gateway.cache.tiered import RenditionCache
 from gateway.errors import DiskFull
 from gateway.model.contents import Content, Encryption
 from gateway.model.objects import ObjectVersion
-from gateway.render.client import (
-    Beyond,
-    Opened,
-    Reduced,
-    RenderClient,
-    RenderRequest,
-    Rendition,
-    Segment,
-    memory_segment,
-)
+from gateway.render.client import RenderClient
 from gateway.render.errors import BrokerUnavailable, RenderBusy, RenderCrashed, RenderError, RenderTimeout
+from gateway.render.rendition import Rendition
+from gateway.render.request import Beyond, RenderRequest
+from gateway.render.source import Opened, Reduced, Segment, memory_segment
 from gateway.render.task import INFO, MEZZANINE, RENDITION, VARIANTS, Original
 from gateway.services.objects import Objects
 from gateway.services.originals import Originals

@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing
 from gateway.blobs.port import PACKED_BYTES, BlobReader
 from gateway.errors import StoreUnavailable
 from gateway.model.contents import Content
-from gateway.render.client import Segment, memory_segment
+from gateway.render.source import Segment, memory_segment
 from gateway.services.objects import Objects
 from gateway.services.stores import Stores
 from transforms.errors import TransformError

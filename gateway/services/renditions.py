@@ -18,7 +18,7 @@ from gateway.model.contents import Content
 from gateway.model.listings import ObjectPage
 from gateway.model.objects import ObjectVersion
 from gateway.policy.ladder import bounded
-from gateway.render.client import Rendition
+from gateway.render.rendition import Rendition
 from gateway.services.bucket_images import VIEW_SEPARATOR, view_readings
 from gateway.services.buckets import check_bucket_name
 from gateway.services.clock import now_ms

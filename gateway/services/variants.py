@@ -23,8 +23,8 @@ from gateway.metadata import pins
 from gateway.metadata.pins import Pin
 from gateway.metadata.port import Database
 from gateway.model.objects import ObjectVersion
-from gateway.render.client import Rendition
 from gateway.render.errors import RenderCrashed
+from gateway.render.rendition import Rendition
 from gateway.services.clock import now_ms
 from gateway.services.derivatives import Derivative, Derivatives
 from transforms.options import Options

@@ -18,7 +18,7 @@ from gateway.cache.port import CacheUnavailable
 from gateway.cache.sealed import Sealer
 from gateway.cache.store import StoreTier
 from gateway.cache.upstream import UpstreamObjects
-from gateway.render.client import Rendition
+from gateway.render.rendition import Rendition
 from gateway.settings.stores import S3Store, parse_store
 from tests.servers.s3 import S3Server
 

@@ -14,12 +14,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from gateway.render.client import Opened, RenderClient, RenderRequest, Rendition, memory_segment
+from gateway.render.client import RenderClient
 from gateway.render.confinement import probe
 from gateway.render.failures import POISONED_AT
 from gateway.render.launch import start_broker
+from gateway.render.rendition import Rendition
+from gateway.render.request import RenderRequest
 from gateway.render.sandbox import LAYERS
 from gateway.render.settings import BrokerSettings
+from gateway.render.source import Opened, memory_segment
 from tests import hostile_images, images
 from tests.functional.imaging import Gallery, fetch
 from tests.services import Server

@@ -16,7 +16,7 @@ from gateway.cache.port import CacheUnavailable
 from gateway.cache.redis import RedisLocks, RedisServer, RedisTier
 from gateway.cache.sealed import Sealer
 from gateway.redis_address import parse_redis_url
-from gateway.render.client import Rendition
+from gateway.render.rendition import Rendition
 from tests.servers.ports import free_port
 from tests.servers.process import Command, Process
 from tests.servers.programs import find

@@ -24,7 +24,7 @@ import pytest
 from PIL import Image
 from skimage.metrics import structural_similarity
 
-from gateway.render.client import Opened, Reduced, RenderClient, RenderRequest, Rendition, Segment, memory_segment
+from gateway.render.client import RenderClient
 from gateway.render.errors import (
     BrokerUnavailable,
     RenderBusy,
@@ -33,7 +33,10 @@ from gateway.render.errors import (
     SourceUnreadable,
 )
 from gateway.render.launch import start_broker
+from gateway.render.rendition import Rendition
+from gateway.render.request import RenderRequest
 from gateway.render.settings import BrokerSettings
+from gateway.render.source import Opened, Reduced, Segment, memory_segment
 from gateway.render.task import Original
 from gateway.render.wire import INLINE_BYTES
 from tests import images

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from gateway.render.client import RenderClient, RenderRequest, memory_segment
+from gateway.render.client import RenderClient
 from gateway.render.launch import start_broker
+from gateway.render.request import RenderRequest
 from gateway.render.settings import BrokerSettings
+from gateway.render.source import memory_segment
 from tests import images
 from transforms.epoch import derivative_key
 from transforms.errors import OptionError, TooLarge

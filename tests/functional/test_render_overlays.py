@@ -13,9 +13,11 @@ import numpy
 import pytest
 from PIL import Image
 
-from gateway.render.client import Opened, RenderClient, RenderRequest, memory_segment
+from gateway.render.client import RenderClient
 from gateway.render.launch import start_broker
+from gateway.render.request import RenderRequest
 from gateway.render.settings import BrokerSettings
+from gateway.render.source import Opened, memory_segment
 from tests import images
 from transforms.codecs import fonts
 from transforms.errors import OptionError

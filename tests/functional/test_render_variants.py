@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.render.client import RenderClient, RenderRequest, memory_segment
+from gateway.render.client import RenderClient
 from gateway.render.errors import BrokerUnavailable, RenderBusy, RenderCrashed
+from gateway.render.request import RenderRequest
+from gateway.render.source import memory_segment
 from gateway.render.task import VARIANTS
 from tests import images
 from tests.functional.test_render_broker import SLOW, Node, busy, request, still, until, warmed

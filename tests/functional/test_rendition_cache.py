@@ -21,10 +21,13 @@ from gateway.cache.folder import FolderObjects
 from gateway.cache.port import CacheUnavailable, Tier
 from gateway.cache.tiered import RenditionCache
 from gateway.metadata.port import Database
-from gateway.render.client import Opened, RenderClient, RenderRequest, Rendition, memory_segment
+from gateway.render.client import RenderClient
 from gateway.render.errors import RenderBusy
 from gateway.render.launch import start_broker
+from gateway.render.rendition import Rendition
+from gateway.render.request import RenderRequest
 from gateway.render.settings import BrokerSettings
+from gateway.render.source import Opened, memory_segment
 from tests import images
 from tests.data_folder import open_services
 from tests.servers.redis import Redis

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cache.sealed import Sealer
-from gateway.render.client import Rendition
+from gateway.render.rendition import Rendition
 
 KEY, OTHER = bytes(range(32)), bytes(32)
 PICTURE = Rendition(b"\xff\xd8 picture " * 50, "image/jpeg", "jpeg", 300, 200, None, 12.345)

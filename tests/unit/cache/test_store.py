@@ -15,7 +15,7 @@ from gateway.cache.folder import FolderObjects
 from gateway.cache.port import CacheFull, CacheUnavailable
 from gateway.cache.sealed import Sealer
 from gateway.cache.store import LOW, StoreTier
-from gateway.render.client import Rendition
+from gateway.render.rendition import Rendition
 
 SEALER = Sealer(b"s" * 32)
 
