@@ -18,58 +18,26 @@ import os
 import resource
 import signal
 import socket
-import struct
 from collections.abc import Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 from gateway.render import sandbox, wire
 from gateway.render.endpoint import Endpoint
 from gateway.render.errors import RenderBusy, SourceUnreadable
 from gateway.render.failures import FailureMemory
+from gateway.render.flight import Flight, Waiter, deliver
+from gateway.render.listening import listen, peer_uid
 from gateway.render.memory import RenditionMemory, Stored
 from gateway.render.pool import DecoderPool, Job, stored_rendition
 from gateway.render.settings import BrokerSettings
-from gateway.render.task import INFO, MEZZANINE, RENDITION, VARIANTS, Original, Task
-from transforms.cost import estimate, estimate_variants
+from gateway.render.task import INFO, MEZZANINE, RENDITION, VARIANTS, Task
+from gateway.render.task_cost import task_cost
 from transforms.epoch import codec_epoch
 from transforms.errors import DrawingTooSlow, TransformError
-from transforms.headers import Source, read_header
-from transforms.options import parse_compact
 
 _DRAWING = "svg"
 _COUNTED = {RENDITION: "renders", MEZZANINE: "mezzanines", INFO: "infos", VARIANTS: "variant_sets"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiter:
-    """A worker's request: its connection and its own number of the request."""
-
-    endpoint: Endpoint
-    number: int
-    looks: bool = field(default=False, compare=False)
-    """Whether it knows memories beyond this node."""
-
-
-@dataclass(slots=True, eq=False)
-class _Flight:
-    """A rendition that is being made; the first waiter is the one that was told "look" and "need"."""
-
-    key: str
-    content: str
-    task: Task
-    reduced: dict[str, Any] | None
-    waiters: list[_Waiter] = field(default_factory=list)
-    later: bool = False
-    """Whether nobody waits for it but what goes on in the background."""
-    parts: dict[str, str] = field(default_factory=dict)
-    """Names of what is made along with it, by their keys."""
-    joined: dict[str, list[_Waiter]] = field(default_factory=dict)
-    """Who waits for a part alone, by its key."""
-    timer: asyncio.TimerHandle | None = None
-    job: Job | None = None
-    draws: bool = False
-    """Whether the source itself is a drawing."""
 
 
 class Broker:
@@ -82,18 +50,18 @@ class Broker:
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._memory = RenditionMemory(settings.cache_bytes, max_fds=descriptors // 2)
         self._failures = FailureMemory(settings.failure_seconds, settings.poison_seconds)
-        self._flights: dict[str, _Flight] = {}
-        self._asked: dict[_Waiter, _Flight] = {}
+        self._flights: dict[str, Flight] = {}
+        self._asked: dict[Waiter, Flight] = {}
         self._endpoints: set[Endpoint] = set()
         self._stopped = asyncio.Event()
-        self._running_parts: dict[str, _Flight] = {}
+        self._running_parts: dict[str, Flight] = {}
         """By the keys of their parts, the flights that are being rendered."""
         self._counts = dict.fromkeys((*_COUNTED.values(), "hits", "found", "joined", "busy"), 0)
         self._failed: dict[str, int] = {}
 
     async def serve(self) -> None:
         """Listens on the socket, starts decoders behind it, and cleans up at the end."""
-        listener = _listen(self._settings.socket_path)
+        listener = listen(self._settings.socket_path)
         inode = os.stat(self._settings.socket_path).st_ino
         self._loop.add_reader(listener.fileno(), self._accept, listener)
         self._pool.start()
@@ -147,7 +115,7 @@ class Broker:
     def _accept(self, listener: socket.socket) -> None:
         with contextlib.suppress(OSError):
             sock, _ = listener.accept()
-            if _peer_uid(sock) not in (0, os.geteuid()):
+            if peer_uid(sock) not in (0, os.geteuid()):
                 sock.close()
                 return
             endpoint = Endpoint(sock, lambda message: self._heard(endpoint, message), lambda: self._left(endpoint))
@@ -156,7 +124,7 @@ class Broker:
     def _heard(self, endpoint: Endpoint, message: wire.Message) -> None:
         try:
             head = message.head
-            waiter = _Waiter(endpoint, int(head["id"]), bool(head.get("looks")))
+            waiter = Waiter(endpoint, int(head["id"]), bool(head.get("looks")))
             match head["t"]:
                 case "get":
                     self._get(waiter, head)
@@ -175,12 +143,12 @@ class Broker:
         finally:
             message.close()
 
-    def _get(self, waiter: _Waiter, head: dict[str, Any]) -> None:
+    def _get(self, waiter: Waiter, head: dict[str, Any]) -> None:
         key = head["key"]
         stored = self._memory.get(key)
         if stored is not None:
             self._counts["hits"] += 1
-            _deliver(waiter, stored, "broker")
+            deliver(waiter, stored, "broker")
             return
         content = str(head["content"])
         known = self._failures.find(key, content)
@@ -204,17 +172,17 @@ class Broker:
             self._refuse(waiter, later=later)
             return
         parts = {str(of): str(name) for name, of in head.get("parts", {}).items()}
-        flight = _Flight(key, content, Task.from_dict(head["task"]), head["reduced"], [waiter], later, parts)
+        flight = Flight(key, content, Task.from_dict(head["task"]), head["reduced"], [waiter], later, parts)
         self._flights[key] = flight
         self._ask_first(flight)
 
-    def _hurry(self, flight: _Flight) -> None:
+    def _hurry(self, flight: Flight) -> None:
         """Somebody waits for what was begun in the background."""
         flight.later = False
         if flight.job is not None:
             self._pool.hurry(flight.job)
 
-    def _ask_first(self, flight: _Flight) -> None:
+    def _ask_first(self, flight: Flight) -> None:
         """Tells the first waiter to look further, or that its source is needed; without waiters the flight is over."""
         if not flight.waiters:
             self._wait_for(flight, None)
@@ -227,7 +195,7 @@ class Broker:
         self._wait_for(flight, self._settings.source_seconds)
         first.endpoint.send({"t": "look" if first.looks else "need", "id": first.number})
 
-    def _wait_for(self, flight: _Flight, seconds: float | None) -> None:
+    def _wait_for(self, flight: Flight, seconds: float | None) -> None:
         """Gives the first waiter that long to bring what it was asked for; None: it is not waited for any more."""
         if flight.timer is not None:
             flight.timer.cancel()
@@ -235,22 +203,22 @@ class Broker:
         if seconds is not None:
             flight.timer = self._loop.call_later(seconds, self._source_is_late, flight)
 
-    def _source_is_late(self, flight: _Flight) -> None:
+    def _source_is_late(self, flight: Flight) -> None:
         self._drop_first(flight, SourceUnreadable("The stored image did not arrive in time."))
 
-    def _drop_first(self, flight: _Flight, error: Exception | None) -> None:
+    def _drop_first(self, flight: Flight, error: Exception | None) -> None:
         first = flight.waiters.pop(0)
         self._asked.pop(first, None)
         if error is not None:
             first.endpoint.send({**wire.failure_head(error), "id": first.number})
         self._ask_first(flight)
 
-    def _abandon(self, waiter: _Waiter) -> None:
+    def _abandon(self, waiter: Waiter) -> None:
         flight = self._asked.get(waiter)
         if flight is not None:
             self._drop_first(flight, None)
 
-    def _have(self, waiter: _Waiter, message: wire.Message) -> None:
+    def _have(self, waiter: Waiter, message: wire.Message) -> None:
         tier = str(message.head["tier"])
         stored = stored_rendition(message)
         flight = self._asked.pop(waiter, None)
@@ -260,7 +228,7 @@ class Broker:
         self._wait_for(flight, None)
         self._landed(flight, stored, tier)
 
-    def _none(self, waiter: _Waiter) -> None:
+    def _none(self, waiter: Waiter) -> None:
         flight = self._asked.get(waiter)
         if flight is None:
             return
@@ -276,7 +244,7 @@ class Broker:
         self._wait_for(flight, self._settings.source_seconds)
         waiter.endpoint.send({"t": "need", "id": waiter.number})
 
-    def _source(self, waiter: _Waiter, message: wire.Message) -> None:
+    def _source(self, waiter: Waiter, message: wire.Message) -> None:
         flight = self._asked.pop(waiter, None)
         if flight is None:
             # It came too late; somebody else was asked meanwhile.
@@ -284,7 +252,7 @@ class Broker:
         self._wait_for(flight, None)
         self._begin(flight, message)
 
-    def _begin_reduced(self, flight: _Flight) -> bool:
+    def _begin_reduced(self, flight: Flight) -> bool:
         """Renders from the mezzanine, if that is the source and is in this memory."""
         reduced = flight.reduced
         stored = None if reduced is None else self._memory.get(reduced["key"])
@@ -300,11 +268,11 @@ class Broker:
             message.close()
         return True
 
-    def _begin(self, flight: _Flight, source: wire.Message) -> None:
+    def _begin(self, flight: Flight, source: wire.Message) -> None:
         """Queues the render from what a "source" message brought, or refuses it."""
         head = source.head
         try:
-            cost, formats = _cost(flight.task, source)
+            cost, formats = task_cost(flight.task, source)
         except TransformError as fact:
             self._landed(flight, fact)
             return
@@ -334,7 +302,7 @@ class Broker:
         self._running_parts.update(dict.fromkeys(flight.parts, flight))
         self._pool.submit(flight.job)
 
-    def _landed(self, flight: _Flight, outcome: Stored | Exception, tier: str | None = None) -> None:
+    def _landed(self, flight: Flight, outcome: Stored | Exception, tier: str | None = None) -> None:
         self._flights.pop(flight.key, None)
         for key in flight.parts:
             self._running_parts.pop(key, None)
@@ -345,7 +313,7 @@ class Broker:
                 for name, part in parts.items():
                     head = {**part.head, "t": "part", "name": name, "id": waiter.number, "tier": None, "first": False}
                     waiter.endpoint.send(head, part.payload, part.fds)
-                _deliver(waiter, outcome, tier, first=tier is None and waiter is flight.waiters[0])
+                deliver(waiter, outcome, tier, first=tier is None and waiter is flight.waiters[0])
             for key, name in flight.parts.items() if parts else ():
                 self._keep_part(key, parts[name], flight.joined.get(key, ()))
             if parts:
@@ -365,10 +333,10 @@ class Broker:
         for waiter in (*flight.waiters, *itertools.chain.from_iterable(flight.joined.values())):
             waiter.endpoint.send({**head, "id": waiter.number})
 
-    def _keep_part(self, key: str, part: Stored, waiters: Sequence[_Waiter]) -> None:
+    def _keep_part(self, key: str, part: Stored, waiters: Sequence[Waiter]) -> None:
         """Hands a part to those who wait for it. What nobody asks for yet is not worth the place of what was asked for."""
         for waiter in waiters:
-            _deliver(waiter, part, None)
+            deliver(waiter, part, None)
         if waiters:
             self._memory.put(key, part)
         else:
@@ -382,7 +350,7 @@ class Broker:
         pool = self._pool
         return (pool.waiting_later, pool.later_ms) if later else (pool.waiting, pool.cost_ms)
 
-    def _refuse(self, waiter: _Waiter, *, later: bool) -> None:
+    def _refuse(self, waiter: Waiter, *, later: bool) -> None:
         self._counts["busy"] += 1
         waiter.endpoint.send({**wire.failure_head(self._busy(later=later)), "id": waiter.number})
 
@@ -427,74 +395,6 @@ async def _run(settings: BrokerSettings) -> None:
     broker = Broker(settings)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, broker.stop)
     await broker.serve()
-
-
-def _deliver(waiter: _Waiter, stored: Stored, tier: str | None, *, first: bool = False) -> None:
-    head = {**stored.head, "id": waiter.number, "tier": tier, "first": first}
-    waiter.endpoint.send(head, stored.payload, stored.fds)
-
-
-def _cost(task: Task, message: wire.Message) -> tuple[float, list[str]]:
-    """Estimated milliseconds of a task, its sources checked against its limits by their headers; and their formats.
-
-    Raises facts of `transforms.errors`, EOFError where a file is shorter than its segment, IndexError, OSError.
-    """
-    head = message.head
-    source = _source_of(message.fds, head["segments"])
-    task.limits.check_bytes(source.size)
-    original = Original.from_list(head["original"])
-    size = None if original is None else (original.width, original.height)
-    header = read_header(source)
-    formats = [header.format.name]
-    if task.kind == VARIANTS:
-        return estimate_variants(header, task.limits), formats
-    cost = estimate(header, parse_compact(task.options), task.variant, task.limits, original=size)
-    for segments in head["overlays"]:
-        overlay = _source_of(message.fds, segments)
-        task.limits.check_bytes(overlay.size)
-        header = read_header(overlay)
-        task.limits.check_source(header.width, header.height)
-        formats.append(header.format.name)
-        cost += header.format.decode_weight * header.pixels / 1e6
-    return cost, formats
-
-
-def _source_of(fds: Sequence[int], segments: Sequence[Sequence[int]]) -> Source:
-    """The segments as one image. Raises EOFError where a file is shorter than its segment, IndexError, OSError."""
-    sizes = [os.fstat(fd).st_size for fd in fds]
-    for number, offset, length in segments:
-        if offset < 0 or length < 0 or offset + length > sizes[number]:
-            raise EOFError
-
-    def read(at: int, length: int) -> bytes:
-        data = b""
-        for number, offset, size in segments:
-            if at < size and len(data) < length:
-                data += wire.read_exactly(fds[number], offset + at, min(size - at, length - len(data)))
-            at = max(0, at - size)
-        return data
-
-    return Source(read, sum(length for _, _, length in segments))
-
-
-def _listen(path: str) -> socket.socket:
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
-    previous = os.umask(0o177)
-    try:
-        with wire.address(path) as address:
-            listener.bind(address)
-    finally:
-        os.umask(previous)
-    listener.listen(128)
-    listener.setblocking(False)
-    return listener
-
-
-def _peer_uid(sock: socket.socket) -> int:
-    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    return int(struct.unpack("3i", credentials)[1])
 
 
 def main() -> None:
