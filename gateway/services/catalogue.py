@@ -10,6 +10,7 @@ from gateway.metadata import accounts, gallery, images, users
 from gateway.metadata.gallery import Page, Place, Wanted
 from gateway.metadata.images import Found
 from gateway.metadata.port import Database
+from gateway.metadata.similar import Similar, similar
 from gateway.model.buckets import Bucket
 from gateway.model.images import ImageRow, JobStatus
 from gateway.model.objects import ObjectVersion
@@ -92,12 +93,17 @@ class Catalogue:
 
     async def similar(
         self, row: ImageRow, distance: int, limit: int, user_id: int | None = None
-    ) -> list[tuple[int, ImageRow]]:
-        """Images of the same account (and user) that look alike, the nearest first, with how many of 64 bits differ."""
+    ) -> tuple[list[tuple[int, ImageRow]], bool]:
+        """Images of the same account (and user) that look alike, the nearest first, with how many of 64 bits differ.
+
+        And whether there are more than `limit`.
+        """
         if row.phash is None:
-            return []
-        wanted = images.Similar(row.account_id, user_id, row.phash, distance, min(limit, SIMILAR), row.image_id)
-        return await self._database.read(lambda reader: images.similar(reader, wanted))
+            return [], False
+        most = min(limit, SIMILAR)
+        wanted = Similar(row.account_id, user_id, row.phash, distance, most + 1, row.image_id)
+        found = await self._database.read(lambda reader: similar(reader, wanted))
+        return found[:most], len(found) > most
 
     async def _found(self, image_id: str, to_read: bool) -> tuple[Found, str]:
         if not is_image_id(image_id):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.metadata import images, meta, versions
+from gateway.metadata import images, meta, similar, versions
 from gateway.metadata.port import Database
 from gateway.model.images import JobStatus, Visibility
 from tests.contract.image_rows import account_of, put_image
@@ -125,8 +125,8 @@ async def test_what_looks_alike_is_found_by_the_bits_that_differ(database: Datab
     await database.write(lambda tx: versions.delete(tx, bucket, b"gone", None, None, 1))
 
     async def found(distance: int, limit: int = 10, user_id: int | None = None) -> list[tuple[int, str]]:
-        wanted = images.Similar(account, user_id, looks(base), distance, limit, itself.image_id)
-        return [(far, row.image_id) for far, row in await database.read(lambda r: images.similar(r, wanted))]
+        wanted = similar.Similar(account, user_id, looks(base), distance, limit, itself.image_id)
+        return [(far, row.image_id) for far, row in await database.read(lambda r: similar.similar(r, wanted))]
 
     assert await found(0) == [(0, same.image_id)]
     assert await found(1) == [(0, same.image_id), (1, one_off.image_id)]
@@ -135,6 +135,32 @@ async def test_what_looks_alike_is_found_by_the_bits_that_differ(database: Datab
     assert await found(8, user_id=1) == [(1, one_off.image_id), (3, three_off.image_id)]
     assert len(await found(64)) == 4
     assert gone.image_id not in [image_id for _, image_id in await found(64)]
+
+
+async def test_what_looks_alike_is_found_behind_any_number_that_is_gone(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(similar, "PAGE", 3)
+    monkeypatch.setattr(similar, "BATCH", 2)
+    bucket, lease = await new_bucket(database)
+    account = await account_of(database, bucket)
+    alike, other = (0).to_bytes(8), (1).to_bytes(8)
+    for number in range(7):
+        key = b"%d" % number
+        await put_image(database, bucket, lease, key, phash=alike, user_id=1)
+        await database.write(lambda tx, key=key: versions.delete(tx, bucket, key, None, None, 1))  # type: ignore[misc]
+    kept = sorted([(await put_image(database, bucket, lease, phash=alike, user_id=2)).image_id for _ in range(5)])
+    further = [(await put_image(database, bucket, lease, phash=other, user_id=user)).image_id for user in (1, 2)]
+
+    async def found(limit: int, user_id: int | None) -> list[str]:
+        wanted = similar.Similar(account, user_id, alike, 8, limit, kept[0])
+        return [row.image_id for _, row in await database.read(lambda reader: similar.similar(reader, wanted))]
+
+    assert await found(100, None) == [*kept[1:], *sorted(further)]
+    assert await found(3, None) == kept[1:4]
+    assert await found(100, 1) == [further[0]]
+    assert await found(100, 2) == [*kept[1:], further[1]]
+    assert await found(100, 3) == []
 
 
 async def test_one_look_up_finds_version_and_row_and_another_whether_they_still_hold(database: Database) -> None:

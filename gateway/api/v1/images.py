@@ -89,6 +89,7 @@ class Duplicates(BaseModel):
     id: str
     compared: bool = Field(description="False until the image is processed: then nothing can be said yet.")
     duplicates: list[Duplicate]
+    truncated: bool = Field(description="Whether more look alike than `limit` let in.")
 
 
 async def get_image(call: Call) -> StreamResponse:
@@ -155,9 +156,10 @@ async def duplicates(call: Call) -> StreamResponse:
     asked = call.query_as(LookingAlike)
     user = call.principal.user
     of_user = user.id if user is not None and user.confined else None
-    found = await call.parts.catalogue.similar(known.row, asked.distance, asked.limit, of_user)
+    found, truncated = await call.parts.catalogue.similar(known.row, asked.distance, asked.limit, of_user)
     alike = [Duplicate(distance=distance, image=await resource(call, row)) for distance, row in found]
-    return answer(200, Duplicates(id=known.row.image_id, compared=known.row.phash is not None, duplicates=alike))
+    compared = known.row.phash is not None
+    return answer(200, Duplicates(id=known.row.image_id, compared=compared, duplicates=alike, truncated=truncated))
 
 
 OPERATIONS = (
@@ -207,6 +209,7 @@ OPERATIONS = (
         access=Access.SIGNED_IN,
         tag=TAG,
         summary="Images of the account that look like this one",
+        description="The nearest first. `truncated` is true where more look alike than were asked for.",
         responses={200: Duplicates},
         errors=("IMAGE_NOT_FOUND", "FORBIDDEN"),
         query=LookingAlike,

@@ -268,6 +268,11 @@ def test_duplicates_are_what_looks_alike_in_the_account(api: Api) -> None:
     assert first not in near
     assert strange not in near, "never across accounts"
     assert found["duplicates"][0]["distance"] <= 10
+    assert found["truncated"] is False
+    third = uploaded(owner, _jpeg(scene, 60))["id"]
+    processed(owner, third)
+    cut = owner.get(f"images/{first}/duplicates?limit=1").json
+    assert (len(cut["duplicates"]), cut["truncated"]) == (1, True)
     assert api.app_user().get(f"images/{first}/duplicates").code == "FORBIDDEN"
 
 
