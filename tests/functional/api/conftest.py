@@ -24,3 +24,9 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def api(api_server: Server) -> Api:
     """Nobody, who may become somebody: `api.as_user(api.register())`, `api.app_user("alice")`, `api.with_keys(...)`."""
     return Api(api_server)
+
+
+@pytest.fixture(scope="module")
+def me(api: Api) -> Api:
+    """Somebody of the tests of one file."""
+    return api.as_user(api.register())
