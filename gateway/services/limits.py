@@ -96,10 +96,17 @@ class Limits:
         return f"address:{counted_as(address)}" if account is None else f"account:{account.id}"
 
     def clients(self, principal: Principal, address: str | None) -> Mapping[str, int]:
-        """Whose share of the upload slots an upload takes, and how many that is: the address's, and that of who signed in."""
+        """Whose share of the upload slots an upload takes, and how many that is: the address's, and that of who signed in.
+
+        And of the account with all its users and keys, where the settings bound that.
+        """
         each = self._settings.slots_each
         mine = each if principal.user is None else self._settings.slots_user
-        return {f"address:{counted_as(address)}": each, self.who(principal, address): mine}
+        shares = {f"address:{counted_as(address)}": each, self.who(principal, address): mine}
+        together = self._settings.upload_slots_account
+        if together is not None and principal.account is not None:
+            shares[f"all of account:{principal.account.id}"] = together
+        return shares
 
     async def hour(self, reader: Reader, who: str, now_ms: int) -> Allowance:
         """What is left of the hour, without counting anything."""

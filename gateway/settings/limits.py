@@ -82,6 +82,12 @@ class LimitSettings(SettingsGroup):
         description="How many of them one user may have, wherever they are.",
         json_schema_extra={"shown": "half; all where there are fewer than 4"},
     )
+    upload_slots_account: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many of them all users and keys of one account may have together, wherever they are. Unset: as many "
+        "as its keys and each of its users may.",
+    )
     upload_slot_wait: float = Field(
         default=30, ge=0, le=3600, description="Time that an upload waits for a slot; then 503 with Retry-After."
     )

@@ -6,16 +6,19 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway.cache.port import CacheUnavailable
-from gateway.errors import RateLimited, Unavailable
+from gateway.errors import RateLimited, Unavailable, UploadsBusy
 from gateway.metadata.rate_windows import RateWindowFile, RateWindowsUnavailable
 from gateway.model.accounts import AccessKey, Account, KeyKind, Role, User
 from gateway.policy.principal import ANONYMOUS, Principal
 from gateway.services.limits import UNLIMITED, Allowance, Limits, counted_as
+from gateway.services.upload_slots import UploadSlots
 from gateway.settings.limits import LimitSettings
 
 ACCOUNT = Account(7, "someone", "c" * 64, True, 0)
@@ -236,6 +239,28 @@ async def test_an_upload_takes_of_the_share_of_its_address_and_of_who_signed_in(
     assert limits.clients(Principal(user=USER), "2001:db8::1") == {"user:3": 5, "address:2001:db8::/64": 8}
     assert limits.clients(Principal(access_key=KEY), "192.0.2.1") == {"account:7": 8, "address:192.0.2.1": 8}
     assert limits.clients(ANONYMOUS, "192.0.2.1") == {"address:192.0.2.1": 8}
+
+
+async def test_users_and_keys_of_an_account_share_slots_where_that_is_bounded(tmp_path: Path) -> None:
+    limits = Limits(LimitSettings(upload_slots_account=3), RateWindowFile(tmp_path / "limits"), None)
+    slots = UploadSlots(tmp_path / "slots", 10, 0)
+    other = replace(ACCOUNT, id=8)
+
+    def taken(principal: Principal, number: int) -> AbstractAsyncContextManager[None]:
+        return slots.taken(limits.clients(principal, f"192.0.2.{number}"))
+
+    async with AsyncExitStack() as held:
+        for number, principal in enumerate((Principal(user=USER), Principal(user=USER), Principal(access_key=KEY))):
+            await held.enter_async_context(taken(principal, number))
+        for principal in (Principal(user=USER), Principal(user=replace(USER, id=4)), Principal(access_key=KEY)):
+            with pytest.raises(UploadsBusy):
+                await held.enter_async_context(taken(principal, 100))
+        for principal in (Principal(user=replace(USER, id=5, account=other)), ANONYMOUS):
+            await held.enter_async_context(taken(principal, 101))
+    async with taken(Principal(user=USER), 102):
+        pass
+    slots.close()
+    await limits.close()
 
 
 @pytest.mark.parametrize(("slots", "each", "user"), [(10, 8, 5), (5, 3, 2), (4, 2, 2), (3, 3, 3), (1, 1, 1)])
