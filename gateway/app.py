@@ -27,7 +27,8 @@ from gateway.http.request_target import to_origin_form
 from gateway.img.dialects.doors import Dialects, bare_host
 from gateway.img.endpoint import ERROR_CODES as IMAGE_CODES
 from gateway.img.endpoint import OPERATIONS as IMAGE_OPERATIONS
-from gateway.img.endpoint import ImageEndpoint, limits_of
+from gateway.img.endpoint import ImageEndpoint
+from gateway.img.limits import limits_of
 from gateway.jobs.engine import Background
 from gateway.metadata.rate_windows import RateWindowFile
 from gateway.refusals import Refusals

@@ -98,7 +98,7 @@ async def _run(
 ) -> tuple[PrewarmReport, bool]:
     from gateway.app import metrics
     from gateway.backends import rendition_cache
-    from gateway.img.endpoint import limits_of
+    from gateway.img.limits import limits_of
     from gateway.render.client import RenderClient
     from gateway.render.errors import RenderError
     from gateway.services.derivatives import Derivatives

@@ -6,19 +6,18 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aiohttp.web import BaseRequest, StreamResponse
 
-from gateway.errors import NotFound
 from gateway.http.boundary import CLIENT_CLOSED, deliver
 from gateway.http.client_address import client_address
 from gateway.http.incoming import Incoming
 from gateway.http.reply import Reply
 from gateway.img import info
-from gateway.img.access import Access, Granted, Permit, reads
+from gateway.img.access import Access, Granted, Permit
 from gateway.img.answer import Responder
+from gateway.img.asked import Asked
 from gateway.img.asker import Asker
 from gateway.img.delivery import (
     ANY_ORIGIN,
@@ -34,6 +33,8 @@ from gateway.img.delivery import (
 )
 from gateway.img.dialects.explain import Explainer, asked_about
 from gateway.img.errors import CODES, ImageError, translate
+from gateway.img.fallback import FALLBACK_CODES, Fallback
+from gateway.img.limits import limits_of
 from gateway.img.object_images import ObjectImages
 from gateway.img.options_document import options_document
 from gateway.img.overlays import Overlays
@@ -53,7 +54,6 @@ from gateway.services.watermarks import Watermark
 from gateway.settings.settings import Settings
 from gateway.telemetry.request import RequestRecord
 from signing.canonical import Query
-from transforms.limits import Limits
 from transforms.options import ImageRequest
 
 if TYPE_CHECKING:
@@ -75,45 +75,15 @@ ERROR_CODES = tuple(CODES)
 OPTIONS_PATH, EXPLAIN_PATH = "/img/-/options", "/img/-/explain"
 OPTIONS_AGE = 3600
 
-FALLBACK_CODES = frozenset(
-    {"NotFound", "ImageTooLarge", "UnsupportedMediaType", "BrokenImage", "RenderFailed", "RenderTimeout"}
-)
-"""The errors in whose place another picture may be shown: not one that says whether there is an image at all to those
-who may not know, nor one that is over in a moment."""
-
 _ON_ALL = (*SAFETY, SHOWN_ANYWHERE)
 
 Parse = Callable[[BaseRequest], Target]
-
-
-def limits_of(settings: Settings) -> Limits:
-    """The bounds on images that the settings give."""
-    pixels = int(settings.image_max_megapixels * 1_000_000)
-    return Limits(
-        source_bytes=settings.image_max_bytes,
-        source_pixels=pixels,
-        output_pixels=pixels,
-        frames=settings.image_max_frames,
-        animation_pixels=int(settings.image_max_animation_megapixels * 1_000_000),
-        animation_output_pixels=int(settings.image_max_animated_output_megapixels * 1_000_000),
-    )
 
 
 def parse_native(request: BaseRequest) -> Target:
     """A URL of our own. Raises AddressError, OptionError, LinkRefused."""
     message = request._message
     return parse_target(message.path, signed_header="Authorization" in message.headers)
-
-
-@dataclass(slots=True)
-class Asked:
-    """A request on its way: what is known of it so far."""
-
-    request: BaseRequest
-    target: Target
-    now: float
-    asker: Asker | None = None
-    permit: Permit | None = None
 
 
 class ImageEndpoint:
@@ -154,6 +124,7 @@ class ImageEndpoint:
         )
         caching = settings.image_worker_cache_bytes or settings.image_memory_cache_bytes or services.cache
         self._responder = Responder(self.derivatives, caching=bool(caching))
+        self._fallback = Fallback(settings, services.directory, services.objects, self._presets, self._responder)
         self._stored = StoredBytes(services.objects, services.stores)
         self.object_images = ObjectImages(self._responder, self._presets, self._overlays, settings.image_key_max_age)
 
@@ -240,7 +211,7 @@ class ImageEndpoint:
             known = translate(error)
             if known is None or known.code not in FALLBACK_CODES or target.verb != IMAGE or asked.asker is None:
                 raise
-            reply = await self._fallback(asked, asked.asker, known)
+            reply = await self._fallback.answer(asked, asked.asker, known)
             if reply is None:
                 raise
             record.error_code = known.code
@@ -356,47 +327,6 @@ class ImageEndpoint:
         if permit.reader:
             headers[0] = NO_STORE
         return Reply(200, [*headers, ("Content-Type", "application/json")], json.dumps(found).encode() + b"\n")
-
-    async def _fallback(self, asked: Asked, asker: Asker, error: ImageError) -> Reply | None:
-        """Another picture with the error's status; None where there is none, or it cannot be shown either."""
-        permit = asked.permit
-        if permit is not None and permit.request.delivery.raw:
-            return None
-        try:
-            bucket, version = await self._fallback_version(asker, None if permit is None else permit.bucket)
-            request = asked.target.request(self._presets.find(bucket)) if permit is None else permit.request
-            # What marks the pictures of a bucket does not mark what stands for one that is missing.
-            options = request.options if request.options.wm is None else replace(request.options, wm=None)
-            public = (permit is None or permit.public) and not asker.bound
-            age = self._settings.image_fallback_max_age
-            headers = [
-                ("Cache-Control", f"{'public' if public else 'private'}, max-age={age}"),
-                *SAFETY,
-                SHOWN_ANYWHERE,
-                ANY_ORIGIN,
-                ("X-Pixgate-Error", error.code),
-            ]
-            return await self._responder.answer(asked.request, version, options, headers, instead=error.status)
-        except Exception as second:
-            if translate(second) is None:
-                raise
-            return None
-
-    async def _fallback_version(self, asker: Asker, bucket: Bucket | None) -> tuple[Bucket, ObjectVersion]:
-        """What is shown instead: nothing that a moderator hides from the asker. Raises NotFound."""
-        if bucket is not None and bucket.images.fallback:
-            found, key = bucket, bucket.images.fallback
-        else:
-            name, _, key = (self._settings.image_fallback or "").partition("/")
-            other = await self._directory.bucket(name) if name else None
-            if other is None:
-                raise NotFound
-            found = other
-        version = await self._objects.get(found, key.encode())
-        readable = asker.in_person and reads(asker.principal, found, version.key)
-        if not readable and await self._objects.is_hidden(found, version):
-            raise NotFound
-        return found, version
 
     async def _fixed(self, request: BaseRequest, record: RequestRecord) -> Reply | None:
         """What is about no image, or about a URL; None for the path of an image."""
