@@ -19,7 +19,7 @@ from gateway.render.request import RenderRequest
 from gateway.render.source import memory_segment
 from gateway.render.task import VARIANTS
 from tests import images
-from tests.functional.test_render_broker import SLOW, Node, busy, request, still, until, warmed
+from tests.functional.render_broker.node import SLOW, Node, busy, request, still, until, warmed
 from transforms.epoch import derivative_key
 from transforms.errors import DecodeFailed, TooLarge
 from transforms.limits import Limits
