@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from gateway.errors import BucketNotFound, GatewayError, LeaseLost, ObjectNotFound, PreconditionFailed
 from gateway.metadata import contents
+from gateway.metadata.coalesced import fails_all
 from gateway.metadata.contents import NewContent
 from gateway.metadata.leases import lease_of
 from gateway.metadata.postgres_sql import lock_number
@@ -37,7 +39,8 @@ PUT = f"SELECT outcome, versioned, new_seq, new_content FROM pixgate_put_1({', '
 class Batches(Generic[A, R]):
     """Gathers what callers ask while earlier batches are on their way, `flights` of them at a time.
 
-    `ask` gives an answer or an error for each, in order; what it raises is everybody's.
+    `ask` gives an answer or an error for each, in order; what it raises is everybody's, and if it was waited for
+    (`fails_all`) also that of those whose batch has not been sent.
     """
 
     def __init__(self, ask: Callable[[Sequence[A]], Awaitable[Sequence[R | GatewayError]]], flights: int) -> None:
@@ -66,11 +69,14 @@ class Batches(Generic[A, R]):
             self._room += 1
 
     async def _answer(self, batch: list[tuple[A, asyncio.Future[R]]]) -> None:
+        began = time.monotonic()
         try:
             answers = await self._ask([asked for asked, _ in batch])
         except Exception as error:
             answers = None
             failure = error
+            if self._pending and fails_all(error, began):
+                batch, self._pending = batch + self._pending, []
         except BaseException:
             for _, future in batch:
                 future.cancel()
