@@ -220,7 +220,7 @@ class Resumable:
             # Somebody else completed it at the same time.
             return Uploaded(await self._made(plan.row.image_id), UNLIMITED)
         row, allowance = made[-1]
-        return Uploaded(row, allowance)
+        return Uploaded(row, allowance, bucket=bucket)
 
     async def _made(self, image_id: str) -> ImageRow:
         row = await images.get(self._database, image_id)

@@ -96,6 +96,8 @@ class Uploaded:
     allowance: Allowance
     existing: bool = False
     delete_token: str | None = field(default=None, repr=False)
+    bucket: Bucket | None = None
+    """Where it was put just now, so that nothing need be asked for telling of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +226,7 @@ class Uploading:
             self._services.lease.abandon(looked.size)
             return Uploaded(there.row, hour, existing=True)
         self._services.wake_jobs()
-        return Uploaded(row, allowance, delete_token=plan.delete_token)
+        return Uploaded(row, allowance, delete_token=plan.delete_token, bucket=bucket)
 
     def plan(self, uploader: Uploader, bucket: Bucket, looked: Looked, wanted: Wanted, image_id: str) -> Plan:
         """What is to be written of an image, but for what only the transaction can know."""

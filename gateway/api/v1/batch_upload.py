@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from gateway.api.answer import answer
 from gateway.api.errors import ApiError, translate
 from gateway.api.form import PartHead
 from gateway.api.operation import Access, Body, Operation
-from gateway.api.v1.image_resource import BASE, Image, resource
+from gateway.api.v1.image_resource import BASE, Image, resource_made
 from gateway.api.v1.upload import ERRORS, FIELDS, admitted, expect_room, place, slot
 from gateway.api.v1.upload_form import FORM_ROOM, UploadForm, default_visibility, filename_of, invalid
 from gateway.errors import DuplicateImage, ObjectTooLarge, QuotaExceeded, RateLimited
@@ -90,18 +91,45 @@ async def _take(call: Call, uploader: Uploader, form: UploadForm) -> BatchAnswer
             index += 1
         if not index:
             raise invalid("files", "There is no file, or none was chosen.")
-        images: list[Image] = []
-        for one in held:
-            bucket = await place(call, form.bucket, image_key(one.image_id, filename_of(one.head)))
-            wanted = form.wanted(one.head, default_visibility(bucket, answered_at_once=form.bucket is None))
-            try:
-                done = await call.parts.uploading.commit(uploader, bucket, one.taken, wanted, one.image_id)
-            except (DuplicateImage, QuotaExceeded, RateLimited) as error:
-                failed.append(_refused(one.index, one.head, error))
-                continue
-            images.append(await resource(call, done.row, delete_token=done.delete_token))
+        images = await _make(call, uploader, form, held, failed)
     failed.sort(key=lambda refused: refused.index)
     return BatchAnswer(images=images, failed=failed)
+
+
+async def _make(
+    call: Call, uploader: Uploader, form: UploadForm, held: Sequence[_Held], failed: list[Refused]
+) -> list[Image]:
+    """Make images one after the other; a file that becomes none goes to `failed`.
+
+    Once there is one, its answer is given whatever becomes of the others: a request that fails as a whole would be sent
+    again, and nobody would know of what is there.
+    """
+    images: list[Image] = []
+    away: Exception | None = None
+    for one in held:
+        try:
+            if away is not None:
+                raise away
+            images.append(await _image(call, uploader, form, one))
+        except Exception as error:
+            known = translate(error)
+            if known is None or not (images or isinstance(error, _OF_ONE_FILE)):
+                raise
+            failed.append(_refused(one.index, one.head, error))
+            if known.code == "SERVICE_UNAVAILABLE":
+                # Each of the others would only wait as long as this one.
+                away = error
+    return images
+
+
+async def _image(call: Call, uploader: Uploader, form: UploadForm, one: _Held) -> Image:
+    bucket = await place(call, form.bucket, image_key(one.image_id, filename_of(one.head)))
+    wanted = form.wanted(one.head, default_visibility(bucket, answered_at_once=form.bucket is None))
+    done = await call.parts.uploading.commit(uploader, bucket, one.taken, wanted, one.image_id)
+    return await resource_made(call, done)
+
+
+_OF_ONE_FILE = (DuplicateImage, QuotaExceeded, RateLimited)
 
 
 def _refused(index: int, head: PartHead, error: Exception) -> Refused:
@@ -123,7 +151,8 @@ OPERATIONS: tuple[Operation, ...] = (
         tag="Images",
         summary="Upload several images",
         description="All files of the form are taken before the first becomes an image: a form that is broken leaves none. "
-        "What is wrong with one file is told beside the images of the others. The fields hold for all.",
+        "What is wrong with one file is told beside the images of the others, also where the database or the store goes away "
+        "after the first: `failed` then has `SERVICE_UNAVAILABLE` for those that can be sent again. The fields hold for all.",
         responses={200: BatchAnswer},
         errors=ERRORS,
         body_kind=Body.STREAM,

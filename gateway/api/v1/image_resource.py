@@ -13,6 +13,7 @@ from gateway.errors import ImageNotFound
 from gateway.model.images import ImageRow, JobStatus, Visibility
 from gateway.policy.images import may_see_all
 from gateway.services.catalogue import Known, facts_of
+from gateway.services.uploading import Uploaded
 
 if TYPE_CHECKING:
     from gateway.api.call import Call
@@ -70,6 +71,14 @@ async def resource(call: Call, row: ImageRow, *, delete_token: str | None = None
         raise ImageNotFound
     # What is told here beyond the image concerns its account, so a key that is narrowed to some keys may know it, too.
     return _image(call, row, full=may_see_all(call.principal, facts_of(bucket, b"", row)), delete_token=delete_token)
+
+
+async def resource_made(call: Call, done: Uploaded) -> Image:
+    """The image that an upload has made. What is committed is told, whether or not the database is still there."""
+    if done.bucket is None:
+        return await resource(call, done.row, delete_token=done.delete_token)
+    full = may_see_all(call.principal, facts_of(done.bucket, b"", done.row))
+    return _image(call, done.row, full=full, delete_token=done.delete_token)
 
 
 def resource_of(call: Call, known: Known) -> Image:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.api.answer import answer, nothing
 from gateway.api.errors import ApiError
 from gateway.api.operation import Access, Body, Operation
-from gateway.api.v1.image_resource import BASE, Image, moment, resource
+from gateway.api.v1.image_resource import BASE, Image, moment, resource_made
 from gateway.api.v1.upload import admitted, place, slot
 from gateway.api.v1.upload_form import check_metadata, default_visibility, invalid, parse_renditions
 from gateway.errors import ObjectTooLarge
@@ -131,7 +131,7 @@ async def complete_upload(call: Call) -> StreamResponse:
         raise ApiError("FILE_TOO_LARGE", str(error)) from error
     except SourceError as error:
         raise ApiError("INVALID_FILE_FORMAT", str(error)) from error
-    return answer(200 if done.existing else 201, await resource(call, done.row), done.allowance.headers)
+    return answer(200 if done.existing else 201, await resource_made(call, done), done.allowance.headers)
 
 
 async def _begun(call: Call) -> tuple[Bucket, Begun]:

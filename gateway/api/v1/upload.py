@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from gateway.api.answer import answer
 from gateway.api.errors import ApiError
 from gateway.api.operation import Access, Body, Operation
-from gateway.api.v1.image_resource import BASE, Image, resource
+from gateway.api.v1.image_resource import BASE, Image, resource, resource_made
 from gateway.api.v1.upload_form import (
     FORM_ROOM,
     MAX_METADATA,
@@ -57,7 +57,7 @@ async def upload(call: Call) -> StreamResponse:
     if preferred or form.bucket is not None:
         applied = (("Preference-Applied", "respond-async"),) if preferred else ()
         return answer(202, accepted(call, done), (*done.allowance.headers, *applied))
-    made = await resource(call, done.row, delete_token=done.delete_token)
+    made = await resource_made(call, done)
     location = f"{call.settings.link_base}{BASE}/{done.row.image_id}"
     return answer(201, made, (("Location", location), *done.allowance.headers))
 
