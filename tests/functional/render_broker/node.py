@@ -23,6 +23,9 @@ from transforms.options import parse_compact
 SLOW = "f:gif,w:1400,blur:20"
 """Options that keep a decoder for a second or more with the image `slow_source`; `still` makes it last for certain."""
 
+PATIENCE = 120.0
+"""Seconds that a render may last where a test says nothing else: decoders stand back behind all that a machine does."""
+
 
 class Node:
     """One broker and the clients of a test."""
@@ -33,7 +36,8 @@ class Node:
         self.clients: list[RenderClient] = []
 
     def start(self, **settings: float) -> subprocess.Popen[bytes]:
-        self.processes.append(start_broker(BrokerSettings(self.path, **settings)))  # type: ignore[arg-type]
+        wanted = {"job_seconds": PATIENCE, **settings}
+        self.processes.append(start_broker(BrokerSettings(self.path, **wanted)))  # type: ignore[arg-type]
         return self.processes[-1]
 
     def client(self, **settings: float) -> RenderClient:
