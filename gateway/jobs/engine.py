@@ -17,6 +17,7 @@ from gateway.jobs.dispatcher import Dispatcher
 from gateway.jobs.housekeeping import tasks
 from gateway.jobs.kind import Kind
 from gateway.jobs.purge import Purger
+from gateway.jobs.roll_call import RollCall
 from gateway.jobs.runner import JobRunner
 from gateway.jobs.schedule import Schedule
 from gateway.metadata import jobs
@@ -94,11 +95,11 @@ class Background:
         self._schedule = Schedule(services.database, tasks(settings, services, variants))
         self._engine: JobRunner | Dispatcher
         self._database = services.database
-        self._presence: Presence | None = None
+        self._roll_call: RollCall | None = None
         if settings.by_celery:
             self.name = "celery"
             self._engine = _dispatcher(settings, services)
-            self._presence = presence_of(settings, services.deployment)
+            self._roll_call = RollCall(presence_of(settings, services.deployment))
         else:
             self.name = "in-process"
             # One more: while the outcome of one is written, its decoder is at another.
@@ -113,9 +114,9 @@ class Background:
         waiting = await waiting_seconds(self._database)
         problem = self._engine.problem if isinstance(self._engine, Dispatcher) else None
         workers: int | None = None
-        if self._presence is not None:
+        if self._roll_call is not None:
             try:
-                roll = await self._presence.call()
+                roll = await self._roll_call.call()
             except CacheUnavailable as error:
                 problem = problem or f"the Redis of Celery: {error}"
             else:
@@ -138,8 +139,8 @@ class Background:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._beginning
         await self._engine.close()
-        if self._presence is not None:
-            await self._presence.close()
+        if self._roll_call is not None:
+            await self._roll_call.close()
 
     async def _begin(self) -> None:
         while True:

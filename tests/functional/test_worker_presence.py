@@ -19,6 +19,7 @@ from tests.functional.beside import set_images
 from tests.functional.conftest import StartServer
 from tests.functional.imaging import Gallery
 from tests.functional.job_worker import JobWorker, backlog, wait_for
+from tests.servers.redis import Redis
 from tests.services import ROOT, Server, environment_of
 
 TIMEOUT = "2"
@@ -105,3 +106,18 @@ def test_a_worker_that_is_gone_is_noticed_and_one_that_comes_back_too(
     wait_for_workers(server, 1)
     (living,) = wait_for(lambda: command(server, settings, "jobs", "list")["workers"], bool)
     assert (living["kinds"], living["concurrency"]) == (sorted(KINDS), 1)
+
+
+def test_nobody_waits_long_for_a_redis_that_hangs(start_server: StartServer, own_redis: Redis) -> None:
+    server = start_server(workers=1, environment={"PIXGATE_CELERY_URL": own_redis.url})
+    wait_for_workers(server, 0)
+    own_redis.pause()
+    try:
+        # Who waits hears of that time; after the driver's 2 s were over it would be another.
+        found = wait_for(lambda: jobs_of(server), lambda entry: "within 300 ms" in entry["detail"])
+        assert (found["status"], found["engine"]) == ("degraded", "celery")
+        assert jobs_of(server)["status"] == "degraded"
+    finally:
+        own_redis.resume()
+    found = wait_for(lambda: jobs_of(server), lambda entry: entry.get("workers") == 0)
+    assert found["detail"].startswith("no worker lives: ")
