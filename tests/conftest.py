@@ -48,6 +48,9 @@ OWN_SERVERS = frozenset(
         "test_lost_bucket.py",
         "test_img_cache.py",
         "test_redis_kinds.py",
+        "test_render_geometry.py",
+        "test_render_overlays.py",
+        "test_render_variants.py",
         "render_broker",
         "rendition_cache",
         "test_servers.py",
@@ -56,7 +59,7 @@ OWN_SERVERS = frozenset(
         "upstream_faults",
     }
 )
-"""What brings the servers that it is about: it runs once, whatever `--backends` says."""
+"""What brings the servers or brokers that it is about: it runs once, whatever `--backends` says."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

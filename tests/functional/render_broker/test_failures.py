@@ -97,7 +97,7 @@ async def test_a_crash_costs_that_request_alone(node: Node, photo_file: Path, sl
 
 
 async def test_a_hang_costs_that_request_alone(node: Node, photo_file: Path, slow_source: Path) -> None:
-    node.start(decoders=2, job_seconds=3)
+    node.start(decoders=2, job_seconds=8)
     client = node.client()
     pids = await warmed(client, 2)
     # The first in the list gets the job.
