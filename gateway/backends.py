@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,16 +20,23 @@ from gateway.metadata.port import Database
 from gateway.metadata.sqlite import SqliteDatabase
 from gateway.services.services import Backends, Services
 from gateway.settings.settings import LOCAL_STORE, Settings
-from gateway.settings.stores import S3Store
+from gateway.settings.stores import FolderStore, S3Store, StoreSettings
 
 if TYPE_CHECKING:
     from gateway.cache.objects import CacheObjects
     from gateway.cache.pinned import PinnedRenditions
     from gateway.cache.tiered import CacheCounts, RenditionCache
+    from gateway.services.fsck_renditions import CheckedPlace
 
 DATABASE = "pixgate.sqlite"
 HANDOVER = "run/handover.sock"
 FILE_URL = "file://"
+VARIANTS = "variants"
+CACHE = "cache"
+_FOLDERS = {VARIANTS: "variants", CACHE: "renditions"}
+"""What renditions of a kind are called in a folder; in a bucket by the kind."""
+
+_Address = tuple[str, ...]
 
 
 def embedded(data: Path, *, min_free: int = 0) -> Backends:
@@ -128,40 +136,95 @@ def rendition_cache(settings: Settings, services: Services, counts: CacheCounts)
         redis_max_age=settings.image_redis_max_age,
         objects=_cache_objects(settings, services.deployment) if settings.image_store_cache_bytes else None,
         store_bytes=settings.image_store_cache_bytes,
+        former={place.store: place.open() for place in _former_caches(settings, services.deployment)}
+        if settings.image_store_cache_bytes
+        else None,
     )
 
 
 def pinned_variants(settings: Settings, services: Services) -> PinnedRenditions:
-    """Where variants are kept that no cache may forget: in the data folder, or beside the blobs of the default store."""
-    from gateway.cache.folder import FolderObjects
+    """Where variants are kept that no cache may forget: beside the blobs of the default store, or of one that was it."""
     from gateway.cache.pinned import PinnedRenditions
     from gateway.cache.sealed import Sealer
 
-    store = next((store for store in settings.all_stores if store.name == settings.new_store), None)
-    objects: CacheObjects
-    if isinstance(store, S3Store):
-        from gateway.cache.upstream import UpstreamObjects
+    places = _places(settings, services.deployment, VARIANTS)
+    place = places.pop(_address(settings, services.deployment, settings.new_store, VARIANTS))
+    others = {other.store: other.open() for other in places.values()}
+    return PinnedRenditions(place.open(), Sealer(services.master.derive(b"renditions")), others)
 
-        objects = UpstreamObjects(store, services.deployment, "variants")
-    else:
-        folder = settings.data if store is None else store.path
-        objects = FolderObjects(folder / "variants" / services.deployment, min_free=settings.min_free_bytes)
-    return PinnedRenditions(objects, Sealer(services.master.derive(b"renditions")))
+
+def checked_renditions(settings: Settings, deployment: str) -> Sequence[CheckedPlace]:
+    """What fsck looks through besides blobs: variants, and caches that no tier reads. The receiver closes them."""
+    from gateway.services.fsck_renditions import CheckedPlace
+
+    caches = _former_caches(settings, deployment, read=settings.image_store_cache_bytes > 0)
+    variants = _places(settings, deployment, VARIANTS).values()
+    return [CheckedPlace(place.store, place.what, place.open()) for place in (*variants, *caches)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where renditions of one kind lie beside the blobs of a store, or would."""
+
+    store: str
+    what: str
+    open: Callable[[], CacheObjects]
+
+
+def _places(settings: Settings, deployment: str, what: str) -> dict[_Address, _Place]:
+    """Those of all stores: one entry for two stores that share a place. `local` is one where it is the default or has some."""
+    found: dict[_Address, _Place] = {}
+    local = settings.data / _FOLDERS[what] / deployment
+    names = [store.name for store in settings.all_stores]
+    if LOCAL_STORE not in names and (settings.new_store == LOCAL_STORE or local.is_dir()):
+        names.append(LOCAL_STORE)
+    for name in names:
+        opened = partial(_beside, settings, deployment, name, what)
+        found.setdefault(_address(settings, deployment, name, what), _Place(name, what, opened))
+    return found
+
+
+def _former_caches(settings: Settings, deployment: str, *, read: bool = True) -> Sequence[_Place]:
+    """Where the store tier may have lain, and does not lie. `read`: whether there is one."""
+    places = _places(settings, deployment, CACHE)
+    if read:
+        where = settings.image_store_cache or settings.new_store
+        places.pop(_address(settings, deployment, where, CACHE), None)
+    return list(places.values())
 
 
 def _cache_objects(settings: Settings, deployment: str) -> CacheObjects:
-    from gateway.cache.folder import FolderObjects
+    return _beside(settings, deployment, settings.image_store_cache or settings.new_store, CACHE)
 
-    where = settings.image_store_cache or settings.new_store
-    named = next((store for store in settings.all_stores if store.name == where), None)
-    if isinstance(named, S3Store):
+
+def _beside(settings: Settings, deployment: str, where: str, what: str) -> CacheObjects:
+    """Renditions beside the blobs of a store, or in the folder that a `file:` URL names."""
+    store = _named(settings, where)
+    if isinstance(store, S3Store):
         from gateway.cache.upstream import UpstreamObjects
 
-        return UpstreamObjects(named, deployment)
-    if named is not None:
-        folder = named.path / "renditions" / deployment
-    elif where.startswith(FILE_URL):
-        folder = Path(unquote(where.removeprefix(FILE_URL))) / deployment
-    else:
-        folder = settings.data / "renditions" / deployment
-    return FolderObjects(folder, min_free=settings.min_free_bytes)
+        return UpstreamObjects(store, deployment, what)
+    from gateway.cache.folder import FolderObjects
+
+    return FolderObjects(_folder(settings, deployment, where, what), min_free=settings.min_free_bytes)
+
+
+def _address(settings: Settings, deployment: str, where: str, what: str) -> _Address:
+    """What is equal for one place under two names."""
+    store = _named(settings, where)
+    if isinstance(store, S3Store):
+        return store.endpoint, store.bucket, store.prefix
+    return (os.path.realpath(_folder(settings, deployment, where, what)),)
+
+
+def _folder(settings: Settings, deployment: str, where: str, what: str) -> Path:
+    store = _named(settings, where)
+    if isinstance(store, FolderStore):
+        return store.path / _FOLDERS[what] / deployment
+    if where.startswith(FILE_URL):
+        return Path(unquote(where.removeprefix(FILE_URL))) / deployment
+    return settings.data / _FOLDERS[what] / deployment
+
+
+def _named(settings: Settings, where: str) -> StoreSettings | None:
+    return next((store for store in settings.all_stores if store.name == where), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gateway.cache.database_locks import DatabaseLocks
 from gateway.cache.objects import CacheObjects
@@ -25,8 +25,10 @@ def open_cache(
     redis_max_age: int = 604_800,
     objects: CacheObjects | None = None,
     store_bytes: int = 0,
+    former: Mapping[str, CacheObjects] | None = None,
 ) -> RenditionCache | None:
-    """The tiers beyond this node, begun; None where there are none. `objects`: where renditions lie in a store."""
+    """The tiers beyond this node, begun; None where there are none. `objects`: where renditions lie in a store; `former`:
+    where they may have lain before, by store."""
     sealer = Sealer(secret)
     tiers: list[Tier] = []
     locks: list[Locks] = []
@@ -39,7 +41,7 @@ def open_cache(
         locks.append(RedisLocks(server))
     if objects is not None and store_bytes:
         in_database = DatabaseLocks(database)
-        tiers.append(StoreTier(objects, sealer, limit=store_bytes, locks=in_database))
+        tiers.append(StoreTier(objects, sealer, limit=store_bytes, locks=in_database, former=former))
         if database.engine != "sqlite":
             # One node has a database of its own: what it renders twice at a time its broker sees.
             locks.append(in_database)

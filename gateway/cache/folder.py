@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -16,6 +17,7 @@ from gateway.blobs.port import Entry
 from gateway.cache.port import CacheFull, CacheUnavailable
 
 _NEW = ".new-"
+_FIRST = re.compile(r"[0-9a-f]{2}")
 _ABANDONED_SECONDS = 3600
 """Age of an unfinished file whose writer cannot be alive any more."""
 
@@ -46,8 +48,8 @@ class FolderObjects:
         await self._run(lambda: _remove([self._root / name for name in names]))
 
     async def entries(self) -> AsyncIterator[list[Entry]]:
-        for first in range(256):
-            page = await self._run(lambda first=first: _list(self._root, f"{first:02x}"))  # type: ignore[misc]
+        for first in await self._run(lambda: _firsts(self._root)):
+            page = await self._run(lambda first=first: _list(self._root, first))  # type: ignore[misc]
             if page:
                 yield page
 
@@ -108,6 +110,13 @@ def _read(path: Path) -> bytes | None:
 def _remove(paths: Sequence[Path]) -> None:
     for path in paths:
         path.unlink(missing_ok=True)
+
+
+def _firsts(root: Path) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(root) if _FIRST.fullmatch(name))
+    except FileNotFoundError:
+        return []
 
 
 def _list(root: Path, first: str) -> list[Entry]:

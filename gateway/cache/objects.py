@@ -30,3 +30,18 @@ class CacheObjects(Protocol):
         """Find out whether it works."""
 
     async def close(self) -> None: ...
+
+
+def place_of(key: bytes) -> str:
+    """The name under which what belongs to a derivative's key lies."""
+    name = key.hex()
+    return f"{name[:2]}/{name[2:]}"
+
+
+def key_of(place: str) -> bytes | None:
+    """The key behind a name; None for what is not ours."""
+    try:
+        key = bytes.fromhex(place.replace("/", ""))
+    except ValueError:
+        return None
+    return key if place_of(key) == place else None

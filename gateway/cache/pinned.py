@@ -1,16 +1,18 @@
 """Renditions that stay as long as their originals: what is in this place is removed by name and never to make room.
 
-They are sealed as in a cache, and what is lost can be made anew: nothing is synced to the disk for them.
+They are sealed as in a cache, and what is lost can be made anew: nothing is synced to the disk for them. New ones lie beside
+the blobs of the default store; as that may have been another one before, the places of all stores are looked at.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from gateway.cache.breaker import Breaker
-from gateway.cache.objects import CacheObjects
+from gateway.cache.objects import CacheObjects, key_of, place_of
 from gateway.cache.port import CacheUnavailable
 from gateway.cache.sealed import Sealer
 from gateway.render.rendition import Rendition
@@ -33,36 +35,115 @@ class PinnedCounts(Protocol):
     def render_cache_error(self, tier: str) -> None: ...
 
 
+class PinnedPlace:
+    """What lies in one place, sealed, by the derivatives' keys. All of it raises CacheUnavailable."""
+
+    def __init__(self, objects: CacheObjects, called: str = "the store of variants") -> None:
+        self._objects = objects
+        self.breaker = Breaker(called, objects.probe, budget=BUDGET)
+
+    async def get(self, key: bytes) -> bytes | None:
+        return await self.breaker.call(lambda: self._objects.get(place_of(key)))
+
+    async def put(self, key: bytes, sealed: bytes) -> None:
+        await self.breaker.write(lambda: self._objects.put(place_of(key), sealed), WRITE_BUDGET)
+
+    async def remove(self, keys: Sequence[bytes]) -> None:
+        """What is not there is removed already."""
+        await self.breaker.call(lambda: self._objects.remove([place_of(key) for key in keys]), SWEEP_BUDGET)
+
+    async def entries(self) -> AsyncIterator[list[tuple[bytes, int]]]:
+        """Keys and when they were written (in ms), in pages."""
+        async for page in self._objects.entries():
+            found = [(key_of(entry.name), entry.modified_ms) for entry in page]
+            yield [(key, modified_ms) for key, modified_ms in found if key is not None]
+
+    async def close(self) -> None:
+        await self.breaker.close()
+        await self._objects.close()
+
+
+class OtherPlace(PinnedPlace):
+    """The place of a store that is not the default, and may have been. Most never were: nothing is put there, so what was
+    found empty is not asked again, until somebody looks through it."""
+
+    def __init__(self, objects: CacheObjects, store: str) -> None:
+        super().__init__(objects, f"the place of variants in the store {store}")
+        self._empty: bool | None = None
+
+    async def get(self, key: bytes) -> bytes | None:
+        return None if await self._is_empty() else await super().get(key)
+
+    async def remove(self, keys: Sequence[bytes]) -> None:
+        if not await self._is_empty():
+            await super().remove(keys)
+
+    async def entries(self) -> AsyncIterator[list[tuple[bytes, int]]]:
+        some = False
+        async for page in super().entries():
+            some = some or bool(page)
+            yield page
+        self._empty = not some
+
+    async def _is_empty(self) -> bool:
+        if self._empty is None:
+            self._empty = await self.breaker.call(self._look)
+        return self._empty
+
+    async def _look(self) -> bool:
+        pages = self._objects.entries()
+        try:
+            async for page in pages:
+                if page:
+                    return False
+            return True
+        finally:
+            if isinstance(pages, AsyncGenerator):
+                await pages.aclose()
+
+
 class PinnedRenditions:
     """Renditions by their derivatives' keys. Made and used on one event loop."""
 
-    def __init__(self, objects: CacheObjects, sealer: Sealer) -> None:
-        self._objects = objects
+    def __init__(self, objects: CacheObjects, sealer: Sealer, others: Mapping[str, CacheObjects] | None = None) -> None:
+        """`objects` are the place for new ones, `others` the places in the other stores, by the stores' names."""
         self._sealer = sealer
-        self.breaker = Breaker("the store of variants", objects.probe, budget=BUDGET)
+        self._default = PinnedPlace(objects)
+        self._others = tuple(OtherPlace(place, store) for store, place in (others or {}).items())
+        self.places: Sequence[PinnedPlace] = (self._default, *self._others)
+        self.breaker = self._default.breaker
 
     async def get(self, key: bytes) -> Rendition | None:
-        """The rendition, or None where it is not there whole. Raises CacheUnavailable."""
-        sealed = await self.breaker.call(lambda: self._objects.get(_place(key)))
-        return None if sealed is None else self._sealer.open(key, sealed, NAME)
+        """The rendition, or None where it is not whole in the place for new ones. Raises CacheUnavailable."""
+        return self._opened(key, await self._default.get(key))
+
+    async def get_elsewhere(self, key: bytes) -> Rendition | None:
+        """The same from the places of the other stores. Raises CacheUnavailable where one that may have it is away."""
+        away: CacheUnavailable | None = None
+        for place in self._others:
+            try:
+                found = self._opened(key, await place.get(key))
+            except CacheUnavailable as error:
+                away = error
+                continue
+            if found is not None:
+                return found
+        if away is not None:
+            raise away
+        return None
 
     async def put(self, key: bytes, rendition: Rendition) -> bool:
         """Keep it; False where it is larger than what is kept. Raises CacheUnavailable, CacheFull."""
         if len(rendition.data) > ITEM_BYTES:
             return False
-        sealed = self._sealer.seal(key, rendition)
-        await self.breaker.write(lambda: self._objects.put(_place(key), sealed), WRITE_BUDGET)
+        await self._default.put(key, self._sealer.seal(key, rendition))
         return True
 
     async def remove(self, keys: Sequence[bytes]) -> None:
-        """What is not there is removed already. Raises CacheUnavailable."""
-        await self.breaker.call(lambda: self._objects.remove([_place(key) for key in keys]), SWEEP_BUDGET)
-
-    async def entries(self) -> AsyncIterator[list[tuple[bytes, int]]]:
-        """Keys and when they were written (in ms), in pages. Raises CacheUnavailable."""
-        async for page in self._objects.entries():
-            found = [(_key(entry.name), entry.modified_ms) for entry in page]
-            yield [(key, modified_ms) for key, modified_ms in found if key is not None]
+        """Remove them wherever they are. Raises CacheUnavailable, when all that can be done is done."""
+        for error in await asyncio.gather(*(place.remove(keys) for place in self.places), return_exceptions=True):
+            if error is not None:
+                raise error
 
     def flight(self, key: bytes, beyond: Beyond | None, counts: PinnedCounts) -> Beyond:
         """What looks here before it looks `beyond`."""
@@ -77,8 +158,11 @@ class PinnedRenditions:
         return self.breaker.health()
 
     async def close(self) -> None:
-        await self.breaker.close()
-        await self._objects.close()
+        for place in self.places:
+            await place.close()
+
+    def _opened(self, key: bytes, sealed: bytes | None) -> Rendition | None:
+        return None if sealed is None else self._sealer.open(key, sealed, NAME)
 
 
 class _Flight:
@@ -90,30 +174,20 @@ class _Flight:
         self._asked = False
 
     async def look(self) -> Rendition | None:
+        found = await self._from(self._pinned.get)
+        if found is None and self._beyond is not None:
+            self._asked = True
+            found = await self._beyond.look()
+        # Last, as it is the least likely: what is found before costs no look there.
+        return await self._from(self._pinned.get_elsewhere) if found is None else found
+
+    async def _from(self, get: Callable[[bytes], Awaitable[Rendition | None]]) -> Rendition | None:
         try:
-            found = await self._pinned.get(self._key)
+            return await get(self._key)
         except CacheUnavailable:
             self._counts.render_cache_error(NAME)
-            found = None
-        if found is not None or self._beyond is None:
-            return found
-        self._asked = True
-        return await self._beyond.look()
+            return None
 
     def settled(self, rendition: Rendition | None) -> None:
         if self._beyond is not None and self._asked:
             self._beyond.settled(rendition)
-
-
-def _place(key: bytes) -> str:
-    name = key.hex()
-    return f"{name[:2]}/{name[2:]}"
-
-
-def _key(place: str) -> bytes | None:
-    """The key behind a name; None for what is not ours."""
-    try:
-        key = bytes.fromhex(place.replace("/", ""))
-    except ValueError:
-        return None
-    return key if _place(key) == place else None

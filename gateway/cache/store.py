@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.cache.breaker import Breaker
-from gateway.cache.objects import CacheObjects
+from gateway.cache.objects import CacheObjects, place_of
 from gateway.cache.port import CacheUnavailable, Locks
 from gateway.cache.sealed import Sealer
 from gateway.render.rendition import Rendition
@@ -31,18 +31,32 @@ SHARE = 32
 LOW = 0.9
 """How full it may be after trimming, as a part of the budget."""
 TRIM_SECONDS = 3600.0
+FORMER_MS = 24 * 3600 * 1000
+"""How long something stays where no tier lies any more: nodes that still have the settings from before may be using it."""
 PAGE = 1000
 _MINUTE = 60_000
 TRIM_KEY = hashlib.sha256(b"pixgate-trim").digest()
 
 
 class StoreTier:
-    """At most `limit` bytes of renditions, the oldest going first. Several processes share it: `locks` keep them apart."""
+    """At most `limit` bytes of renditions, the oldest going first. Several processes share it: `locks` keep them apart.
+
+    `former` are places by their stores' names where such a tier may have lain before: what is there goes.
+    """
 
     name = "store"
 
-    def __init__(self, objects: CacheObjects, sealer: Sealer, *, limit: int, locks: Locks | None = None) -> None:
+    def __init__(
+        self,
+        objects: CacheObjects,
+        sealer: Sealer,
+        *,
+        limit: int,
+        locks: Locks | None = None,
+        former: Mapping[str, CacheObjects] | None = None,
+    ) -> None:
         self._objects = objects
+        self._former = dict(former or {})
         self._sealer = sealer
         self._limit = limit
         self._locks = locks
@@ -53,14 +67,14 @@ class StoreTier:
         self.breaker = Breaker("the store of renditions", objects.probe, budget=BUDGET)
 
     async def get(self, key: bytes) -> Rendition | None:
-        sealed = await self.breaker.call(lambda: self._objects.get(_place(key)))
+        sealed = await self.breaker.call(lambda: self._objects.get(place_of(key)))
         return None if sealed is None else self._sealer.open(key, sealed, self.name)
 
     async def put(self, key: bytes, rendition: Rendition) -> bool:
         if len(rendition.data) > min(ITEM_BYTES, self._limit // 4):
             return False
         sealed = self._sealer.seal(key, rendition)
-        await self.breaker.write(lambda: self._objects.put(_place(key), sealed), WRITE_BUDGET)
+        await self.breaker.write(lambda: self._objects.put(place_of(key), sealed), WRITE_BUDGET)
         self._written += len(sealed)
         if self._written > self._limit // SHARE:
             self._begin_trim()
@@ -85,10 +99,12 @@ class StoreTier:
             self._trimming.cancel()
             await asyncio.gather(self._trimming, return_exceptions=True)
         await self.breaker.close()
-        await self._objects.close()
+        for objects in (self._objects, *self._former.values()):
+            await objects.close()
 
     async def trim(self) -> int:
-        """Remove the oldest until it is at most LOW full, if it is more than full; bytes removed.
+        """Remove the oldest until it is at most LOW full, if it is more than full, and what is left of a tier that lay
+        elsewhere before; bytes removed.
 
         Looks through everything, twice if something is to go, and remembers a number for each minute, not each object.
         Raises CacheUnavailable.
@@ -103,6 +119,27 @@ class StoreTier:
         if size > self._limit:
             removed = await self._remove_oldest(by_minute, size - int(self._limit * LOW))
         self._size = size - removed
+        return removed + await self._empty_former()
+
+    async def _empty_former(self) -> int:
+        """Remove what is older than FORMER_MS. What is found empty is not looked at again: nothing is put there."""
+        removed = 0
+        for store, objects in list(self._former.items()):
+            before = int(time.time() * 1000) - FORMER_MS
+            some = False
+            try:
+                async for page in objects.entries():
+                    some = some or bool(page)
+                    old = [entry for entry in page if entry.modified_ms < before]
+                    if old:
+                        await objects.remove([entry.name for entry in old])
+                        removed += sum(entry.size for entry in old)
+            except CacheUnavailable as error:
+                LOG.warning("old renditions in the store %s could not be removed: %s", store, error)
+                continue
+            if not some:
+                del self._former[store]
+                await objects.close()
         return removed
 
     async def _remove_oldest(self, by_minute: Mapping[int, int], excess: int) -> int:
@@ -155,9 +192,4 @@ class StoreTier:
             LOG.warning("renditions in the store could not be trimmed: %s", error)
             return
         if removed:
-            LOG.info("renditions in the store: %s bytes of the oldest removed", removed)
-
-
-def _place(key: bytes) -> str:
-    name = key.hex()
-    return f"{name[:2]}/{name[2:]}"
+            LOG.info("renditions in stores: %s bytes of the oldest removed", removed)

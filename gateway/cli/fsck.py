@@ -49,20 +49,30 @@ def fsck(
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn
 
+    settings = settings_of(config_file, data=data)
+
     async def work(services: Services) -> FsckReport:
+        from gateway.backends import checked_renditions
+
+        renditions = checked_renditions(settings, services.deployment)
         console = Console(stderr=True)
         columns = (SpinnerColumn(), TextColumn("{task.completed} blobs checked"))
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task("", total=None)
-            return await services.fsck.run(
-                repair=repair,
-                delete_unknown=delete_unknown,
-                check_adopted=not no_adopted,
-                older_than_ms=older_than,
-                progress=lambda done: bar.update(task, completed=done),
-            )
+            try:
+                return await services.fsck.run(
+                    repair=repair,
+                    delete_unknown=delete_unknown,
+                    check_adopted=not no_adopted,
+                    older_than_ms=older_than,
+                    progress=lambda done: bar.update(task, completed=done),
+                    renditions=renditions,
+                )
+            finally:
+                for place in renditions:
+                    await place.objects.close()
 
-    report = with_services(settings_of(config_file, data=data), work)
+    report = with_services(settings, work)
     if as_json:
         print_json(
             {

@@ -92,9 +92,18 @@ async def release_superseded(tx: Transaction, older_ms: int) -> int:
     )
 
 
-async def gone(reader: Reader, limit: int = GONE_PAGE) -> list[bytes]:
-    """Keys of what was marked."""
-    rows = await reader.all("SELECT derivative_key FROM pins WHERE gone = 1 ORDER BY derivative_key LIMIT ?", (limit,))
+async def gone(reader: Reader, after: bytes = b"", limit: int = GONE_PAGE) -> list[bytes]:
+    """Keys of what was marked, in order, behind `after`."""
+    rows = await reader.all(
+        "SELECT derivative_key FROM pins WHERE gone = 1 AND derivative_key > ? ORDER BY derivative_key LIMIT ?",
+        (after, limit),
+    )
+    return [bytes(row[0]) for row in rows]
+
+
+async def gone_of(reader: Reader, content_id: int) -> list[bytes]:
+    """Keys of what was marked and belongs to a content."""
+    rows = await reader.all("SELECT derivative_key FROM pins WHERE content_id = ? AND gone = 1", (content_id,))
     return [bytes(row[0]) for row in rows]
 
 

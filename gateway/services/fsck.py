@@ -9,11 +9,13 @@ from functools import partial
 
 from gateway.blobs.adopted import is_adopted
 from gateway.blobs.port import Entry, Store
+from gateway.cache.port import CacheUnavailable
 from gateway.errors import StoreUnavailable, for_operator
 from gateway.metadata import leases, sweep, usage
 from gateway.metadata.port import Database
 from gateway.metadata.sweep import BlobRow
 from gateway.services.clock import now_ms
+from gateway.services.fsck_renditions import CheckedPlace, check_renditions, printable
 from gateway.services.keyring import Keyring
 
 PAGE = 1000
@@ -58,12 +60,13 @@ class Fsck:
         check_adopted: bool = True,
         older_than_ms: int = 0,
         progress: Callable[[int], None] | None = None,
+        renditions: Sequence[CheckedPlace] = (),
     ) -> FsckReport:
         """Check everything. Works beside running servers: what is under a living lease is nobody's leftover.
 
         `repair` counts the buckets again and queues lost contents; `delete_unknown` removes the leftovers that were
         written at least `older_than_ms` ago, never outside this deployment's prefix.
-        Without `check_adopted` the store is not asked for each adopted object.
+        Without `check_adopted` the store is not asked for each adopted object. `renditions` are looked through, too.
         """
         report = FsckReport()
         for name, count in (await self._database.read(sweep.inconsistencies, heavy=True)).items():
@@ -73,13 +76,24 @@ class Fsck:
         if closed:
             shown = ", ".join(map(str, closed[:KEYS_NAMED]))
             report.problems.append(f"{len(closed)} encrypted blobs whose keys do not open here: {shown}")
+        away = set()
         for store in self._stores.values():
             try:
                 await self._check_store(report, store, progress, check_adopted=check_adopted)
                 await self._check_names(report, store, delete_unknown, older_than_ms)
                 await self._check_strays(report, store, delete_unknown, older_than_ms)
             except StoreUnavailable as error:
+                away.add(store.name)
                 report.problems.append(f"the store {store.name} could not be checked to its end: {for_operator(error)}")
+        for place in renditions:
+            if place.store in away:
+                continue
+            try:
+                await check_renditions(
+                    report, self._database, place, delete=delete_unknown, older_than_ms=older_than_ms
+                )
+            except CacheUnavailable as error:
+                report.problems.append(f"{place.what} in the store {place.store} could not be checked: {error}")
         if repair:
             await self._database.write(usage.recount, heavy=True)
             report.repaired.append("counted the objects and bytes of every bucket again")
@@ -180,15 +194,10 @@ class Fsck:
     async def _check_strays(self, report: FsckReport, store: Store, delete: bool, older_than_ms: int) -> None:
         """What lies among the blobs but is named as none is: nothing of ours, or of a version of ours to come."""
         async for page in store.strays():
-            report.leftovers += [f"{store.name}: {_shown(entry.name)} ({entry.size} bytes)" for entry in page]
+            report.leftovers += [f"{store.name}: {printable(entry.name)} ({entry.size} bytes)" for entry in page]
             if delete:
                 old = [entry.name for entry in page if entry.modified_ms <= now_ms() - older_than_ms]
                 gone = await store.remove_strays(old)
                 report.repaired += [
-                    f"removed {_shown(name)} from {store.name}, which is no blob's name" for name in gone
+                    f"removed {printable(name)} from {store.name}, which is no blob's name" for name in gone
                 ]
-
-
-def _shown(name: str) -> str:
-    """A name that anybody may have given, for a terminal: what cannot be printed is escaped."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in name)

@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -119,8 +119,8 @@ class Variants:
         """
         if await self._database.write(lambda tx: pins.release_unused(tx, content_id)):
             try:
-                await self._remove_gone()
-            except StoreUnavailable as error:
+                await self._remove(await self._database.read(partial(pins.gone_of, content_id=content_id)))
+            except (StoreUnavailable, DiskFull) as error:
                 log.warning("variants that were deleted wait: %s", error)
 
     async def sweep(self) -> int:
@@ -138,15 +138,19 @@ class Variants:
         if place is None:
             return removed
         before = now_ms() - UNNOTED_MS
-        try:
-            async for page in place.entries():
-                old = [key for key, modified_ms in page if modified_ms < before]
-                unnoted = await self._database.read(partial(pins.unnoted, keys=old)) if old else set()
-                if unnoted:
-                    await place.remove(sorted(unnoted))
-                    removed += len(unnoted)
-        except CacheUnavailable as error:
-            raise _away(error) from error
+        away: CacheUnavailable | None = None
+        for one in place.places:
+            try:
+                async for page in one.entries():
+                    old = [key for key, modified_ms in page if modified_ms < before]
+                    unnoted = await self._database.read(partial(pins.unnoted, keys=old)) if old else set()
+                    if unnoted:
+                        await one.remove(sorted(unnoted))
+                        removed += len(unnoted)
+            except CacheUnavailable as error:
+                away = error
+        if away is not None:
+            raise _away(away) from away
         return removed
 
     async def close(self) -> None:
@@ -182,18 +186,32 @@ class Variants:
         return {key for key, done in zip(renditions, kept, strict=True) if done}
 
     async def _remove_gone(self) -> int:
-        removed = 0
-        while keys := await self._database.read(pins.gone):
-            place: PinnedRenditions | None = self._derivatives.pinned
-            if place is not None:
-                try:
-                    await place.remove(keys)
-                except CacheUnavailable as error:
-                    raise _away(error) from error
-            # The rows last: without them nobody would know of what could not be removed.
-            await self._database.write(partial(pins.forget, keys=keys))
-            removed += len(keys)
+        removed, after = 0, b""
+        away: StoreUnavailable | DiskFull | None = None
+        while keys := await self._database.read(partial(pins.gone, after=after)):
+            after = keys[-1]
+            try:
+                await self._remove(keys)
+                removed += len(keys)
+            except (StoreUnavailable, DiskFull) as error:
+                # They wait; those behind them must not, where the others' store is there.
+                away = error
+        if away is not None:
+            raise away
         return removed
+
+    async def _remove(self, keys: Sequence[bytes]) -> None:
+        """Remove what was marked, and its rows last: without them nobody would know of what could not be removed.
+
+        Raises StoreUnavailable, DiskFull, when it is removed from all places but those that are away.
+        """
+        place: PinnedRenditions | None = self._derivatives.pinned
+        if place is not None:
+            try:
+                await place.remove(keys)
+            except CacheUnavailable as error:
+                raise _away(error) from error
+        await self._database.write(partial(pins.forget, keys=keys))
 
 
 _OPTIONS = {name: Options(variant=name) for name in VARIANTS}

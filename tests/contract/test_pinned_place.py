@@ -6,11 +6,12 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from gateway.blobs.port import Entry
 from gateway.cache.folder import FolderObjects
 from gateway.cache.objects import CacheObjects
 from gateway.cache.pinned import ITEM_BYTES, PinnedRenditions
@@ -82,7 +83,7 @@ async def place(objects: Places) -> AsyncIterator[PinnedRenditions]:
 
 
 async def listed(place: PinnedRenditions) -> dict[bytes, int]:
-    return {key: modified_ms async for page in place.entries() for key, modified_ms in page}
+    return {key: modified_ms for one in place.places async for page in one.entries() for key, modified_ms in page}
 
 
 async def test_what_was_put_is_found_by_others(place: PinnedRenditions, objects: Places) -> None:
@@ -207,3 +208,73 @@ async def test_folders_of_kept_variants_are_for_their_owner_alone(tmp_path: Path
         "00": 0o700,
         "aaaaaaaa": 0o600,
     }
+
+
+class Asked(FolderObjects):
+    """A folder that notes what it is asked for."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.looks: list[str] = []
+
+    async def get(self, name: str) -> bytes | None:
+        self.looks.append("get")
+        return await super().get(name)
+
+    async def remove(self, names: Sequence[str]) -> None:
+        self.looks.append("remove")
+        await super().remove(names)
+
+    async def entries(self) -> AsyncIterator[list[Entry]]:
+        self.looks.append("list")
+        async for page in super().entries():
+            yield page
+
+
+async def test_other_stores_are_asked_last_and_only_those_that_have_some(tmp_path: Path) -> None:
+    before = PinnedRenditions(FolderObjects(tmp_path / "former"), Sealer(SECRET))
+    old, lost, made, counts = key(), key(), picture(), Counts()
+    await before.put(old, made)
+    former, never = Asked(tmp_path / "former"), Asked(tmp_path / "never")
+    place = PinnedRenditions(FolderObjects(tmp_path / "now"), Sealer(SECRET), {"never": never, "former": former})
+    new, shared = key(), Beyond(picture())
+    await place.put(new, picture())
+    assert await place.flight(new, None, counts).look() is not None
+    assert await place.flight(old, shared, counts).look() is shared.found
+    assert former.looks == never.looks == [], "what is found before is not looked for there"
+    nothing = Beyond()
+    flight = place.flight(old, nothing, counts)
+    found = await flight.look()
+    assert found is not None
+    assert (found.data, found.tier) == (made.data, "variants")
+    flight.settled(found)
+    assert nothing.told == [found], "whoever waits for a lock is told"
+    assert await place.flight(lost, None, counts).look() is None
+    await place.remove([new, old])
+    assert never.looks == ["list"], "it is empty"
+    assert former.looks == ["list", "get", "get", "remove"]
+    assert await listed(place) == {}
+    for one in (before, place):
+        await one.close()
+
+
+async def test_a_place_that_is_away_keeps_nothing_in_the_others(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    others = {"away": FolderObjects(tmp_path / "file"), "former": FolderObjects(tmp_path / "former")}
+    before = PinnedRenditions(FolderObjects(tmp_path / "former"), Sealer(SECRET))
+    place = PinnedRenditions(FolderObjects(tmp_path / "now"), Sealer(SECRET), others)
+    name, made, counts = key(), picture(), Counts()
+    await before.put(name, made)
+    found = await place.flight(name, None, counts).look()
+    assert found is not None
+    assert found.data == made.data
+    assert counts.errors == 0
+    assert await place.flight(key(), None, counts).look() is None
+    assert counts.errors == 1
+    await place.put(name, made)
+    with pytest.raises(CacheUnavailable):
+        await place.remove([name])
+    assert await place.get(name) is None
+    assert await before.get(name) is None
+    for one in (before, place):
+        await one.close()

@@ -83,6 +83,9 @@ async def test_the_sweep_of_contents_releases_and_bytes_go_before_rows(database:
     await swept(database)
     assert one.key in await pins.gone(database)
     assert other.key not in await pins.gone(database)
+    assert one.key not in await pins.gone(database, one.key)
+    assert await pins.gone_of(database, one.content_id) == [one.key]
+    assert await pins.gone_of(database, other.content_id) == []
     assert await pins.get(database, one.key) is None
     assert await pins.of_content(database, one.content_id) == []
     assert await pins.unnoted(database, [one.key, b"other"]) == {b"other"}
