@@ -47,14 +47,23 @@ async def test_with_nothing_in_common_it_is_one_render_a_node(nodes: Cluster) ->
 async def test_a_node_that_died_while_it_rendered_is_taken_over_by_one(
     patient: None, nodes: Cluster, request: pytest.FixtureRequest, shared: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module, locks in ((redis_adapter, redis_adapter.RedisLocks), (database_locks, database_locks.DatabaseLocks)):
-        monkeypatch.setattr(module, "LOCK_SECONDS", 2.0)
-        monkeypatch.setattr(locks, "seconds", 2.0)
     three = nodes(3, redis=request.getfixturevalue("redis_url") if shared == "redis" else None, store=shared == "store")
     cache = three[0].caches[0]
     assert cache is not None
+
+    def lasting(seconds: float) -> None:
+        for module, locks in (
+            (redis_adapter, redis_adapter.RedisLocks),
+            (database_locks, database_locks.DatabaseLocks),
+        ):
+            monkeypatch.setattr(module, "LOCK_SECONDS", seconds)
+            monkeypatch.setattr(locks, "seconds", seconds)
+
+    lasting(2.0)
     outcome, _, _ = await cache.take(derivative_key(PHOTO, parse_compact("w:201").canonical(), ""))
     assert not isinstance(outcome, str)
+    # Whoever takes it over keeps it, however busy the machine is.
+    lasting(60.0)
     started = time.monotonic()
     found = await asyncio.gather(*(three[n % 3].get("w:201", worker=n // 3 % 2) for n in range(30)))
     assert len({one.data for one in found}) == 1
@@ -78,11 +87,7 @@ async def test_a_broken_image_makes_no_node_wait_for_the_others(
     assert time.monotonic() - started < 15
 
 
-async def test_a_long_render_keeps_its_lock(
-    patient: None, nodes: Cluster, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(redis_adapter, "LOCK_SECONDS", 2.0)
-    monkeypatch.setattr(redis_adapter.RedisLocks, "seconds", 2.0)
+async def test_a_long_render_keeps_its_lock(patient: None, nodes: Cluster, redis_url: str) -> None:
     two = nodes(2, redis=redis_url)
     for number, node in enumerate(two):
         await node.get(f"w:{30 + number}")
@@ -90,7 +95,7 @@ async def test_a_long_render_keeps_its_lock(
     for decoder in decoders:
         decoder.suspend()
     waiting = asyncio.gather(*(node.get("w:110") for node in two))
-    await asyncio.sleep(4.5)
+    await asyncio.sleep(redis_adapter.LOCK_SECONDS + 1.5)
     for decoder in decoders:
         decoder.resume()
     found = await waiting
