@@ -111,8 +111,11 @@ def _waiting() -> Iterator[None]:
         raise DatabaseUnavailable(str(error)) from error
 
 
-async def open_services(settings: Settings, *, worker: bool = False) -> Services:
-    """The services on the settings' data folder. The caller closes them. Raises GatewayError."""
+async def open_services(settings: Settings, *, worker: bool = False, whole: bool = True) -> Services:
+    """The services on the settings' data folder. The caller closes them. Raises GatewayError.
+
+    For `whole` see `Services.open`.
+    """
     root = None
     if settings.root_access_key is not None and settings.root_secret_key is not None:
         root = RootCredentials(settings.root_access_key, settings.root_secret_key)
@@ -124,6 +127,7 @@ async def open_services(settings: Settings, *, worker: bool = False) -> Services
             region=settings.region,
             root=root,
             worker=worker,
+            whole=whole,
             auth=settings,
             public_url=settings.public_url,
             near_url=settings.base_url(),

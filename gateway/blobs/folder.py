@@ -24,7 +24,7 @@ from gateway.blobs.blob_file import FileReader, FileWriter, OpenFile
 from gateway.blobs.disk import LIBC, sync_folder, translate
 from gateway.blobs.pack import Pack
 from gateway.blobs.port import Entry, Placed
-from gateway.errors import DiskFull, InvalidValue, StoreUnavailable
+from gateway.errors import DiskFull, GatewayError, InvalidValue, StoreUnavailable
 from gateway.model.contents import Segment
 
 PACK_BYTES = 64 * 1024**2
@@ -63,7 +63,8 @@ class Folder:
         """Mark the folder as this deployment's.
 
         Raises InvalidValue where it is another's, or where it has no mark although it was `used` before (its disk is not
-        mounted, most likely: what were written now would vanish under the mount), and StoreUnavailable.
+        mounted, most likely: what were written now would vanish under the mount), and StoreUnavailable, whose note names the
+        folder.
         """
         marker = self.root / MARKER
         try:
@@ -81,12 +82,19 @@ class Folder:
                 sync_folder(self.root)
             found = marker.read_text(encoding="ascii").strip()
         except OSError as error:
-            raise translate(error) from error
+            raise self._located(error) from error
         if found != self._deployment:
             raise InvalidValue(
                 f"the store in {self.root} belongs to the deployment {found}, the database to {self._deployment}: "
                 "one of the two was exchanged"
             )
+
+    def _located(self, error: OSError) -> GatewayError:
+        """The fact behind an error, with a note for who looks after the store."""
+        fact = translate(error)
+        what = "it is not there" if error.errno == errno.ENOENT and not self.root.exists() else error.strerror
+        fact.add_note(f"store {self.name}, folder {self.root}: {what}")
+        return fact
 
     def begin_lease(self, lease: int) -> None:
         """From now on write under this lease."""
@@ -96,7 +104,7 @@ class Folder:
             sync_folder(self._base)
             sync_folder(self.root)
         except OSError as error:
-            raise translate(error) from error
+            raise self._located(error) from error
         self._lease = lease
         self._next = 0
         self._close_pack()
@@ -309,7 +317,7 @@ class Folder:
             finally:
                 path.unlink(missing_ok=True)
         except OSError as error:
-            raise translate(error) from error
+            raise self._located(error) from error
         if found != b"pixgate":
             raise StoreUnavailable("The store gave back other bytes than it was given.")
 

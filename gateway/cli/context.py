@@ -48,8 +48,12 @@ def wrong_settings(error: SettingsError) -> NoReturn:
     raise SystemExit(2) from None
 
 
-def with_services(settings: Settings, work: Callable[[Services], Awaitable[T]], *, make: bool = False) -> T:
+def with_services(
+    settings: Settings, work: Callable[[Services], Awaitable[T]], *, make: bool = False, whole: bool = True
+) -> T:
     """Run `work` on the data folder beside a server or without one. `make`: set the folder up where it is new.
+
+    Where it need not be `whole`, also where a store cannot be used.
 
     Raises click.ClickException in place of our own facts.
     """
@@ -57,7 +61,7 @@ def with_services(settings: Settings, work: Callable[[Services], Awaitable[T]], 
         from gateway.data_folder import is_new, migrate, open_services
 
     async def run() -> T:
-        services = await open_services(settings)
+        services = await open_services(settings, whole=whole)
         try:
             return await work(services)
         finally:

@@ -29,7 +29,7 @@ def list_stores(as_json: bool, data: Path | None, config_file: Path | None) -> N
     async def work(services: Services) -> list[StoreState]:
         return await store_states(services)
 
-    found = with_services(settings_of(config_file, data=data), work)
+    found = with_services(settings_of(config_file, data=data), work, whole=False)
     if as_json:
         print_json(
             [

@@ -6,7 +6,7 @@ import asyncio
 import importlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -151,6 +151,7 @@ class Services:
         self.wake_jobs: Callable[[], None] = _nobody
         """Has this process look for due jobs at once. Called after the commit that added one; costs nothing."""
         self._all_stores = stores
+        self._unclaimed: Mapping[str, GatewayError] = {}
         self._region = region
         self._grace_ms = grace_ms
         self._auth = auth
@@ -311,6 +312,7 @@ class Services:
         region: str = "us-east-1",
         root: RootCredentials | None = None,
         worker: bool = False,
+        whole: bool = True,
         grace_ms: int | None = None,
         auth: AuthSettings | None = None,
         public_url: str | None = None,
@@ -318,16 +320,25 @@ class Services:
     ) -> Services:
         """Open a migrated deployment. A worker also takes a lease, maintains the database and sweeps.
 
+        Where it need not be `whole`, it is opened although a store cannot be used; `check_store` says why.
+
         Raises InvalidValue where the master key or a store is not the database's, DatabaseUnavailable, StoreUnavailable.
         """
         stores: Sequence[Store] = ()
+        unclaimed: dict[str, GatewayError] = {}
         executor = ThreadPoolExecutor(THREADS, thread_name_prefix="io")
         database = await backends.open_database()
         try:
             deployment, root_account = await database.write(lambda tx: _bootstrap(tx, master))
             stores = await backends.make_stores(deployment, executor)
             for store in stores:
-                await store.claim(used=await blob_rows.used(database, store.name))
+                used = await blob_rows.used(database, store.name)
+                try:
+                    await store.claim(used=used)
+                except GatewayError as error:
+                    if whole:
+                        raise
+                    unclaimed[store.name] = error
             services = cls(
                 deployment,
                 database,
@@ -350,6 +361,7 @@ class Services:
             executor.shutdown()
             raise
         try:
+            services._unclaimed = unclaimed
             await services.directory.refresh()
             if worker:
                 services.complete()
@@ -404,7 +416,7 @@ class Services:
     async def health(self) -> dict[str, dict[str, object]]:
         """An entry for the database and one for each store: `status` is healthy, degraded or unhealthy, `detail` why."""
         names = ["database", *("store" if s is self.stores.default else f"store {s.name}" for s in self.stores)]
-        checks = [_state("unhealthy", self.check()), *(_state("degraded", self._check_store(s)) for s in self.stores)]
+        checks = [_state("unhealthy", self.check()), *(_state("degraded", self.check_store(s)) for s in self.stores)]
         kinds = [("engine", self.database.engine), *(("kind", s.kind) for s in self.stores)]
         cache, pinned = self.cache, self.pinned
         tiers = [tier.check() for tier in (cache, pinned) if tier is not None]
@@ -414,8 +426,11 @@ class Services:
             entries["variants"] = dict(pinned.health())
         return entries if cache is None else {**entries, **cache.health()}
 
-    @staticmethod
-    async def _check_store(store: Store) -> None:
+    async def check_store(self, store: Store) -> None:
+        """Raise the fact that keeps a store from being used, if there is one."""
+        error = self._unclaimed.get(store.name)
+        if error is not None:
+            raise error
         await store.probe()
         store.check_room()
 

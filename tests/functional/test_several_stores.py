@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,9 +19,16 @@ from gateway.services import Services
 from tests.data_folder import MASTER, names, new_data_folder, put, read
 from tests.functional.conftest import StartServer
 from tests.servers.minio import Minio
-from tests.services import environment_of, pixgate
+from tests.services import Server, environment_of, pixgate
 
 LARGE = os.urandom(200_000)
+
+
+def wait_for_log(server: Server, text: str) -> None:
+    deadline = time.monotonic() + 60
+    while text not in server.tail():
+        assert time.monotonic() < deadline, server.tail()
+        time.sleep(0.05)
 
 
 @asynccontextmanager
@@ -144,3 +153,29 @@ def test_the_command_line_sets_a_buckets_store(start_server: StartServer, tmp_pa
     assert refused.returncode == 1
     assert "There is no store 'nowhere', only local, main." in refused.stderr
     pixgate("fsck", data=data)
+
+
+def test_a_folder_that_is_not_there_is_named_until_it_is(tmp_path: Path) -> None:
+    data, cold = tmp_path / "data", tmp_path / "cold"
+    environment_of(data).update(PIXGATE_STORE_URL=f"file://{cold}", PIXGATE_DEFAULT_STORE="local")
+    server = Server(data, workers=1)
+    missing = f"The store does not answer. (store main, folder {cold}: it is not there)"
+    try:
+        server.begin()
+        wait_for_log(server, f"not ready: {missing}")
+
+        def states() -> dict[str, tuple[str, str | None]]:
+            told = json.loads(pixgate("stores", "list", "--json", data=data).stdout)
+            return {one["store"]: (one["status"], one["detail"]) for one in told}
+
+        assert states() == {"local": ("healthy", None), "main": ("degraded", missing)}
+        cold.mkdir()
+        server.wait()
+        assert states() == {"local": ("healthy", None), "main": ("healthy", None)}
+        (cold / "deployment").write_text("0123456789abcdef\n")
+        status, detail = states()["main"]
+        assert status == "unhealthy"
+        assert detail is not None
+        assert "belongs to the deployment 0123456789abcdef" in detail
+    finally:
+        server.kill()
