@@ -80,7 +80,7 @@ async def _connected(url: str, work: Callable[[asyncpg.Connection], Awaitable[T]
     try:
         connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS, statement_cache_size=0)
     except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError) as error:
-        raise Unreachable(f"the PostgreSQL server cannot be reached: {error or type(error).__name__}") from None
+        raise Unreachable(f"the PostgreSQL server cannot be reached: {str(error) or type(error).__name__}") from None
     except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
         raise RuntimeError(f"PostgreSQL refuses the connection: {_without_password(str(error), url)}") from None
     try:
@@ -89,6 +89,6 @@ async def _connected(url: str, work: Callable[[asyncpg.Connection], Awaitable[T]
             raise RuntimeError(f"PostgreSQL {major} is too old: pixgate needs {MINIMUM} or later")
         return await asyncio.wait_for(work(connection), seconds)
     except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
-        raise Unreachable(f"the PostgreSQL server went away: {error or type(error).__name__}") from None
+        raise Unreachable(f"the PostgreSQL server went away: {str(error) or type(error).__name__}") from None
     finally:
         connection.terminate()

@@ -88,6 +88,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
             yield check(settings)
         except (OSError, ValueError, RuntimeError, sqlite3.Error, subprocess.SubprocessError) as error:
             yield Finding("failed", check.__name__.strip("_").replace("_", " "), str(error))
+    if settings.database_read_url is not None:
+        yield _read_url(settings.database_read_url)
     yield from _stores(settings)
     try:
         yield from asyncio.run(_deployment(settings))
@@ -222,6 +224,21 @@ def _database(settings: Settings) -> Finding:
     with closing(sqlite3.connect(f"file:{place}?mode=ro", uri=True, timeout=10)) as connection:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     return Finding("ok" if found == "ok" else "failed", "database", f"schema {revision}, quick check: {found}")
+
+
+def _read_url(url: str) -> Finding:
+    """Whether the replica answers; the server reads from the primary where it does not."""
+    from migrations import HEAD
+    from migrations.run import current_revision
+
+    try:
+        revision = current_revision(url)
+    except (OSError, ValueError, RuntimeError) as error:
+        return Finding("warning", "database read URL", f"{error}; pages and statistics are read from the primary")
+    if revision != HEAD:
+        found = "no schema" if revision is None else f"schema {revision}"
+        return Finding("warning", "database read URL", f"{found}, newest {HEAD}: is it a replica of the database?")
+    return Finding("ok", "database read URL", f"PostgreSQL answers, schema {revision}")
 
 
 def _stores(settings: Settings) -> Iterator[Finding]:

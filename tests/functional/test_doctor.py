@@ -13,6 +13,7 @@ from gateway.render.confinement import probe
 from migrations import HEAD
 from tests.functional.conftest import StartServer
 from tests.servers.minio import Minio
+from tests.servers.ports import free_port
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.redis import Redis
 from tests.services import environment_of, pixgate
@@ -39,6 +40,13 @@ def test_each_server_is_asked(tmp_path: Path, postgresql: PostgreSQL, own_minio:
     assert found.keys() == findings(data).keys()
     assert findings(data)["database"] == ("ok", f"PostgreSQL answers, schema {HEAD}")
 
+    environment["PIXGATE_DATABASE_READ_URL"] = environment["PIXGATE_DATABASE_URL"]
+    assert findings(data)["database read URL"] == ("ok", f"PostgreSQL answers, schema {HEAD}")
+    environment["PIXGATE_DATABASE_READ_URL"] = postgresql.new_database()
+    assert findings(data)["database read URL"][0] == "warning"
+    # A port that nobody listens on.
+    environment["PIXGATE_DATABASE_READ_URL"] = f"postgresql://reader:not-to-be-shown@127.0.0.1:{free_port()}/x"
+
     own_redis.pause()
     own_minio.kill()
     try:
@@ -47,8 +55,12 @@ def test_each_server_is_asked(tmp_path: Path, postgresql: PostgreSQL, own_minio:
         own_redis.resume()
     assert found["Redis"][0] == "warning"
     assert found["store main"][0] == "failed"
-    password = own_minio.secret_key
-    assert password not in json.dumps(found)
+    verdict, detail = found["database read URL"]
+    assert verdict == "warning"
+    assert detail.endswith("; pages and statistics are read from the primary")
+    assert found["database"][0] == "ok"
+    for password in (own_minio.secret_key, "not-to-be-shown"):
+        assert password not in json.dumps(found)
 
 
 def test_a_bucket_that_is_not_there_is_named(tmp_path: Path, minio: Minio) -> None:
