@@ -48,9 +48,10 @@ class PinnedPlace:
     async def put(self, key: bytes, sealed: bytes) -> None:
         await self.breaker.write(lambda: self._objects.put(place_of(key), sealed), WRITE_BUDGET)
 
-    async def remove(self, keys: Sequence[bytes]) -> None:
-        """What is not there is removed already."""
-        await self.breaker.call(lambda: self._objects.remove([place_of(key) for key in keys]), SWEEP_BUDGET)
+    async def remove(self, keys: Sequence[bytes], budget: float | None = None) -> None:
+        """What is not there is removed already. It may take `budget` seconds."""
+        seconds = SWEEP_BUDGET if budget is None else budget
+        await self.breaker.call(lambda: self._objects.remove([place_of(key) for key in keys]), seconds)
 
     async def entries(self) -> AsyncIterator[list[tuple[bytes, int]]]:
         """Keys and when they were written (in ms), in pages."""
@@ -74,9 +75,9 @@ class OtherPlace(PinnedPlace):
     async def get(self, key: bytes) -> bytes | None:
         return None if await self._is_empty() else await super().get(key)
 
-    async def remove(self, keys: Sequence[bytes]) -> None:
+    async def remove(self, keys: Sequence[bytes], budget: float | None = None) -> None:
         if not await self._is_empty():
-            await super().remove(keys)
+            await super().remove(keys, budget)
 
     async def entries(self) -> AsyncIterator[list[tuple[bytes, int]]]:
         some = False
@@ -139,9 +140,10 @@ class PinnedRenditions:
         await self._default.put(key, self._sealer.seal(key, rendition))
         return True
 
-    async def remove(self, keys: Sequence[bytes]) -> None:
-        """Remove them wherever they are. Raises CacheUnavailable, when all that can be done is done."""
-        for error in await asyncio.gather(*(place.remove(keys) for place in self.places), return_exceptions=True):
+    async def remove(self, keys: Sequence[bytes], budget: float | None = None) -> None:
+        """Remove them wherever they are, within `budget` seconds. Raises CacheUnavailable, when all that can be done is done."""
+        removals = [place.remove(keys, budget) for place in self.places]
+        for error in await asyncio.gather(*removals, return_exceptions=True):
             if error is not None:
                 raise error
 

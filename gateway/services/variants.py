@@ -34,6 +34,8 @@ log = logging.getLogger("pixgate.variants")
 
 UNNOTED_MS = 24 * 3600 * 1000
 """How old bytes without a row are when nobody can be about to announce them any more."""
+REMOVE_BUDGET = 3.0
+"""Seconds that who deletes an image waits for a store; the sweep has more time."""
 SUPERSEDED_MS = 7 * 24 * 3600 * 1000
 """How long a variant outlives another of the same name: nodes of two releases, or of two kinds of processors, have their own."""
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
@@ -119,7 +121,8 @@ class Variants:
         """
         if await self._database.write(lambda tx: pins.release_unused(tx, content_id)):
             try:
-                await self._remove(await self._database.read(partial(pins.gone_of, content_id=content_id)))
+                keys = await self._database.read(partial(pins.gone_of, content_id=content_id))
+                await self._remove(keys, REMOVE_BUDGET)
             except (StoreUnavailable, DiskFull) as error:
                 log.warning("variants that were deleted wait: %s", error)
 
@@ -200,7 +203,7 @@ class Variants:
             raise away
         return removed
 
-    async def _remove(self, keys: Sequence[bytes]) -> None:
+    async def _remove(self, keys: Sequence[bytes], budget: float | None = None) -> None:
         """Remove what was marked, and its rows last: without them nobody would know of what could not be removed.
 
         Raises StoreUnavailable, DiskFull, when it is removed from all places but those that are away.
@@ -208,7 +211,7 @@ class Variants:
         place: PinnedRenditions | None = self._derivatives.pinned
         if place is not None:
             try:
-                await place.remove(keys)
+                await place.remove(keys, budget)
             except CacheUnavailable as error:
                 raise _away(error) from error
         await self._database.write(partial(pins.forget, keys=keys))

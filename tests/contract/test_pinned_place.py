@@ -278,3 +278,21 @@ async def test_a_place_that_is_away_keeps_nothing_in_the_others(tmp_path: Path) 
     assert await before.get(name) is None
     for one in (before, place):
         await one.close()
+
+
+class Silent(FolderObjects):
+    """A folder that never ends removing."""
+
+    async def remove(self, names: Sequence[str]) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_whoever_deletes_waits_no_longer_than_said(tmp_path: Path) -> None:
+    before = PinnedRenditions(FolderObjects(tmp_path / "former"), Sealer(SECRET))
+    place = PinnedRenditions(FolderObjects(tmp_path / "now"), Sealer(SECRET), {"former": Silent(tmp_path / "former")})
+    name = key()
+    await before.put(name, picture())
+    with pytest.raises(CacheUnavailable, match="within 50 ms"):
+        await place.remove([name], 0.05)
+    for one in (before, place):
+        await one.close()

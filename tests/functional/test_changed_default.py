@@ -100,6 +100,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"gateway.cache.pinned.{name}", 60)
     for name in ("BUDGET", "WRITE_BUDGET"):
         monkeypatch.setattr(f"gateway.cache.store.{name}", 60)
+    monkeypatch.setattr("gateway.services.variants.REMOVE_BUDGET", 60)
 
 
 def picture() -> Rendition:
