@@ -221,7 +221,9 @@ OPERATIONS: tuple[Operation, ...] = (
         access=Access.SIGNED_IN,
         tag=_TAG,
         summary="Make an image of the parts",
-        description="What turns out to be no image ends the upload. Asked again, it answers with the same image.",
+        description="What turns out to be no image ends the upload. The answer is 201 with the new image; it is 200 with an "
+        "image that was there, where the account has one of these bytes and its `duplicates` is `return`. Asked again, it "
+        "answers with the same status and image each time.",
         responses={201: Image, 200: Image},
         errors=("FILE_TOO_LARGE", "INVALID_FILE_FORMAT", "QUOTA_EXCEEDED", "DUPLICATE_IMAGE", "NOT_FOUND", *_BUSY),
         body_kind=Body.JSON,
