@@ -22,6 +22,7 @@ from pathlib import Path
 
 from gateway.blobs.blob_file import FileReader, FileWriter, OpenFile
 from gateway.blobs.disk import LIBC, sync_folder, translate
+from gateway.blobs.lost import LostBlobs
 from gateway.blobs.pack import Pack
 from gateway.blobs.port import Entry, Placed
 from gateway.errors import DiskFull, GatewayError, InvalidValue, StoreUnavailable
@@ -58,6 +59,7 @@ class Folder:
         self._pack: Pack | None = None
         self._open: OrderedDict[str, OpenFile] = OrderedDict()
         self._reads: dict[FileReader, int] = {}
+        self._lost = LostBlobs(name)
 
     def claim(self, *, used: bool = False) -> None:
         """Mark the folder as this deployment's.
@@ -160,6 +162,8 @@ class Folder:
             try:
                 fd = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
             except OSError as error:
+                if error.errno == errno.ENOENT and (self.root / MARKER).exists():
+                    self._lost.tell(name)
                 raise translate(error) from error
             file = self._open[name] = OpenFile(name, fd)
             if len(self._open) > OPEN_FILES:

@@ -303,6 +303,17 @@ async def test_a_missing_bucket_is_made_unless_something_was_stored_in_it(minio:
     await store.close()
 
 
+async def test_a_blob_that_is_lost_is_named_in_the_log(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    placed = await write(store, b"bytes")
+    await store.remove([placed.name])
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            await read(store, segment(placed))
+    told = [record.getMessage() for record in caplog.records if record.name == "pixgate.stores"]
+    assert told, "an operator cannot tell a loss from a store that is away"
+    assert all(text.startswith(f"store s answers, but does not have the blob {placed.name}: ") for text in told)
+
+
 async def test_a_claim_that_is_refused_says_where_but_only_to_the_operator(minio: Minio) -> None:
     url = minio.store_url(minio.new_bucket()).replace(minio.secret_key, "another-secret")
     settings = parse_store(url, "main")

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import AsyncIterator, Coroutine, Sequence
 
 from gateway.blobs.adopted import is_adopted, parse_adopted
+from gateway.blobs.lost import LostBlobs
 from gateway.blobs.port import Entry, Placed
 from gateway.blobs.upstream.client import Client
 from gateway.blobs.upstream.errors import Refused, UpstreamError
@@ -51,6 +52,7 @@ class UpstreamStore:
         self._next = 0
         self._packer = Packer(self._send)
         self._reads: dict[UpstreamReader, int] = {}
+        self._lost = LostBlobs(settings.name)
         self._tasks: set[asyncio.Task[object]] = set()
 
     @property
@@ -101,7 +103,13 @@ class UpstreamStore:
         """Raises StoreUnavailable, and AdoptedChanged where an adopted object is no longer what its row says."""
         if not is_adopted(segment.name):
             key = self._layout.key(segment.name)
-            return await open_range(self._client, self._bucket, key, segment.offset, segment.length, self._reads)
+            try:
+                return await open_range(self._client, self._bucket, key, segment.offset, segment.length, self._reads)
+            except StoreUnavailable as error:
+                cause = error.__cause__
+                if isinstance(cause, Refused) and cause.status == 404 and cause.code != "NoSuchBucket":
+                    self._lost.tell(segment.name)
+                raise
         name = parse_adopted(segment.name)
         return await open_range(
             self._client,
