@@ -22,10 +22,20 @@ def _traffic(deployment: Deployment, bucket: str, *, seed: int = 1) -> Traffic:
     return Traffic(nodes, bucket, patience=STALL_SECONDS + 20, seed=seed)
 
 
+def _put(traffic: Traffic, key: str, size: int) -> None:
+    body = key.encode() * (size // len(key))
+    digest = traffic.ledger.sending(key, body)
+    assert ask(traffic.servers[0], "PUT", traffic.bucket, key, body).status == 200
+    traffic.ledger.acknowledged(key, digest)
+
+
 def _rounds(deployment: Deployment, minio: Minio, rounds: int, away: float) -> None:
     """As often it stands still, dies, and (where there are several rounds) restarts."""
     traffic = _traffic(deployment, "kept")
+    (node,) = traffic.servers
     try:
+        # Of its own keys the traffic deletes each one sooner or later while none can be put.
+        _put(traffic, "stays", 300_000)
         with traffic.flowing():
             traffic.until("PUT 200", 20)
             for number in range(rounds):
@@ -34,13 +44,13 @@ def _rounds(deployment: Deployment, minio: Minio, rounds: int, away: float) -> N
                     begin()
                     traffic.until("PUT 503", 3, 60)
                     if number == 0:
-                        traffic.until("GET 503", 3, 60)
+                        traffic.wait(lambda: ask(node, "GET", "kept", "stays").status == 503, "GET 503")
                     time.sleep(away)
                     end()
                     traffic.until("PUT 200", 10, 60)
                     traffic.until("GET 200", 10, 60)
             traffic.until("multipart 200", 1, 60)
-        assert ask(traffic.servers[0], "GET", "kept", "nothing").status == 404
+        assert ask(node, "GET", "kept", "nothing").status == 404
         deployment.audit(traffic.ledger, "kept")
     finally:
         deployment.kill()
@@ -67,10 +77,7 @@ def test_what_is_deleted_while_the_store_is_away_is_gone_at_once_and_its_bytes_l
     ledger = traffic.ledger
     try:
         for key, size in (("large", 200_000), ("small", 100), ("stays", 300_000)):
-            body = key.encode() * (size // len(key))
-            digest = ledger.sending(key, body)
-            assert ask(node, "PUT", "kept", key, body).status == 200
-            ledger.acknowledged(key, digest)
+            _put(traffic, key, size)
         own_minio.kill()
         for key in ("large", "small"):
             digest = ledger.sending(key, None)
