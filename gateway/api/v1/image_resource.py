@@ -64,19 +64,19 @@ class SizedImage(Image):
     size_url: str
 
 
-async def resource(call: Call, row: ImageRow, *, delete_token: str | None = None) -> Image:
+async def resource(call: Call, row: ImageRow) -> Image:
     """The image of a row as the asker may see it; that he may is settled before. Raises ImageNotFound."""
     bucket = await call.services.directory.bucket_by_id(row.bucket_id)
     if bucket is None:
         raise ImageNotFound
     # What is told here beyond the image concerns its account, so a key that is narrowed to some keys may know it, too.
-    return _image(call, row, full=may_see_all(call.principal, facts_of(bucket, b"", row)), delete_token=delete_token)
+    return _image(call, row, full=may_see_all(call.principal, facts_of(bucket, b"", row)))
 
 
 async def resource_made(call: Call, done: Uploaded) -> Image:
     """The image that an upload has made. What is committed is told, whether or not the database is still there."""
     if done.bucket is None:
-        return await resource(call, done.row, delete_token=done.delete_token)
+        return await resource(call, done.row)
     full = may_see_all(call.principal, facts_of(done.bucket, b"", done.row))
     return _image(call, done.row, full=full, delete_token=done.delete_token)
 

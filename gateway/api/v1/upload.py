@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from gateway.api.answer import answer
 from gateway.api.errors import ApiError
 from gateway.api.operation import Access, Body, Operation
-from gateway.api.v1.image_resource import BASE, Image, resource, resource_made
+from gateway.api.v1.image_resource import BASE, Image, resource_made
 from gateway.api.v1.upload_form import (
     FORM_ROOM,
     MAX_METADATA,
@@ -53,7 +53,7 @@ async def upload(call: Call) -> StreamResponse:
         async with slot(call):
             done = await _take(call, uploader, form, preferred)
     if done.existing:
-        return answer(200, await resource(call, done.row), done.allowance.headers)
+        return answer(200, await resource_made(call, done), done.allowance.headers)
     if preferred or form.bucket is not None:
         applied = (("Preference-Applied", "respond-async"),) if preferred else ()
         return answer(202, accepted(call, done), (*done.allowance.headers, *applied))
