@@ -50,7 +50,6 @@ OWN_SERVERS = frozenset(
         "test_redis_kinds.py",
         "test_render_geometry.py",
         "test_render_overlays.py",
-        "test_render_variants.py",
         "render_broker",
         "rendition_cache",
         "test_servers.py",

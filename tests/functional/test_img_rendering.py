@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
@@ -20,6 +19,7 @@ from PIL import Image
 
 from tests import images
 from tests.functional.imaging import Answer, Gallery, fetch
+from tests.functional.render_broker.node import still
 from tests.services import Server, running
 
 
@@ -119,17 +119,6 @@ def the_decoder(gallery: Gallery) -> int:
     assert gallery.get("/img/img-slow/small.jpg", f"w={time.monotonic_ns() % 300 + 1}").status == 200
     until(lambda: len(decoders(gallery.server)) == 1 and not busy(gallery.server))
     return decoders(gallery.server)[0]
-
-
-@contextlib.contextmanager
-def still(pid: int) -> Iterator[None]:
-    """A decoder that makes no step, however fast the machine is."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
 
 
 def test_a_crash_costs_that_request_alone(slow: Gallery) -> None:

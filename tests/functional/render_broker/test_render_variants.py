@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,20 +25,6 @@ from transforms.limits import Limits
 from transforms.variants import MADE_AT_ONCE
 
 PHOTO = images.jpeg((1700, 1200))
-
-
-@pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[Node]:
-    node = Node(tmp_path)
-    yield node
-    await node.stop()
-
-
-@pytest.fixture(scope="module")
-def slow_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("photos") / "slow.png"
-    path.write_bytes(images.png((1600, 1200)))
-    return path
 
 
 def key(source: bytes, name: str) -> bytes:
