@@ -112,5 +112,8 @@ class FilesystemStore:
     async def probe(self) -> None:
         await asyncio.to_thread(self.folder.probe)
 
+    async def remove_old_probes(self, before_ms: int) -> int:
+        return await asyncio.to_thread(self.folder.remove_old_probes, before_ms)
+
     async def close(self) -> None:
         self.folder.close()

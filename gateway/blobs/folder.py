@@ -34,6 +34,8 @@ OPEN_FILES = 256
 FREE_SPACE_TTL = 0.5
 MARKER = "deployment"
 PACK = "p"
+PROBE = ".probe-"
+PROBE_NAME = re.compile(rf"{re.escape(PROBE)}[0-9]+-[0-9]+", re.ASCII)
 LEASE = re.compile(r"0|[1-9][0-9]*", re.ASCII)
 NAME = re.compile(rf"(?:{LEASE.pattern})/{PACK}?[0-9]+", re.ASCII)
 _FALLOC_FL_KEEP_SIZE = 1
@@ -313,7 +315,7 @@ class Folder:
 
     def probe(self) -> None:
         """Write, read and delete a small file. Raises StoreUnavailable, DiskFull."""
-        path = self.root / f".probe-{os.getpid()}-{time.monotonic_ns()}"
+        path = self.root / f"{PROBE}{os.getpid()}-{time.monotonic_ns()}"
         try:
             try:
                 path.write_bytes(b"pixgate")
@@ -324,6 +326,22 @@ class Folder:
             raise self._located(error) from error
         if found != b"pixgate":
             raise StoreUnavailable("The store gave back other bytes than it was given.")
+
+    def remove_old_probes(self, before_ms: int) -> int:
+        """Delete the files of probes that were written before, in ms since the epoch; gives how many. Blocks."""
+        removed = 0
+        try:
+            with os.scandir(self.root) as entries:
+                for entry in entries:
+                    if PROBE_NAME.fullmatch(entry.name) is None or not entry.is_file(follow_symlinks=False):
+                        continue
+                    with contextlib.suppress(FileNotFoundError):
+                        if entry.stat(follow_symlinks=False).st_mtime_ns // 1_000_000 < before_ms:
+                            os.unlink(entry.path)
+                            removed += 1
+        except OSError as error:
+            raise self._located(error) from error
+        return removed
 
     def close(self) -> None:
         self._close_pack()

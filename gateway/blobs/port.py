@@ -13,6 +13,9 @@ from gateway.model.contents import Segment
 PACKED_BYTES = 64 * 1024
 """Blobs up to this size may share a pack (docs/adr/0004)."""
 
+PROBES_KEPT_MS = 3600 * 1000
+"""Longer than any probe of a store takes, and than its clock may be away from ours: it would refuse our signatures."""
+
 Bytes = bytes | bytearray | memoryview
 
 
@@ -159,5 +162,11 @@ class Store(Protocol):
 
     async def probe(self) -> None:
         """Write, read and delete something small."""
+
+    async def remove_old_probes(self, before_ms: int) -> int:
+        """Delete what such a try left behind that was cut short, where it was written before, in ms since the epoch.
+
+        Gives how many.
+        """
 
     async def close(self) -> None: ...

@@ -17,9 +17,10 @@ from gateway.blobs.port import Entry
 from gateway.cache.port import CacheFull, CacheUnavailable
 
 _NEW = ".new-"
+_PROBE = "probe-"
 _FIRST = re.compile(r"[0-9a-f]{2}")
 _ABANDONED_SECONDS = 3600
-"""Age of an unfinished file whose writer cannot be alive any more."""
+"""Age of an unfinished file, or of one that was only a try, whose writer cannot be alive any more."""
 
 T = TypeVar("T")
 
@@ -36,8 +37,11 @@ class FolderObjects:
         return await self._run(lambda: _read(self._root / name))
 
     async def put(self, name: str, data: bytes) -> None:
+        await self._writing(lambda: self._write(name, data))
+
+    async def _writing(self, action: Callable[[], None]) -> None:
         try:
-            await self._run(lambda: self._write(name, data))
+            await self._run(action)
         except CacheFull:
             raise
         except CacheUnavailable as error:
@@ -54,12 +58,16 @@ class FolderObjects:
                 yield page
 
     async def probe(self) -> None:
-        name = f"probe-{secrets.token_hex(4)}"
-        await self.put(name, b"1")
-        await self.remove([name])
+        # In one action: nobody who gives up waiting for it comes between the two.
+        await self._writing(self._write_and_remove)
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False)
+
+    def _write_and_remove(self) -> None:
+        name = f"00/{_PROBE}{secrets.token_hex(8)}"
+        self._write(name, b"1")
+        _remove([self._root / name])
 
     def _write(self, name: str, data: bytes) -> None:
         path = self._root / name
@@ -120,7 +128,7 @@ def _firsts(root: Path) -> list[str]:
 
 
 def _list(root: Path, first: str) -> list[Entry]:
-    """The files of one folder; unfinished ones that nobody writes any more are removed on the way."""
+    """The files of one folder; unfinished ones and tries that nobody writes any more are removed on the way."""
     found = []
     try:
         with os.scandir(root / first) as files:
@@ -129,7 +137,7 @@ def _list(root: Path, first: str) -> list[Entry]:
                     status = file.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue
-                if not file.name.startswith(_NEW):
+                if not file.name.startswith((_NEW, _PROBE)):
                     found.append(Entry(f"{first}/{file.name}", status.st_size, status.st_mtime_ns // 1_000_000))
                 elif time.time() - status.st_mtime > _ABANDONED_SECONDS:
                     _remove([Path(file.path)])

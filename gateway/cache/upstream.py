@@ -8,16 +8,20 @@ connection, or their store its good name.
 
 from __future__ import annotations
 
-import secrets
+import asyncio
+import contextlib
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from gateway.blobs.port import Entry
+from gateway.blobs.port import PROBES_KEPT_MS, Entry
 from gateway.blobs.upstream.client import Client
 from gateway.blobs.upstream.errors import Refused, UpstreamError
 from gateway.blobs.upstream.features import Features
 from gateway.blobs.upstream.listing import list_objects
+from gateway.blobs.upstream.names import is_probe
+from gateway.blobs.upstream.probes import Probes
 from gateway.blobs.upstream.put import put_whole
 from gateway.blobs.upstream.removal import remove_objects
 from gateway.blobs.upstream.request import Request
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CONNECTIONS = 16
+CLOSE_SECONDS = 2.0
 PROBE_BODY = b"pixgate"
 _FEATURES = Features(content_md5=True)
 """What every service has: it compares Content-MD5, or ignores it; what is read is authenticated anyway."""
@@ -44,6 +49,7 @@ class UpstreamObjects:
         self._bucket = settings.bucket
         root = f"{settings.prefix}/" if settings.prefix else ""
         self._base = f"{root}{folder}/{deployment}/".encode()
+        self._probes = Probes(self._client, self._bucket, self._base)
         self._headers = () if settings.sse is None else (("x-amz-server-side-encryption", settings.sse),)
 
     async def get(self, name: str) -> bytes | None:
@@ -73,21 +79,30 @@ class UpstreamObjects:
     async def entries(self) -> AsyncIterator[list[Entry]]:
         start = len(self._base)
         with _facts():
+            await self._probes.remove_old(round(time.time() * 1000) - PROBES_KEPT_MS)
             async for page in list_objects(self._client, self._bucket, self._base):
-                yield [Entry(one.key[start:].decode(), one.size, one.modified_ms) for one in page]
+                found = [one for one in page if not is_probe(one.key, self._base)]
+                if found:
+                    yield [Entry(one.key[start:].decode(), one.size, one.modified_ms) for one in found]
 
     async def probe(self) -> None:
-        name = f"probe-{secrets.token_hex(4)}"
-        await self.put(name, PROBE_BODY)
-        try:
-            found = await self.get(name)
-        finally:
-            await self.remove([name])
-        if found != PROBE_BODY:
+        async def write_and_read(key: bytes) -> bytes | None:
+            name = key.removeprefix(self._base).decode()
+            await self.put(name, PROBE_BODY)
+            try:
+                return await self.get(name)
+            finally:
+                await self.remove([name])
+
+        if await self._probes.run(write_and_read) != PROBE_BODY:
             raise CacheUnavailable("gave back other bytes than it was given")
 
     async def close(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._probes.settle()
         await self._client.close()
+        self._probes.cancel()
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""The sweep: the only thing that deletes bytes. It decides from rows alone, never by the age of a file."""
+"""The sweep: the only thing that deletes bytes. It decides from rows alone, never by the age of a file.
+
+What a killed process left of a probe is no blob: that goes by its age.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from gateway.blobs.adopted import is_adopted, parse_adopted
-from gateway.blobs.port import Store
+from gateway.blobs.port import PROBES_KEPT_MS, Store
 from gateway.errors import StoreUnavailable
 from gateway.metadata import adopted_ledger, leases, sweep, uploads
 from gateway.metadata.port import Database, Transaction
@@ -69,6 +72,7 @@ class Sweep:
         for store in self._stores:
             try:
                 blobs += await self._remove_condemned(store, grace_ms)
+                await store.remove_old_probes(now_ms() - PROBES_KEPT_MS)
             except StoreUnavailable as error:
                 waiting.append(store.name)
                 log.warning("store %s: what was deleted waits: %s", store.name, error)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from gateway.cache.folder import FolderObjects
 from gateway.cache.port import Tier
@@ -97,11 +98,16 @@ def upstream_place(server: S3Server) -> Place:
     def name(key: bytes) -> str:
         return f"shared/cache/one/{key.hex()[:2]}/{key.hex()[2:]}"
 
-    def read(key: bytes) -> bytes | None:
+    def read(key: bytes, again: int = 5) -> bytes | None:
         try:
             found: bytes = client.get_object(Bucket=bucket, Key=name(key))["Body"].read()
         except client.exceptions.NoSuchKey:
             return None
+        except ClientError as error:
+            # rclone's answer where the file went while it was being opened.
+            if error.response["Error"]["Code"] != "InternalError" or not again:
+                raise
+            return read(key, again - 1)
         return found
 
     async def lies(key: bytes) -> bytes | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import md5
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,8 +56,17 @@ class Place:
     async def has(self, name: str) -> bool:
         if self.server is None:
             return (self.folder / name).exists()
-        found = await asyncio.to_thread(self.server.client().list_objects_v2, Bucket=self.bucket)
-        return f"{PREFIX}/{name}" in [one["Key"] for one in found.get("Contents", [])]
+        return f"{PREFIX}/{name}" in await self._keys(self.server)
+
+    async def probes(self) -> list[str]:
+        """What lies there of probes."""
+        if self.server is None:
+            return [path.name for path in self.folder.iterdir() if path.name.startswith(".probe-")]
+        return [key for key in await self._keys(self.server) if key.startswith(f"{PREFIX}/probe-")]
+
+    async def _keys(self, server: S3Server) -> list[str]:
+        found = await asyncio.to_thread(server.client().list_objects_v2, Bucket=self.bucket)
+        return [one["Key"] for one in found.get("Contents", [])]
 
 
 @pytest.fixture(params=["folder", "minio", "rclone"])
@@ -358,6 +369,43 @@ async def test_a_probe_leaves_nothing(store: Store) -> None:
     assert await store.leases() in ([], [7])
     assert await names(store, 7) == {}
     store.check_room()
+
+
+async def test_a_probe_that_was_given_up_leaves_nothing_either(maker: Maker, place: Place) -> None:
+    store = maker(DEPLOYMENT)
+    await store.claim(used=False)
+    whole = await _seconds(store.probe())
+    for step in range(20):
+        await _give_up(store.probe(), whole * step / 20)
+    whole = await _seconds(store.claim(used=True))
+    for step in range(20):
+        await _give_up(store.claim(used=True), whole * step / 20)
+    await store.close()
+    assert await place.probes() == []
+
+
+async def _seconds(work: Coroutine[Any, Any, None]) -> float:
+    began = time.perf_counter()
+    await work
+    return time.perf_counter() - began
+
+
+async def _give_up(work: Coroutine[Any, Any, None], after: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(work, after)
+
+
+async def test_what_a_killed_process_left_of_a_probe_goes_by_its_age(store: Store, place: Place) -> None:
+    left = "probe-0123456789abcdef" if place.server is not None else ".probe-17-123456789"
+    others = [f"{left}.txt", "probe-", f"d2/{left}"]
+    for name in (left, *others):
+        await place.put(name, b"pixgate")
+    hour = 3_600_000
+    assert await store.remove_old_probes(round(time.time() * 1000) - hour) == 0
+    assert await place.has(left)
+    assert await store.remove_old_probes(round(time.time() * 1000) + hour) == 1
+    assert not await place.has(left)
+    assert [name for name in others if not await place.has(name)] == []
 
 
 async def test_punching_spares_the_rest_of_a_pack(store: Store) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import partial
 
 from gateway.blobs.upstream.errors import UpstreamError
 from gateway.blobs.upstream.explain import explain
@@ -75,7 +76,7 @@ async def _check(store: UpstreamStore) -> StoreCheck:
         await list_prefixes(client, settings.bucket, b"pixgate-check/")
     except UpstreamError:
         missing.append("listing with ListObjectsV2")
-    if not await _multipart(store):
+    if not await store.probes.run(partial(_multipart, store)):
         missing.append("multipart uploads")
     await store.probe()
     fatal = [
@@ -84,8 +85,8 @@ async def _check(store: UpstreamStore) -> StoreCheck:
     return StoreCheck(settings.name, tuple(fatal), tuple(warnings), tuple(missing), difference, features)
 
 
-async def _multipart(store: UpstreamStore) -> bool:
-    bucket, key = store.settings.bucket, store.probe_key()
+async def _multipart(store: UpstreamStore, key: bytes) -> bool:
+    bucket = store.settings.bucket
     try:
         answer = await store.client.call(Request("CreateMultipartUpload", "POST", bucket, key, "uploads="))
         upload = answer.xml("InitiateMultipartUpload").get("UploadId")

@@ -1,6 +1,7 @@
 """Which object of which bucket is behind a blob's name.
 
     <prefix>/deployment                     the mark: id of the deployment that the place belongs to
+    <prefix>/probe-<random>                 what the store is tried with, for a moment
     <prefix>/<deployment id>/<lease>/<n>    a blob of its own
     <prefix>/<deployment id>/<lease>/p<n>   several small ones
 
@@ -10,11 +11,22 @@ Names of adopted objects are made by `gateway.blobs.adopted`.
 from __future__ import annotations
 
 import re
+import secrets
 
 LEASE = re.compile(rb"0|[1-9][0-9]*")
 NAME = re.compile(r"(?:0|[1-9][0-9]*)/p?[0-9]+", re.ASCII)
 MARKER = b"deployment"
-PROBE = b"probe"
+PROBE = re.compile(rb"probe-[0-9a-f]{16}")
+
+
+def new_probe(root: bytes) -> bytes:
+    """A key below `root` (empty, or with a slash at its end) for an object that a store is tried with; new each time."""
+    return root + b"probe-" + secrets.token_hex(8).encode()
+
+
+def is_probe(key: bytes, root: bytes) -> bool:
+    """Whether `new_probe` may have made this key."""
+    return key.startswith(root) and PROBE.fullmatch(key, len(root)) is not None
 
 
 class Layout:
@@ -26,7 +38,6 @@ class Layout:
         self.base = f"{root}{deployment}/".encode()
         # Where `gateway.cache.upstream` keeps renditions.
         self._cache = tuple(f"{root}{folder}/{deployment}/".encode() for folder in ("cache", "variants"))
-        self._probe = re.compile(re.escape(self.root + PROBE) + rb"-[0-9a-f]{16}")
 
     @property
     def marker(self) -> bytes:
@@ -36,10 +47,7 @@ class Layout:
         """Whether it is the mark, a probe, or a blob or rendition of this deployment."""
         if key == self.marker or key.startswith((self.base, *self._cache)):
             return True
-        return self._probe.fullmatch(key) is not None
-
-    def probe(self, token: str) -> bytes:
-        return self.root + PROBE + f"-{token}".encode()
+        return is_probe(key, self.root)
 
     def key(self, name: str) -> bytes:
         """The object behind a name of ours. Raises ValueError."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Coroutine, Sequence
 
 from gateway.blobs.adopted import is_adopted, parse_adopted
@@ -19,6 +18,7 @@ from gateway.blobs.upstream.marker import claim
 from gateway.blobs.upstream.multipart import MULTIPART_BYTES, MultipartWriter, abort
 from gateway.blobs.upstream.names import LEASE, Layout
 from gateway.blobs.upstream.pack import Packer
+from gateway.blobs.upstream.probes import Probes
 from gateway.blobs.upstream.put import BodyUpload, PutWriter, put_whole
 from gateway.blobs.upstream.removal import remove_each, remove_object, remove_objects
 from gateway.blobs.upstream.request import Request
@@ -46,6 +46,7 @@ class UpstreamStore:
         self._bucket = settings.bucket
         self._layout = Layout(settings.prefix, deployment)
         self._client = Client(settings)
+        self.probes = Probes(self._client, settings.bucket, self._layout.root)
         self.source = UpstreamSource(self._client, settings.bucket, self._layout)
         self._write_headers = () if settings.sse is None else (("x-amz-server-side-encryption", settings.sse),)
         self._lease: int | None = None
@@ -245,25 +246,31 @@ class UpstreamStore:
             headers=self._write_headers,
         )
 
-    def probe_key(self) -> bytes:
-        """A key beside the blobs, for a try; new each time."""
-        return self._layout.probe(secrets.token_hex(8))
-
     async def learn(self) -> Features:
         """Try out what the service can do; until then the least is assumed. Raises UpstreamError, DiskFull."""
-        self.features = await find_features(self._client, self._bucket, self.probe_key(), self._write_headers)
+
+        async def find(key: bytes) -> Features:
+            return await find_features(self._client, self._bucket, key, self._write_headers)
+
+        self.features = await self.probes.run(find)
         return self.features
 
     async def probe(self) -> None:
         """Write, read and delete a small object. Raises UpstreamError, DiskFull."""
-        key = self.probe_key()
-        await put_whole(self._client, self.features, self._bucket, key, PROBE_BODY, self._write_headers)
-        try:
-            found = await self._client.call(Request("GetObject", "GET", self._bucket, key))
-        finally:
-            await remove_object(self._client, self._bucket, key)
-        if found.body != PROBE_BODY:
+
+        async def write_and_read(key: bytes) -> bytes:
+            await put_whole(self._client, self.features, self._bucket, key, PROBE_BODY, self._write_headers)
+            try:
+                return (await self._client.call(Request("GetObject", "GET", self._bucket, key))).body
+            finally:
+                await remove_object(self._client, self._bucket, key)
+
+        if await self.probes.run(write_and_read) != PROBE_BODY:
             raise StoreUnavailable("The store gave back other bytes than it was given.")
+
+    async def remove_old_probes(self, before_ms: int) -> int:
+        """Raises UpstreamError."""
+        return await self.probes.remove_old(before_ms)
 
     async def create_bucket(self) -> bool:
         """Make the bucket; gives False where it is there already. Raises UpstreamError."""
@@ -292,10 +299,11 @@ class UpstreamStore:
         try:
             async with asyncio.timeout(5):
                 await self._packer.close()
-                await asyncio.gather(*self._tasks, return_exceptions=True)
+                await asyncio.gather(self.probes.settle(), *self._tasks, return_exceptions=True)
         except TimeoutError:
             pass
         await self._client.close()
+        self.probes.cancel()
         for task in self._tasks:
             task.cancel()
 
