@@ -46,8 +46,8 @@ class Place:
 
 def redis_place(server: Redis, url: str) -> Place:
     def tier(deployment: str = "one", secret: bytes = SECRET) -> Tier:
-        connection = RedisServer(parse_redis_url(url), deployment, budget=5)
-        return RedisTier(connection, Sealer(secret), item_bytes=LARGEST, max_age=60)
+        connection = RedisServer(parse_redis_url(url), deployment, budget=60)
+        return RedisTier(connection, Sealer(secret), item_bytes=LARGEST, max_age=600)
 
     def run(*command: Any) -> Any:
         import redis
