@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from gateway.api.admin.paging import moment
+from gateway.api.moment import Moment, moment
 from gateway.model.accounts import AccessKey, KeyKind, KeyScope
 from gateway.services.key_scopes import make_scope
 
@@ -56,8 +56,8 @@ class KeyDetails(BaseModel):
     admin: bool
     enabled: bool
     account_enabled: bool
-    created_at: datetime
-    expires_at: datetime | None
+    created_at: Moment
+    expires_at: Moment | None
     bucket: str | None = Field(description="Of a link key that is narrowed to one.")
     prefix: str | None
     scope: Scope | None = Field(description="Null: it may do all that its account may.")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 
 from aiohttp.web import StreamResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.api.admin.paging import ADMIN, TAG, PageQuery, cursor, moment
+from gateway.api.admin.paging import ADMIN, TAG, PageQuery, cursor
 from gateway.api.answer import answer
 from gateway.api.call import Call
+from gateway.api.moment import Moment, moment
 from gateway.api.operation import Access, Body, Operation
 from gateway.model.accounts import Account, Duplicates
 
@@ -30,7 +30,7 @@ class AccountDetails(BaseModel):
     buckets: int
     objects: int
     bytes: int = Field(description="Of all versions.")
-    created_at: datetime
+    created_at: Moment
 
 
 class AccountPage(BaseModel):

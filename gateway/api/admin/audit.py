@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, Literal
 
 from aiohttp.web import StreamResponse
@@ -12,6 +11,7 @@ from gateway.api.access_keys import milliseconds
 from gateway.api.admin.paging import ADMIN, TAG, PageQuery, cursor
 from gateway.api.answer import answer
 from gateway.api.call import Call
+from gateway.api.moment import Moment
 from gateway.api.operation import Access, Operation
 from gateway.http.chunked_reply import ChunkedReply
 from gateway.services.audit import Action, Event, Record, Wanted
@@ -23,7 +23,7 @@ class AuditEvent(BaseModel):
     """Something that happened: who did what, when, from where."""
 
     id: int
-    at: datetime
+    at: Moment
     action: str
     via: str = Field(description="The door: api, s3, img, cli, job.")
     account: str | None

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 from typing import Literal
 
 from aiohttp.web import StreamResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.api.admin.paging import ADMIN, TAG, PageQuery, cursor, moment
+from gateway.api.admin.paging import ADMIN, TAG, PageQuery, cursor
 from gateway.api.answer import answer, nothing
 from gateway.api.call import Call
+from gateway.api.moment import Moment, moment
 from gateway.api.operation import Access, Body, Operation
 from gateway.errors import BucketNotFound
 from gateway.model.buckets import Bucket, BucketImages, Versioning
@@ -47,7 +47,7 @@ class BucketDetails(BaseModel):
     store: str | None
     objects: int
     bytes: int = Field(description="Of all versions.")
-    created_at: datetime
+    created_at: Moment
 
 
 class BucketPage(BaseModel):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from aiohttp.web import StreamResponse
 from pydantic import BaseModel, Field
 
-from gateway.api.admin.paging import ADMIN, TAG, PageQuery, cursor, moment
+from gateway.api.admin.paging import ADMIN, TAG, PageQuery, cursor
 from gateway.api.answer import answer, nothing
 from gateway.api.call import Call
 from gateway.api.errors import ApiError
+from gateway.api.moment import Moment, moment
 from gateway.api.operation import Access, Operation
 from gateway.metadata.jobs import Job
 from gateway.services import jobs
@@ -25,8 +25,8 @@ class AdminJob(BaseModel):
     state: str = Field(description="waiting, running or failed (for good).")
     payload: dict[str, Any]
     attempts: int
-    created_at: datetime
-    due_at: datetime | None
+    created_at: Moment
+    due_at: Moment | None
     error: str | None
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
 from aiohttp.web import StreamResponse
 from pydantic import BaseModel, Field
 
-from gateway.api.admin.paging import ADMIN, PageQuery, cursor, moment
+from gateway.api.admin.paging import ADMIN, PageQuery, cursor
 from gateway.api.answer import answer
 from gateway.api.call import Call
 from gateway.api.errors import ApiError
+from gateway.api.moment import Moment, moment
 from gateway.api.operation import Access, Operation
 from gateway.api.v1.image_resource import BASE
 from gateway.model.images import ImageRow, Visibility
@@ -36,7 +36,7 @@ class QueuedImage(Decision):
     account: str
     bucket: str
     visibility: Visibility
-    created_at: datetime
+    created_at: Moment
     reports: int = Field(description="How many reported it, up to 100.")
     reason: str | None = Field(description="What the last of them said.")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -48,7 +47,3 @@ class PageQuery(BaseModel):
 def cursor(last: object, *, more: bool) -> str | None:
     """What goes on behind `last`; None where nothing does."""
     return base64.urlsafe_b64encode(str(last).encode()).decode().rstrip("=") if more else None
-
-
-def moment(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, UTC)

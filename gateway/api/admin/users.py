@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from aiohttp.web import StreamResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.api.admin.paging import ADMIN, TAG, PageQuery, cursor, moment
+from gateway.api.admin.paging import ADMIN, TAG, PageQuery, cursor
 from gateway.api.answer import answer
 from gateway.api.call import Call
 from gateway.api.errors import ApiError
+from gateway.api.moment import Moment, moment
 from gateway.api.operation import Access, Body, Operation
 from gateway.api.v1.auth_schemas import Email, NewPassword
 from gateway.model.accounts import Role, User
@@ -28,7 +27,7 @@ class UserDetails(BaseModel):
     role: Role
     enabled: bool
     confined: bool = Field(description="One of an app's users, who reaches the own images alone.")
-    created_at: datetime
+    created_at: Moment
 
 
 class UserPage(BaseModel):

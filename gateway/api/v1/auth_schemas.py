@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
+from gateway.api.moment import Moment, moment
 from gateway.errors import InvalidValue
 from gateway.model.accounts import Role, User
 from gateway.services.passwords import MAX_BYTES, MAX_EMAIL, MIN_CHARACTERS, check_email, check_length, check_password
@@ -92,7 +92,7 @@ class UserAnswer(BaseModel):
     account: str
     issuer: str | None
     is_active: bool
-    created_at: datetime
+    created_at: Moment
 
 
 class TokenAnswer(BaseModel):
@@ -123,7 +123,7 @@ def shown(user: User) -> UserAnswer:
         account=user.account.name,
         issuer=user.issuer or None,
         is_active=user.enabled and user.account.enabled,
-        created_at=datetime.fromtimestamp(user.created_ms / 1000, UTC),
+        created_at=moment(user.created_ms),
     )
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.api.answer import answer
+from gateway.api.moment import Moment, moment
 from gateway.api.operation import Access, Operation
-from gateway.api.v1.image_resource import moment
 from gateway.errors import Unavailable
 from gateway.http import health
 from gateway.metadata import job_statistics, jobs
@@ -110,7 +109,7 @@ class FailedJob(BaseModel):
     kind: str
     code: str
     attempts: int
-    created_at: datetime
+    created_at: Moment
     error: str | None
     job_id: str | None
     image_id: str | None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.api.moment import Moment, moment
 from gateway.errors import ImageNotFound
 from gateway.model.images import ImageRow, JobStatus, Visibility
 from gateway.policy.images import may_see_all
@@ -42,8 +42,8 @@ class Image(BaseModel):
     height: int | None
     url: str = Field(description="Where the bytes are, as they were sent.")
     checksum: str | None = Field(description="SHA-256 of these bytes, in hexadecimal digits.")
-    created_at: datetime
-    updated_at: datetime
+    created_at: Moment
+    updated_at: Moment
     visibility: Visibility
     thumbnail_ready: bool
     thumbnail_url: str | None
@@ -118,10 +118,6 @@ def _image(call: Call, row: ImageRow, *, full: bool, delete_token: str | None = 
         job_id=row.job_id,
         upload_ip=row.upload_ip if full else None,
     )
-
-
-def moment(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, UTC)
 
 
 def image_link(call: Call, image_id: str, options: Mapping[str, str]) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
 from gateway.api.answer import answer
 from gateway.api.errors import ApiError
+from gateway.api.moment import Moment, moment
 from gateway.api.operation import Access, Operation
-from gateway.api.v1.image_resource import image_link, moment
+from gateway.api.v1.image_resource import image_link
 from gateway.metadata.image_jobs import ImageJob
 from gateway.model.images import JobStatus
 from gateway.services import image_jobs
@@ -29,8 +29,8 @@ class JobAnswer(BaseModel):
     status: JobStatus
     attempts: int = Field(description="Attempts that were begun.")
     error: str | None = Field(description="Why the last attempt failed, if it did.")
-    created_at: datetime
-    completed_at: datetime | None = Field(description="When it ended, well or not.")
+    created_at: Moment
+    completed_at: Moment | None = Field(description="When it ended, well or not.")
 
 
 class MadeVariant(BaseModel):
@@ -50,7 +50,7 @@ class JobResult(BaseModel):
     job_id: str
     image_id: str
     status: JobStatus
-    completed_at: datetime | None
+    completed_at: Moment | None
     variants: dict[str, MadeVariant]
 
 

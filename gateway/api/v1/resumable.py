@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.api.answer import answer, nothing
 from gateway.api.errors import ApiError
+from gateway.api.moment import Moment, moment
 from gateway.api.operation import Access, Body, Operation
-from gateway.api.v1.image_resource import BASE, Image, moment, resource_made
+from gateway.api.v1.image_resource import BASE, Image, resource_made
 from gateway.api.v1.upload import admitted, place, slot
 from gateway.api.v1.upload_form import check_metadata, default_visibility, invalid, parse_renditions
 from gateway.errors import ObjectTooLarge
@@ -60,8 +60,8 @@ class UploadAnswer(BaseModel):
     part_size: int = Field(description="Bytes of every part but the last.")
     parts: list[PartAnswer]
     completed: bool
-    created_at: datetime
-    urls_expire_at: datetime
+    created_at: Moment
+    urls_expire_at: Moment
     status_url: str
     complete_url: str
 

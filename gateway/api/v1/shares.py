@@ -12,10 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.api.answer import answer, nothing
 from gateway.api.errors import ApiError
+from gateway.api.moment import Moment, moment
 from gateway.api.operation import Access, Body, Operation
 from gateway.api.v1.access import changeable, found
 from gateway.api.v1.image_bytes import SHOWN, rendered
-from gateway.api.v1.image_resource import BASE, Thumbnails, moment
+from gateway.api.v1.image_resource import BASE, Thumbnails
 from gateway.errors import ImageNotFound, ShareNotFound
 from gateway.metadata.shares import ShareRow
 from gateway.policy.images import shown
@@ -47,8 +48,8 @@ class Share(BaseModel):
 
     id: str
     image_id: str
-    created_at: datetime
-    expires_at: datetime | None
+    created_at: Moment
+    expires_at: Moment | None
 
 
 class MadeShare(Share):
@@ -71,14 +72,14 @@ class SharedImage(BaseModel):
     content_type: str
     width: int | None = Field(description="In pixels, upright.")
     height: int | None
-    created_at: datetime
+    created_at: Moment
     url: str = Field(description="The picture, without what its camera wrote into it.")
     thumbnail_url: str
     thumbnails: Thumbnails
     dominant_color: str | None
     blurhash: str | None
     tags: list[str]
-    expires_at: datetime | None
+    expires_at: Moment | None
 
 
 class SharedSize(BaseModel):
