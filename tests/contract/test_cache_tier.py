@@ -205,7 +205,14 @@ async def test_garbage_is_not_there_and_can_be_replaced(place: Place, tiers: Ope
     await tier.put(key, made)
     good = await place.lies(key)
     assert good is not None
-    for garbage in (b"", b"x", good[:-1], good + b"x", good[:9] + b"\0" + good[10:], os.urandom(len(good))):
+    for garbage in (
+        b"",
+        b"x",
+        good[:-1],
+        good + b"x",
+        good[:9] + bytes([good[9] ^ 1]) + good[10:],
+        os.urandom(len(good)),
+    ):
         await place.lay(key, garbage)
         assert await tier.get(key) is None
     await place.lay(key, good)
