@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
+from botocore.exceptions import ClientError
 
 from gateway.blobs.port import PROBES_KEPT_MS
 from gateway.services import Services
@@ -27,6 +28,8 @@ from tests.servers.s3 import S3Server
 from tests.services import Server, stand_on
 
 READERS = 8
+BACK_SECONDS = 60
+"""In which every worker of a node uses a store again that was away: each leaves it alone for up to eight (docs/adr/0022)."""
 
 T = TypeVar("T")
 
@@ -215,9 +218,21 @@ def contents(node: Server, bucket: str) -> dict[str, str]:
     entries: Sequence[Any] = [entry for page in pages for entry in page.get("Contents", [])]
 
     def read(entry: Any) -> tuple[str, str]:
-        body = client.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+        body = _patiently(lambda: client.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read())
         assert len(body) == entry["Size"]
         return entry["Key"], digest_of(body)
 
     with ThreadPoolExecutor(READERS) as threads:
         return dict(threads.map(read, entries))
+
+
+def _patiently(read: Callable[[], bytes]) -> bytes:
+    """As SDKs do by default: asked again where the answer is 503."""
+    deadline = time.monotonic() + BACK_SECONDS
+    while True:
+        try:
+            return read()
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 503 or time.monotonic() > deadline:
+                raise
+        time.sleep(0.2)

@@ -12,7 +12,7 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from itertools import product
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -70,7 +70,8 @@ def stored(server: Server) -> Iterator[bytes]:
     url = environment_of(server.data).get("PIXGATE_STORE_URL")
     if url is None:
         for path in (server.data / "blobs").rglob("*"):
-            if path.is_file():
+            # What a store is tried with goes again.
+            with suppress(FileNotFoundError, IsADirectoryError):
                 yield path.read_bytes()
         return
     parts = urlsplit(url)
@@ -81,7 +82,8 @@ def stored(server: Server) -> Iterator[bytes]:
     bucket = parts.path.strip("/")
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
         for entry in page.get("Contents", []):
-            yield client.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+            with suppress(client.exceptions.NoSuchKey):
+                yield client.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
 
 
 def in_store(server: Server, needle: bytes) -> bool:
