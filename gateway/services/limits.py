@@ -33,6 +33,8 @@ MINUTE = 60
 QUARTER = 900
 HOUR = 3600
 HOUR_MS = HOUR * 1000
+REDIS_SECONDS = 1.0
+"""That Redis has to count: what is given up is counted in the node's file, and then twice as much is let through."""
 IPV6_BITS = 64
 """What one household or server gets of IPv6: counted as one address."""
 
@@ -203,7 +205,7 @@ def open_limits(settings: LimitSettings, file: RateWindowFile, redis_url: str | 
     if redis_url is not None and settings.rate_limits_enabled:
         from gateway.cache.redis import RedisServer
 
-        redis = RedisServer(parse_redis_url(redis_url), deployment)
+        redis = RedisServer(parse_redis_url(redis_url), deployment, budget=REDIS_SECONDS)
         redis.begin()
     return Limits(settings, file, redis)
 

