@@ -41,7 +41,7 @@ class Node:
         return self.processes[-1]
 
     def client(self, **settings: float) -> RenderClient:
-        self.clients.append(RenderClient(self.path, connect_seconds=30, **settings))  # type: ignore[arg-type]
+        self.clients.append(RenderClient(self.path, connect_seconds=60, **settings))  # type: ignore[arg-type]
         return self.clients[-1]
 
     async def stop(self) -> None:
@@ -49,7 +49,7 @@ class Node:
             await client.close()
         for process in self.processes:
             process.terminate()
-            process.wait(30)
+            process.wait(60)
 
 
 def request(source: Path | bytes, options: str = "w:99", *, limits: Limits | None = None) -> RenderRequest:

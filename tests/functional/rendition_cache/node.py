@@ -38,7 +38,7 @@ class Node:
 
     def __init__(self, folder: Path, caches: list[RenditionCache | None]) -> None:
         self.broker: subprocess.Popen[bytes] = start_broker(BrokerSettings(str(folder / "render.sock"), decoders=1))
-        self.clients = [RenderClient(folder / "render.sock", connect_seconds=20) for _ in caches]
+        self.clients = [RenderClient(folder / "render.sock", connect_seconds=60) for _ in caches]
         self.caches = caches
 
     async def get(self, options: str, *, source: bytes = PHOTO, worker: int = 0) -> Rendition:
@@ -69,7 +69,7 @@ class Node:
             if cache is not None:
                 await cache.close()
         self.broker.terminate()
-        self.broker.wait(30)
+        self.broker.wait(60)
 
 
 Cluster = Callable[..., list[Node]]
