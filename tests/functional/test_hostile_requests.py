@@ -36,7 +36,7 @@ def ask(server: Server, method: str, target: str, body: bytes | None = None, key
     request = urllib.request.Request(url, data=body, method=method)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=10) as response:
+        with opener.open(request, timeout=60) as response:
             return response.status, response.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -106,7 +106,7 @@ def test_a_trailer_that_nobody_would_look_at_is_refused(http_server: Server, buc
     )
     request = urllib.request.Request(url, data=b"body", method="PUT", headers={"x-amz-trailer": "x-amz-checksum-crc32"})
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10)
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60)
     with refused.value as answer:
         assert (answer.code, b"<Code>InvalidRequest</Code>" in answer.read()) == (400, True)
     assert ask(http_server, "GET", f"/{bucket}/with-trailer")[0] == 404

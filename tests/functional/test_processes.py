@@ -153,16 +153,20 @@ def test_a_request_in_flight_is_finished_before_the_end(start_server: StartServe
 
 
 def test_readiness_drops_before_the_door_closes(start_server: StartServer) -> None:
-    server = start_server(workers=1, arguments=("--drain-delay", "6"))
+    server = start_server(workers=1, arguments=("--drain-delay", "300"))
     assert server.fetch("/readyz")[0] == 200
     os.kill(server.pid, signal.SIGTERM)
-    wait_until(lambda: server.fetch("/readyz")[0] == 503, 5)
+    wait_until(lambda: server.fetch("/readyz")[0] == 503)
     assert server.fetch("/livez")[0] == 200
+    # A second signal does not wait for that.
+    os.kill(server.pid, signal.SIGTERM)
     wait_until(lambda: not server.running)
 
 
 def test_a_second_signal_ends_it_at_once(start_server: StartServer) -> None:
-    server = start_server(workers=1)
+    # Else the request would be waited for as long as it may stall.
+    patient = ("--body-stall-timeout", "600", "--stop-timeout", "600")
+    server = start_server(workers=1, arguments=patient)
     server.client().create_bucket(Bucket="stuck")
     with connect(server) as connection:
         connection.sendall(put_head(server, "stuck", "slow", 10) + b"01234")
@@ -170,9 +174,8 @@ def test_a_second_signal_ends_it_at_once(start_server: StartServer) -> None:
         os.kill(server.pid, signal.SIGTERM)
         wait_until(lambda: refuses(server))
         assert server.running
-        # The request would be waited for as long as it may stall: half a minute.
         os.kill(server.pid, signal.SIGTERM)
-        wait_until(lambda: not server.running, 15)
+        wait_until(lambda: not server.running)
 
 
 def test_the_longest_times_that_can_be_set_are_waited_for(start_server: StartServer) -> None:
@@ -272,7 +275,8 @@ def test_a_reader_that_stalls_is_closed(start_server: StartServer) -> None:
 
 
 def test_stalled_sockets_do_no_harm(start_server: StartServer) -> None:
-    server = start_server(workers=2)
+    # Not one of them is closed before the end.
+    server = start_server(workers=2, arguments=("--header-timeout", "600", "--body-stall-timeout", "600"))
     client = server.client()
     client.create_bucket(Bucket="busy")
     client.put_object(Bucket="busy", Key="a", Body=b"a")
@@ -282,12 +286,8 @@ def test_stalled_sockets_do_no_harm(start_server: StartServer) -> None:
             connection.sendall(
                 (b"", b"GET / HT", put_head(server, "busy", "never", 100) if number < 30 else b"P")[number % 3]
             )
-        slowest = 0.0
         for _ in range(50):
-            began = time.monotonic()
             assert client.get_object(Bucket="busy", Key="a")["Body"].read() == b"a"
-            slowest = max(slowest, time.monotonic() - began)
-    assert slowest < 8, "until those that send no header are gone"
 
 
 def test_a_new_certificate_is_read_on_sighup(
@@ -308,16 +308,16 @@ def test_a_new_certificate_is_read_on_sighup(
     before = served()
     files.certificate.write_text("not a certificate")
     os.kill(server.pid, signal.SIGHUP)
-    wait_until(lambda: "the one before stays" in server.tail())
+    # Both workers, each of which reads them when it comes to it.
+    wait_until(lambda: server.log.read_text().count("the one before stays") == 2)
     assert served() == before
 
     issued = trustme.CA().issue_cert("127.0.0.1")
     issued.private_key_pem.write_to_path(str(files.key))
     files.certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
     os.kill(server.pid, signal.SIGHUP)
-    # By both workers, which read it one after the other.
-    wait_until(lambda: before not in {served() for _ in range(12)})
-    assert before not in (now := {served() for _ in range(6)})
+    wait_until(lambda: server.log.read_text().count("certificate read again") == 2)
+    assert before not in (now := {served() for _ in range(12)})
     assert len(now) == 1
 
 
@@ -418,7 +418,7 @@ def test_a_blocked_output_stops_no_request(tmp_path: Path) -> None:
             taken = b""
             while taken.count(b"alive\n") < 20:
                 taken += connection.recv(65536)
-    assert server.metric("pixgate_requests_total", operation="Livez") == 600
+    wait_until(lambda: server.metric("pixgate_requests_total", operation="Livez") == 600)
     process.terminate()
     assert process.wait(PATIENCE) == 0
     os.close(reading)
