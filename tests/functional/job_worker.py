@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -55,7 +56,11 @@ class JobWorker:
 
     def pool(self) -> list[psutil.Process]:
         """The processes that carry out jobs, and the broker's decoders: all that is below the first process's children."""
-        return [deep for child in psutil.Process(self.pid).children() for deep in child.children()]
+        found = []
+        for child in psutil.Process(self.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found += child.children()
+        return found
 
     def stop(self) -> None:
         """Ask it to end; what it began is finished."""

@@ -24,7 +24,7 @@ from tests.services import ROOT, pixgate
 
 ADMIN = "/api/admin/v1"
 ADMIN_OPERATIONS = [one for one in OPERATIONS if one.path.startswith(ADMIN)]
-PATIENCE = 30
+PATIENCE = 60
 
 
 def name(kind: str = "t") -> str:
