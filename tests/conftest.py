@@ -43,6 +43,7 @@ OWN_SERVERS = frozenset(
         "faults",
         "nodes",
         "adopt",
+        "test_changed_default.py",
         "test_doctor.py",
         "test_fault_proxies.py",
         "test_lost_bucket.py",
@@ -54,6 +55,7 @@ OWN_SERVERS = frozenset(
         "rendition_cache",
         "test_servers.py",
         "test_several_stores.py",
+        "test_standby.py",
         "test_system_calls.py",
         "upstream_faults",
     }

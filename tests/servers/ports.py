@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+import sys
 from pathlib import Path
 
 _LOWEST = 15000
@@ -14,7 +15,7 @@ def free_port() -> int:
     """A free loopback port below those that the kernel gives to outgoing connections.
 
     One of the kernel's own could be taken while its server is down, and a client that tries such a port again and again
-    ends up connected to itself.
+    ends up connected to itself. While this process lives no other is given the same one: its server may be down for a while.
     """
     end = int(_RANGE.read_text().split()[0]) if _RANGE.exists() else 32768
     low, high = (_LOWEST, end) if end > _LOWEST + 1000 else (_LOWEST, 65536)
@@ -25,5 +26,20 @@ def free_port() -> int:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-        return port
+        if _claimed(port):
+            return port
     raise OSError(f"no free port between {low} and {high}")
+
+
+def _claimed(port: int) -> bool:
+    """Whether nobody else was given it; from now on this process has it, until it ends."""
+    if sys.platform != "linux":
+        return True
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0pixgate-test-port-{port}")
+    except OSError:
+        claim.close()
+        return False
+    claim.detach()
+    return True

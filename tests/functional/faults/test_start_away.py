@@ -24,7 +24,8 @@ def _check_doors(node: Server) -> None:
     deadline = time.monotonic() + LISTENS_SECONDS
     while True:
         try:
-            answer = fetch(node, "/readyz", timeout=HEAD_SECONDS)
+            # It waits in the line of the listening socket until the first worker is there.
+            answer = fetch(node, "/readyz", timeout=LISTENS_SECONDS)
             break
         except ConnectionRefusedError:
             assert time.monotonic() < deadline, "it does not even listen"
