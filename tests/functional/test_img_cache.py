@@ -112,13 +112,18 @@ def test_redis_outlives_the_server(start_server: StartServer, redis_url: str) ->
     server = start_server(workers=1, environment={"PIXGATE_REDIS_URL": redis_url})
     gallery = Gallery(server, "img-redis")
     gallery.put("x.jpg", images.jpeg((320, 240)))
-    link = gallery.link("/img/img-redis/x.jpg", "w=50")
-    first = fetch(server, link)
-    assert told(first) == ("MISS", "miss")
-    assert entry(server, "redis")["status"] == "healthy"
-    server.stop()
-    server.start()
-    again = fetch(server, link)
+    for width in range(50, 55):
+        link = gallery.link("/img/img-redis/x.jpg", f"w={width}")
+        first = fetch(server, link)
+        assert told(first) == ("MISS", "miss")
+        until(lambda: entry(server, "redis")["status"] == "healthy")
+        server.stop()
+        server.start()
+        again = fetch(server, link)
+        if told(again) == ("HIT", "redis"):
+            break
+        # Redis has a tenth of a second to take and to give it, in which a busy machine may do nothing at all.
+        assert told(again) == ("MISS", "miss")
     assert told(again) == ("HIT", "redis")
     assert again.body == first.body
     assert again.headers["etag"] == first.headers["etag"]
@@ -160,8 +165,8 @@ def test_a_store_outlives_the_server_and_keeps_to_its_budget(start_server: Start
         assert fetch(server, link(width)).status == 200
     # They are written behind the answers.
     until(lambda: 100_000 < used() <= 300_000)
-    health = entry(server, "cache_store")
-    assert (health["status"], health["limit"]) == ("healthy", 300_000)
+    until(lambda: entry(server, "cache_store")["status"] == "healthy")
+    assert entry(server, "cache_store")["limit"] == 300_000
 
 
 def test_a_store_whose_files_are_spoilt_serves_none_of_them(start_server: StartServer) -> None:

@@ -6,6 +6,7 @@ import http.client
 import json
 import re
 import time
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -62,7 +63,11 @@ def test_the_start_page_shows_health_and_settings_with_the_real_address(http_ser
         assert client in page.text
     shown = page.text.count('<li class="card">')
     assert shown >= 4
-    assert page.text.count('class="state healthy"') == shown + 1
+    deadline = time.monotonic() + 60
+    while Answer(http_server, "/ui/", BROWSER).text.count('class="state healthy"') != shown + 1:
+        # As for `healthy`.
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 @pytest.mark.parametrize("path", ["/ui/", "/ui/docs/", "/ui/nothing", "/ui/static/style.css"])
@@ -143,9 +148,17 @@ def test_the_page_of_the_api_is_served_from_here_alone(http_server: Server) -> N
     assert Answer(http_server, "/ui/api", BROWSER).status == 308
 
 
+def healthy(server: Server, headers: dict[str, str] | None = None) -> dict[str, Any]:
+    """What it says of itself once it is well: what it rests on may take a busy machine longer to answer than it waits."""
+    deadline = time.monotonic() + 60
+    while (found := json.loads(Answer(server, "/health", headers).text))["status"] != "healthy":
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+    return dict(found)
+
+
 def test_health_has_its_entries(http_server: Server) -> None:
-    found = json.loads(Answer(http_server, "/health").text)
-    assert found["status"] == "healthy"
+    found = healthy(http_server)
     assert found["version"]
     for name in ("database", "store", "cache", "renders", "uploads"):
         assert found[name]["status"] == "healthy"
@@ -154,7 +167,7 @@ def test_health_has_its_entries(http_server: Server) -> None:
 
 def test_what_is_inside_is_not_shown_to_who_comes_through_a_proxy(http_server: Server) -> None:
     through = {"X-Forwarded-For": "198.51.100.7"}
-    assert json.loads(Answer(http_server, "/health", through).text) == {"status": "healthy"}
+    assert healthy(http_server, through) == {"status": "healthy"}
     assert Answer(http_server, "/metrics", through).status == 403
     assert Answer(http_server, "/metrics", {"Forwarded": "for=127.0.0.1"}).status == 403
     assert Answer(http_server, "/livez", through).status == 200

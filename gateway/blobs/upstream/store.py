@@ -28,6 +28,7 @@ from gateway.model.contents import Segment
 from gateway.settings.stores import S3Store
 
 PROBE_BODY = b"pixgate"
+CLOSE_SECONDS = 5.0
 
 
 class UpstreamStore:
@@ -297,7 +298,7 @@ class UpstreamStore:
     async def close(self) -> None:
         """Wait for what is on its way, for some seconds, and drop all connections."""
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(CLOSE_SECONDS):
                 await self._packer.close()
                 await asyncio.gather(self.probes.settle(), *self._tasks, return_exceptions=True)
         except TimeoutError:
