@@ -437,8 +437,8 @@ def test_a_log_line_a_request_without_secrets(start_server: StartServer) -> None
         connection.sendall((head + "Content-Length: 4\r\nConnection: close\r\n\r\nbody").encode())
         answer = read_all(connection).decode()
     request_id = answer.split("x-amz-request-id: ")[1].split("\r\n")[0]
-    wait_until(lambda: request_id in server.tail(400))
-    lines = [json.loads(line) for line in server.tail(400).splitlines() if line.startswith("{")]
+    wait_until(lambda: any(request_id in text and text.endswith("}") for text in server.tail(400).splitlines()))
+    lines = [json.loads(line) for line in server.tail(400).splitlines() if line.startswith("{") and line.endswith("}")]
     (line,) = [line for line in lines if line.get("request_id") == request_id]
     expected = {
         "operation": "PutObject",

@@ -17,7 +17,7 @@ from gateway.cache.redis import RedisLocks, RedisServer, RedisTier
 from gateway.cache.sealed import Sealer
 from gateway.redis_address import parse_redis_url
 from gateway.render.rendition import Rendition
-from tests.servers.ports import free_port
+from tests.servers.ports import free_pair, free_port
 from tests.servers.process import Command, Process
 from tests.servers.programs import find
 from tests.servers.redis import Redis
@@ -36,7 +36,8 @@ class Servers:
 
     def start(self, *, sentinel: bool = False, **settings: object) -> tuple[int, Process]:
         """A Redis on a port of its own; underscores in names of settings are hyphens."""
-        port = free_port()
+        # The port of a cluster's own bus is 10,000 higher unless it is set, which old servers cannot.
+        port = free_pair(10_000) if "cluster_enabled" in settings else free_port()
         folder = self._folder / str(port)
         folder.mkdir()
         lines = {"port": port, "bind": "127.0.0.1", "dir": folder, **settings}
@@ -139,7 +140,6 @@ async def test_a_user_and_a_database(servers: Servers, connect: Connect) -> None
 async def test_a_cluster(servers: Servers, connect: Connect) -> None:
     ports = []
     for _ in range(2):
-        # The port of the cluster's own bus is 10,000 higher unless it is set, which old servers cannot.
         rights = "~pixgate:* +get +set +del +pttl +pexpire +eval +select +cluster +command"
         port, _process = servers.start(
             cluster_enabled="yes",

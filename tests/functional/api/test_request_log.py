@@ -37,7 +37,8 @@ def logged(server: Server, answer: Answer) -> dict[str, Any]:
     request_id = answer.headers.get("x-request-id") or answer.headers["x-amz-request-id"]
     deadline = time.monotonic() + PATIENCE
     while True:
-        for line in server.log.read_text(errors="replace").splitlines():
+        # The last one may be written at this moment.
+        for line in server.log.read_text(errors="replace").rpartition("\n")[0].splitlines():
             if request_id in line and '"event":"request"' in line:
                 found: dict[str, Any] = json.loads(line)
                 return found
