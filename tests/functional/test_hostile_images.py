@@ -38,9 +38,18 @@ PEAK_BYTES = 700 << 20
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     path = str(tmp_path_factory.mktemp("broker") / "render.sock")
-    process: subprocess.Popen[bytes] = start_broker(
-        BrokerSettings(path, decoders=DECODERS, jobs_per_decoder=1_000_000, queue_jobs=10_000, queue_ms=10_000_000)
+    # Decoders give way to whatever else a machine does, so the clock says nothing about a file. Of the processor each may
+    # take twenty seconds.
+    settings = BrokerSettings(
+        path,
+        decoders=DECODERS,
+        jobs_per_decoder=1_000_000,
+        queue_jobs=10_000,
+        queue_ms=10_000_000,
+        job_seconds=240,
+        drawing_seconds=120,
     )
+    process: subprocess.Popen[bytes] = start_broker(settings)
     yield path
     process.terminate()
     process.wait(30)
