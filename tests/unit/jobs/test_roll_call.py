@@ -89,6 +89,8 @@ async def test_an_answer_that_comes_late_is_made_use_of() -> None:
             await roll_call.call()
         late.questions[0].set_result(FOUND)
         await until(lambda: roll_call._problem is None)
+        # Longer than a process may stand still between a question and its answer.
+        roll_call._wait = LONG
         asking = asyncio.create_task(roll_call.call())
         await until(lambda: len(late.questions) == 2)
         late.questions[1].set_result(FOUND)
