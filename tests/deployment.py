@@ -143,14 +143,19 @@ class Deployment:
 
     # The store, behind the nodes' backs
 
-    def names(self) -> set[str]:
-        """The names, as in rows, of all blobs in the bucket; nothing lies there but these, renditions and the mark."""
+    def names(self, *, killed: bool = False) -> set[str]:
+        """The names, as in rows, of all blobs in the bucket; nothing lies there but these, renditions and the mark.
+
+        Where a process was `killed`, what it tried the store with may stay: one looks at it while others serve already.
+        """
         found = self._keys()
         # What a node tries a store with goes as soon as it was read.
         deadline = time.monotonic() + 60
-        while any(name.startswith("probe-") for name in found) and time.monotonic() < deadline:
+        while not killed and any(name.startswith("probe-") for name in found) and time.monotonic() < deadline:
             time.sleep(0.2)
             found = self._keys()
+        if killed:
+            found = {name for name in found if not name.startswith("probe-")}
         (deployment,) = self.rows("SELECT value FROM meta WHERE name = 'deployment_id'")
         prefix = f"{bytes(deployment[0]).decode()}/"
         blobs = {name.removeprefix(prefix) for name in found if name.startswith(prefix)}

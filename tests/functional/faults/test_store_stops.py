@@ -89,8 +89,8 @@ def test_what_is_deleted_while_the_store_is_away_is_gone_at_once_and_its_bytes_l
         assert b"degraded" in node.fetch("/health")[1]
         assert node.fetch("/readyz")[0] == 200, "deletions, lists and renditions in memory are served all the same"
         own_minio.start()
-        assert len(deployment.names()) == 3, "nobody has swept yet"
+        assert len(deployment.names(killed=True)) == 3, "nobody has swept yet"
         deployment.audit(ledger, "kept")
-        assert len(deployment.names()) == 1
+        assert len(deployment.names(killed=True)) == 1
     finally:
         deployment.kill()

@@ -59,14 +59,14 @@ def test_a_node_killed_between_the_store_and_the_commit(tmp_path: Path, postgres
                 doomed.kill()
                 with pytest.raises(Cut):
                     put.result()
-            orphans = {name for name in deployment.names() if name.startswith(f"{lease}/")}
+            orphans = {name for name in deployment.names(killed=True) if name.startswith(f"{lease}/")}
             assert len(orphans) == 1
             ledger = Ledger()
             assert deployment.sweep().names == 0, "its lease has not ended: it might still commit"
-            assert deployment.names() >= orphans
+            assert deployment.names(killed=True) >= orphans
             deployment.let_leases_end(lease)
             assert deployment.sweep().names == 1
-            assert not deployment.names() & orphans
+            assert not deployment.names(killed=True) & orphans
             assert ask(other, "GET", "kept", "doomed").status == 404
             deployment.audit(ledger, "kept")
         finally:
