@@ -89,7 +89,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         except (OSError, ValueError, RuntimeError, sqlite3.Error, subprocess.SubprocessError) as error:
             yield Finding("failed", check.__name__.strip("_").replace("_", " "), str(error))
     if settings.database_read_url is not None:
-        yield _read_url(settings.database_read_url)
+        yield _read_url(settings, settings.database_read_url)
     yield from _stores(settings)
     try:
         yield from asyncio.run(_deployment(settings))
@@ -226,19 +226,27 @@ def _database(settings: Settings) -> Finding:
     return Finding("ok" if found == "ok" else "failed", "database", f"schema {revision}, quick check: {found}")
 
 
-def _read_url(url: str) -> Finding:
-    """Whether the replica answers; the server reads from the primary where it does not."""
+def _read_url(settings: Settings, url: str) -> Finding:
+    """Whether it is a standby of the database; the server reads from the primary where it is not."""
     from migrations import HEAD
     from migrations.run import current_revision
 
+    subject, instead = "database read URL", "; galleries and statistics are read from the primary"
+    if settings.database_url is None:
+        return Finding("warning", subject, "without a database URL it is not used")
     try:
         revision = current_revision(url)
     except (OSError, ValueError, RuntimeError) as error:
-        return Finding("warning", "database read URL", f"{error}; pages and statistics are read from the primary")
+        return Finding("warning", subject, f"{error}{instead}")
     if revision != HEAD:
         found = "no schema" if revision is None else f"schema {revision}"
-        return Finding("warning", "database read URL", f"{found}, newest {HEAD}: is it a replica of the database?")
-    return Finding("ok", "database read URL", f"PostgreSQL answers, schema {revision}")
+        return Finding("warning", subject, f"{found}, newest {HEAD}: is it a replica of the database?")
+    from gateway.metadata.postgres_standby_check import check_standby
+
+    checked = asyncio.run(check_standby(settings.database_url, url, pgbouncer=settings.database_pgbouncer))
+    if checked.problem:
+        return Finding("warning", subject, f"{checked.problem}{instead}")
+    return Finding("ok", subject, f"PostgreSQL answers, schema {revision}: {checked.found}")
 
 
 def _stores(settings: Settings) -> Iterator[Finding]:

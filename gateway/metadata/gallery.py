@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.metadata.images import COLUMNS, image
+from gateway.metadata.lists import batches
 from gateway.metadata.port import Reader
 from gateway.model.images import ImageRow, Visibility
 
@@ -70,7 +71,7 @@ _ENABLED = (
 
 async def page(reader: Reader, wanted: Wanted, after: Place | None, limit: int) -> Page:
     """At most `limit` images behind `after`, current versions only."""
-    walk = _Walk(wanted)
+    walk = _Walk(wanted, by_tag=_is_by_tag(wanted))
     if after is not None:
         walk.beyond(after)
     # How far this page looks. Where nearly every entry is shown that is not far.
@@ -79,7 +80,7 @@ async def page(reader: Reader, wanted: Wanted, after: Place | None, limit: int) 
         f"SELECT {walk.place} FROM {walk.index} WHERE {walk.where} ORDER BY {walk.order} LIMIT 1 OFFSET ?",
         (*walk.values, scanned - 1),
     )
-    shown = f"{_CURRENT} AND {_ENABLED}" if wanted.public else _CURRENT
+    shown = _shown(wanted)
     if reader.engine == "sqlite":
         if far is not None:
             walk.until((far[0], far[1]))
@@ -100,17 +101,43 @@ async def page(reader: Reader, wanted: Wanted, after: Place | None, limit: int) 
     return Page(found, None if far is None else (far[0], far[1]))
 
 
+async def confirmed(reader: Reader, wanted: Wanted, page: Page) -> Page:
+    """A page that came from a replica, without what is not wanted, not shown or not there any more; the rows as of now."""
+    if not page.images:
+        return page
+    ((marks, ids),) = batches([row.image_id for row in page.images])
+    walk = _Walk(wanted, by_tag=False)
+    walk.filter()
+    # Looked up by their ids first, whatever a planner thinks of the other conditions.
+    source = f"(SELECT * FROM images i WHERE i.image_id IN ({marks}) LIMIT {len(ids)}) i"
+    rows = await reader.all(
+        f"SELECT {COLUMNS} FROM {source} WHERE {' AND '.join((*walk.conditions, _shown(wanted)))}", (*ids, *walk.values)
+    )
+    now = {row.image_id: row for row in map(image, rows)}
+    return Page(tuple(now[row.image_id] for row in page.images if row.image_id in now), page.end)
+
+
+def _shown(wanted: Wanted) -> str:
+    return f"{_CURRENT} AND {_ENABLED}" if wanted.public else _CURRENT
+
+
+def _is_by_tag(wanted: Wanted) -> bool:
+    """Whether tags have an index in the wanted order."""
+    of_everybody = wanted.public and wanted.account_id is None and wanted.user_id is None
+    return wanted.tag is not None and (of_everybody or (wanted.account_id is not None and wanted.sort is Sort.CREATED))
+
+
 class _Walk:
     """An index and the conditions of a page: first those that the index knows, then the others.
 
     What is walked is `images`, or `image_tags` where that has an index with the tag in the wanted order.
     """
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: Wanted, *, by_tag: bool) -> None:
         self._wanted = wanted
+        self._by_tag = by_tag
         by_time = wanted.sort is Sort.CREATED
         of_everybody = wanted.public and wanted.account_id is None and wanted.user_id is None
-        self._by_tag = wanted.tag is not None and (of_everybody or (wanted.account_id is not None and by_time))
         self._w = w = "t" if self._by_tag else "i"
         self.index = "image_tags t" if self._by_tag else "images i"
         self.images = " JOIN images i ON i.image_id = t.image_id" if self._by_tag else ""
@@ -118,34 +145,34 @@ class _Walk:
         self.place = f"{column}, {w}.image_id"
         direction = "DESC" if wanted.descending else "ASC"
         self.order = f"{column} {direction}, {w}.image_id {direction}"
-        self._conditions: list[str] = []
+        self.conditions: list[str] = []
         self.values: list[object] = []
         self._add(f"{w}.account_id = ?", wanted.account_id)
         self._add(f"{w}.user_id = ?", wanted.user_id)
         if self._by_tag:
             self._add("t.tag = ?", wanted.tag)
         if of_everybody:
-            self._conditions.append(f"{w}.listed = 1")
+            self.conditions.append(f"{w}.listed = 1")
         for condition, value in self._times() if by_time else self._sizes():
             self._add(condition, value)
 
     @property
     def filtered(self) -> bool:
         """Whether there are conditions that the index does not know."""
-        before, values = list(self._conditions), list(self.values)
+        before, values = list(self.conditions), list(self.values)
         self.filter()
-        more = set(self._conditions) - set(before) - {"i.listed = 1"}
+        more = set(self.conditions) - set(before) - {"i.listed = 1"}
         of_one = self._wanted.public and (self._wanted.account_id, self._wanted.user_id) != (None, None)
-        self._conditions, self.values = before, values
+        self.conditions, self.values = before, values
         return bool(more) or of_one
 
     @property
     def where(self) -> str:
-        return " AND ".join(self._conditions)
+        return " AND ".join(self.conditions)
 
     def _add(self, condition: str, value: object) -> None:
         if value is not None:
-            self._conditions.append(condition)
+            self.conditions.append(condition)
             self.values.append(value)
 
     def _times(self) -> tuple[tuple[str, int | None], ...]:
@@ -165,7 +192,7 @@ class _Walk:
         self._bound(">=" if self._wanted.descending else "<=", place)
 
     def _bound(self, sign: str, place: Place) -> None:
-        self._conditions.append(f"({self.place}) {sign} (?, ?)")
+        self.conditions.append(f"({self.place}) {sign} (?, ?)")
         self.values += place
 
     def entries(self, count: int) -> str:
@@ -176,15 +203,15 @@ class _Walk:
 
     def filters(self) -> list[str]:
         """The conditions that the index does not know, alone; their values are behind those of the walk."""
-        known = len(self._conditions)
+        known = len(self.conditions)
         self.filter()
-        return self._conditions[known:]
+        return self.conditions[known:]
 
     def filter(self) -> None:
         """The conditions that the index does not know."""
         wanted = self._wanted
         if wanted.public:
-            self._conditions.append("i.listed = 1")
+            self.conditions.append("i.listed = 1")
         if not self._by_tag:
             self._add("EXISTS (SELECT 1 FROM image_tags t WHERE t.image_id = i.image_id AND t.tag = ?)", wanted.tag)
         self._add("i.content_type = ?", wanted.content_type)

@@ -11,6 +11,8 @@ async def get(reader: Reader, name: str) -> bytes | None:
     return None if row is None else bytes(row[0])
 
 
+DEPLOYMENT = "deployment_id"
+"""The fact that tells deployments apart."""
 IMPORT = "import"
 """The fact that an import is under way, or was cut off, and where it is."""
 

@@ -61,10 +61,6 @@ class Database(Reader, Protocol):
     keys_at_once: int
     """How many keys one transaction may write: where each is locked by itself, locks are finite."""
 
-    @property
-    def replica(self) -> Reader:
-        """Where to read what may be some seconds old; the database itself where there is no replica or it is away."""
-
     def snapshot(self) -> bytes | None:
         """What stays equal as long as nobody has committed; None where that is not free to ask."""
 
@@ -85,6 +81,18 @@ class Database(Reader, Protocol):
 
     async def read(self, operation: Callable[[Reader], Awaitable[T]], *, heavy: bool = False) -> T:
         """Run reads off the event loop, over one snapshot. `heavy` says that they may take seconds."""
+
+    async def read_replica(
+        self,
+        operation: Callable[[Reader], Awaitable[T]],
+        *,
+        confirm: Callable[[Reader, T], Awaitable[T]] | None = None,
+        heavy: bool = False,
+    ) -> T:
+        """`read` of what may be ten seconds old, where there is a replica that keeps up; else of the database itself.
+
+        What came from a replica is given to `confirm`, which reads the database itself: it tells what holds of it now.
+        """
 
     async def write(
         self, operation: Callable[[Transaction], Awaitable[T]], *, durable: Durable | None = None, heavy: bool = False

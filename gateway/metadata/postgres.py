@@ -24,6 +24,8 @@ from gateway.metadata.meta import GENERATION
 from gateway.metadata.port import Durable, Parameters, Reader, Row, Transaction
 from gateway.metadata.postgres_hot import CURRENT, CURRENTS, PUT, Batches, Put, arguments, is_plain
 from gateway.metadata.postgres_pool import CALL_SECONDS, Pool, Use
+from gateway.metadata.postgres_reader import PostgresReader
+from gateway.metadata.postgres_replica import PostgresReplica
 from gateway.metadata.postgres_sql import (
     LOST,
     RETRIED,
@@ -45,39 +47,8 @@ RETRY_SECONDS = 0.05
 LOOK_UPS = 1
 PUTS = 2
 """Batches of look-ups and of plain puts on their way at once: more would be smaller ones."""
-REPLICA_SECONDS = 10.0
-"""How long a replica that did not answer is left alone."""
+_READ = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
 UNKNOWN = "The write was interrupted; whether it took place is not known."
-
-
-class PostgresReader:
-    """Statements in a transaction that begins with the first of them."""
-
-    engine = "postgresql"
-
-    def __init__(self, connection: Connection, begin: str) -> None:
-        self._connection = connection
-        self._due: list[str] = [begin]
-        self.begun = False
-
-    async def _catch_up(self) -> None:
-        """Send BEGIN and the locks that were asked for since the last statement."""
-        statements = "; ".join(self._due)
-        self._due.clear()
-        self.begun = True
-        await self._connection.execute(statements)
-
-    async def one(self, sql: str, parameters: Parameters = ()) -> Row | None:
-        if self._due:
-            await self._catch_up()
-        row: Row | None = await self._connection.fetchrow(translated(sql), *parameters)
-        return row
-
-    async def all(self, sql: str, parameters: Parameters = ()) -> list[Row]:
-        if self._due:
-            await self._catch_up()
-        rows: list[Row] = await self._connection.fetch(translated(sql), *parameters)
-        return rows
 
 
 class PostgresTransaction(PostgresReader):
@@ -151,40 +122,6 @@ async def every(pool: Pool, sql: str, parameters: Parameters) -> list[Row]:
     return await single(pool, lambda connection: connection.fetch(translated(sql), *parameters))
 
 
-class PostgresReplica:
-    """Reads from a replica, and from the primary while the replica is away."""
-
-    engine = "postgresql"
-
-    def __init__(self, pool: Pool, primary: Reader) -> None:
-        self.pool = pool
-        self._primary = primary
-        self._not_before = 0.0
-
-    def _present(self) -> bool:
-        return time.monotonic() >= self._not_before
-
-    def _missed(self) -> None:
-        self._not_before = time.monotonic() + REPLICA_SECONDS
-        log.warning("the replica of the metadata database does not answer; the primary is read instead")
-
-    async def one(self, sql: str, parameters: Parameters = ()) -> Row | None:
-        if self._present():
-            try:
-                return await one(self.pool, sql, parameters)
-            except DatabaseUnavailable:
-                self._missed()
-        return await self._primary.one(sql, parameters)
-
-    async def all(self, sql: str, parameters: Parameters = ()) -> list[Row]:
-        if self._present():
-            try:
-                return await every(self.pool, sql, parameters)
-            except DatabaseUnavailable:
-                self._missed()
-        return await self._primary.all(sql, parameters)
-
-
 class PostgresDatabase:
     """A PostgreSQL database, shared by any number of processes and nodes. Made and used on one event loop.
 
@@ -214,7 +151,7 @@ class PostgresDatabase:
             pool = Pool(
                 read_url, max(2, size // 2), pgbouncer=pgbouncer, statement_seconds=statement_seconds, standby=True
             )
-            self._replica = PostgresReplica(pool, self)
+            self._replica = PostgresReplica(pool, self, partial(self._begin, _READ))
         self._generation = Coalesced(self._ask_generation)
         self._currents = Batches(self._ask_currents, LOOK_UPS)
         self._puts = Batches(self._ask_puts, PUTS)
@@ -222,10 +159,6 @@ class PostgresDatabase:
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="durable")
         self._writes: set[asyncio.Task[Any]] = set()
         self._closed = False
-
-    @property
-    def replica(self) -> Reader:
-        return self if self._replica is None else self._replica
 
     def snapshot(self) -> None:
         """Nothing: asking costs a round trip."""
@@ -253,7 +186,7 @@ class PostgresDatabase:
         return f"BEGIN {mode}"
 
     async def read(self, operation: Callable[[Reader], Awaitable[T]], *, heavy: bool = False) -> T:
-        begin = self._begin("ISOLATION LEVEL REPEATABLE READ READ ONLY", heavy)
+        begin = self._begin(_READ, heavy)
         due = time.monotonic() + CALL_SECONDS
         while True:
             use = await self._pool.acquire(due, patient=heavy)
@@ -269,6 +202,17 @@ class PostgresDatabase:
                 raise fact from error
             self._pool.release(use)
             return result
+
+    async def read_replica(
+        self,
+        operation: Callable[[Reader], Awaitable[T]],
+        *,
+        confirm: Callable[[Reader, T], Awaitable[T]] | None = None,
+        heavy: bool = False,
+    ) -> T:
+        if self._replica is None:
+            return await self.read(operation, heavy=heavy)
+        return await self._replica.read(operation, confirm, heavy)
 
     async def write(
         self,
@@ -433,13 +377,13 @@ class PostgresDatabase:
     async def maintain(self) -> None:
         self._pool.trim()
         if self._replica is not None:
-            self._replica.pool.trim()
+            self._replica.maintain()
 
     async def close(self) -> None:
         self._closed = True
         while tasks := self._writes | self._puts.running:
             await asyncio.gather(*tasks, return_exceptions=True)
-        await self._pool.close()
         if self._replica is not None:
-            await self._replica.pool.close()
+            await self._replica.close()
+        await self._pool.close()
         self._threads.shutdown()

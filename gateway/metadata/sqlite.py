@@ -166,10 +166,6 @@ class SqliteDatabase:
         self._flushing: asyncio.Task[None] | None = None
         self._closed = False
 
-    @property
-    def replica(self) -> Reader:
-        return self
-
     def snapshot(self) -> bytes:
         """48 bytes that differ whenever anybody has committed in between."""
         return self._index.header()
@@ -207,6 +203,15 @@ class SqliteDatabase:
 
     async def read(self, operation: Callable[[Reader], Awaitable[T]], *, heavy: bool = False) -> T:  # noqa: ARG002
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, operation)
+
+    async def read_replica(
+        self,
+        operation: Callable[[Reader], Awaitable[T]],
+        *,
+        confirm: Callable[[Reader, T], Awaitable[T]] | None = None,  # noqa: ARG002
+        heavy: bool = False,
+    ) -> T:
+        return await self.read(operation, heavy=heavy)
 
     def _read(self, operation: Callable[[Reader], Awaitable[T]]) -> T:
         try:

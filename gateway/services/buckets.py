@@ -193,4 +193,4 @@ class Buckets:
 
     async def totals(self) -> tuple[int, int]:
         """Current objects, and the bytes of all versions, over all buckets; some seconds old where a replica is read."""
-        return await buckets.totals(self._database.replica)
+        return await self._database.read_replica(buckets.totals)

@@ -77,8 +77,17 @@ class Catalogue:
         return Known(bucket, version, await self._told_by_bytes(bucket, version), False, cache)
 
     async def page(self, wanted: Wanted, after: Place | None, limit: int) -> Page:
-        """Images in the wanted order, of the moment of the call."""
-        return await self._database.read(lambda reader: gallery.page(reader, wanted, after, limit))
+        """Images in the wanted order, as they are at the moment of the call.
+
+        Of what everybody may find, images of the last ten seconds may be missing where a replica is read; whoever looks at
+        their own sees what they just did.
+        """
+        if not wanted.public:
+            return await self._database.read(lambda reader: gallery.page(reader, wanted, after, limit))
+        return await self._database.read_replica(
+            lambda reader: gallery.page(reader, wanted, after, limit),
+            confirm=lambda reader, found: gallery.confirmed(reader, wanted, found),
+        )
 
     async def owner(self, name: str) -> tuple[int | None, int | None] | None:
         """Ids of the account or the user of that name: of users who registered here, their id as JSON shows it.

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pixgate.services")
 
-DEPLOYMENT_NAME = "deployment_id"
+DEPLOYMENT_NAME = meta.DEPLOYMENT
 MAINTAIN_SECONDS = 1.0
 PROBE_SECONDS = 2.5
 SWEEP_SECONDS = 60.0

@@ -166,7 +166,7 @@ class ServerSettings(SettingsGroup):
         "in the data folder."
     )
     database_read_url: Annotated[str | None, BeforeValidator(_parse_database)] = secret(
-        "A replica of it for pages, galleries and statistics."
+        "A streaming replica of it, for galleries and statistics: what they show may be ten seconds old."
     )
     database_pool: int = Field(
         default=10, ge=2, le=500, description="Connections to PostgreSQL that each worker may hold."

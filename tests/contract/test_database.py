@@ -256,7 +256,7 @@ async def test_a_snapshot_moves_with_every_commit_where_there_is_one(database: D
 
 async def test_the_replica_is_the_database_where_there_is_none(database: Database) -> None:
     await database.write(lambda tx: put(tx, "a", b"1"))
-    assert await meta.get(database.replica, "a") == b"1"
+    assert await database.read_replica(lambda reader: meta.get(reader, "a")) == b"1"
 
 
 async def test_upkeep_changes_nothing(database: Database) -> None:

@@ -101,6 +101,36 @@ async def test_pages_are_those_of_a_plain_model(database: Database, monkeypatch:
         found = await walked(database, wanted, limit)
         assert [row.image_id for row in found] == expected(rows, wanted), (wanted, limit, scanned)
         assert all(row in rows for row in found)
+        page = await database.read(lambda reader, w=wanted: gallery.page(reader, w, None, 100))  # type: ignore[misc]
+        assert await gallery.confirmed(database, wanted, page) == page, wanted
+
+
+async def test_what_came_from_a_replica_is_told_as_it_is_now(database: Database) -> None:
+    """A page of a moment ago: what was made private, deleted, overwritten, hidden since is not on it."""
+    bucket, lease = await new_bucket(database)
+    other, other_lease = await new_bucket(database)
+    titled, private, hidden, untagged, _, _ = [
+        await put_image(database, bucket, lease, name, tags=("a",))
+        for name in (b"titled", b"private", b"hidden", b"untagged", b"deleted", b"overwritten")
+    ]
+    disabled = await put_image(database, other, other_lease, tags=("a",))
+    wanted = Wanted(public=True, tag="a")
+    page = await database.read(lambda reader: gallery.page(reader, wanted, None, 10))
+    assert len(page.images) == 7
+    assert await gallery.confirmed(database, wanted, page) == page
+    for row, changes in (
+        (titled, {"filename": "other.jpg"}),
+        (private, {"visibility": Visibility.PRIVATE}),
+        (hidden, {"moderation": "hidden"}),
+        (untagged, {"tags": ("b",)}),
+    ):
+        await database.write(lambda tx, r=row, c=changes: images.change(tx, r.image_id, lambda was: replace(was, **c)))  # type: ignore[misc]
+    await database.write(lambda tx: versions.delete(tx, bucket, b"deleted", None, None, 5))
+    await database.put(*plain(bucket, b"overwritten", lease))
+    await database.write(lambda tx: tx.run("UPDATE accounts SET enabled = 0 WHERE id = ?", (disabled.account_id,)))
+    now = await gallery.confirmed(database, wanted, page)
+    assert [(row.image_id, row.filename) for row in now.images] == [(titled.image_id, "other.jpg")]
+    assert now.end == page.end
 
 
 @pytest.mark.parametrize("versioning", [Versioning.UNVERSIONED, Versioning.ENABLED])

@@ -41,7 +41,10 @@ def test_each_server_is_asked(tmp_path: Path, postgresql: PostgreSQL, own_minio:
     assert findings(data)["database"] == ("ok", f"PostgreSQL answers, schema {HEAD}")
 
     environment["PIXGATE_DATABASE_READ_URL"] = environment["PIXGATE_DATABASE_URL"]
-    assert findings(data)["database read URL"] == ("ok", f"PostgreSQL answers, schema {HEAD}")
+    assert findings(data)["database read URL"] == (
+        "ok",
+        f"PostgreSQL answers, schema {HEAD}: the database itself",
+    )
     environment["PIXGATE_DATABASE_READ_URL"] = postgresql.new_database()
     assert findings(data)["database read URL"][0] == "warning"
     # A port that nobody listens on.
@@ -57,7 +60,7 @@ def test_each_server_is_asked(tmp_path: Path, postgresql: PostgreSQL, own_minio:
     assert found["store main"][0] == "failed"
     verdict, detail = found["database read URL"]
     assert verdict == "warning"
-    assert detail.endswith("; pages and statistics are read from the primary")
+    assert detail.endswith("; galleries and statistics are read from the primary")
     assert found["database"][0] == "ok"
     for password in (own_minio.secret_key, "not-to-be-shown"):
         assert password not in json.dumps(found)

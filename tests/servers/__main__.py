@@ -8,7 +8,7 @@ import sys
 import uuid
 
 from tests.servers.kept import ServerFailed
-from tests.servers.kinds import KINDS
+from tests.servers.kinds import SHARED
 from tests.servers.programs import ProgramMissing
 from tests.servers.provide import provide
 from tests.servers.s3 import S3Server
@@ -20,11 +20,11 @@ def main() -> int:
         prog="python -m tests.servers", description="Start servers, and stay until a signal."
     )
     parser.add_argument(
-        "kinds", nargs="*", choices=[*KINDS, []], metavar="KIND", help=", ".join(KINDS) + "; all of them"
+        "kinds", nargs="*", choices=[*SHARED, []], metavar="KIND", help=", ".join(SHARED) + "; all of them"
     )
     parser.add_argument("--provide", action="store_true", help="only get the programs that this machine lacks")
     chosen = parser.parse_args()
-    names = chosen.kinds or list(KINDS)
+    names = chosen.kinds or list(SHARED)
     # From here on a signal ends this in good order, and what it started with it.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(0))
@@ -33,7 +33,7 @@ def main() -> int:
         if chosen.provide:
             return 0
         run = uuid.uuid4().hex[:12]
-        servers = [KINDS[name](run) for name in names]
+        servers = [SHARED[name](run) for name in names]
         for server in servers:
             server.wait()
             if isinstance(server, S3Server):

@@ -12,7 +12,7 @@ from typing import TypeVar
 import pytest
 
 from tests.servers.kept import Kept
-from tests.servers.kinds import KINDS
+from tests.servers.kinds import SHARED
 from tests.servers.minio import Minio
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rclone import Rclone
@@ -40,7 +40,7 @@ class RunServers:
 
     def get(self, kind: type[K]) -> K:
         """The server of a kind: the one that the environment names, or ours. All that the run will need begin at once."""
-        kinds: list[type[Kept]] = [*KINDS.values(), kind]
+        kinds: list[type[Kept]] = [*SHARED.values(), kind]
         for each in kinds:
             if each.kind not in self._servers and (each is kind or self._wanted & set(_NAMES[each.kind])):
                 self._servers[each.kind] = each.external() or each(self._run)

@@ -23,6 +23,7 @@ from tests.servers.programs import find_postgresql
 from tests.servers.run_folder import UNPRIVILEGED, open_to_all
 
 _USER = "pixgate"
+_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -118,8 +119,7 @@ class PostgreSQL(Kept):
     @staticmethod
     def prepare(folder: Path) -> Launch:
         """A new cluster, by initdb. As root all of it belongs to, and runs as, an unprivileged user."""
-        user = UNPRIVILEGED if os.geteuid() == 0 else None
-        programs = _reachable(find_postgresql(), folder) if user else find_postgresql()
+        user, programs = _programs(folder)
         data, password_file = folder / "data", folder / "password"
         data.mkdir(mode=0o700)
         password = secrets.token_hex(16)
@@ -128,11 +128,16 @@ class PostgreSQL(Kept):
         if user:
             for path in (data, password_file):
                 shutil.chown(path, user)
-        environment = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
         cluster = ("-D", str(data), "-U", _USER, "--pwfile", str(password_file), "--auth=scram-sha-256")
         command = (str(programs / "initdb"), *cluster, "--encoding=UTF8", "--locale=C", "--no-sync")
-        Command(command, environment, user).run(folder)
-        port = free_port()
+        Command(command, _ENVIRONMENT, user).run(folder)
+        return PostgreSQL.launch(folder, password)
+
+    @staticmethod
+    def launch(folder: Path, password: str) -> Launch:
+        """The cluster that lies in the folder's `data`, on a port of its own."""
+        user, programs = _programs(folder)
+        data, port = folder / "data", free_port()
         settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
         serve = (str(programs / "postgres"), "-D", str(data), "-p", str(port), *settings)
 
@@ -146,11 +151,19 @@ class PostgreSQL(Kept):
 
         url = f"postgresql://{_USER}:{password}@127.0.0.1:{port}/postgres"
         # SIGINT is its fast shutdown: it does not wait for clients to leave.
-        return Launch(Command(serve, environment, user, signal.SIGINT), {"url": url}, ready)
+        return Launch(Command(serve, _ENVIRONMENT, user, signal.SIGINT), {"url": url}, ready)
+
+
+def _programs(folder: Path) -> tuple[str | None, Path]:
+    """Whom to become, None for nobody else; and the folder of programs that he may run."""
+    user = UNPRIVILEGED if os.geteuid() == 0 else None
+    return user, _reachable(find_postgresql(), folder) if user else find_postgresql()
 
 
 def _reachable(programs: Path, folder: Path) -> Path:
     """The folder of programs where the unprivileged user may run them: a copy, where a folder above is private."""
+    if (copied := folder / "programs" / programs.relative_to(programs.parents[2])).exists():
+        return copied
     if open_to_all(programs / "postgres"):
         return programs
     root = programs.parents[1]
