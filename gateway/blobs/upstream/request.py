@@ -43,14 +43,14 @@ class Answer:
         code, message = error_code(self.body)
         return from_answer(self.operation, self.status, code, message)
 
-    def xml(self, root: str) -> Element:
-        """The document, whose root's name must begin so. Raises BadResponse, and what an `Error` in a 200 means."""
+    def xml(self, *roots: str) -> Element:
+        """The document, whose root's name must begin with one of these. Raises BadResponse, or what an `Error` in a 200 means."""
         element = parse(self.body)
         if element.name == "Error":
             # Long operations answer 200 before they know: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
             raise from_answer(self.operation, 500, element.get("Code"), element.get("Message"))
-        if not element.name.startswith(root):
-            raise BadResponse(f"{self.operation}: the answer is a {element.name[:40]}, not a {root}")
+        if not element.name.startswith(roots):
+            raise BadResponse(f"{self.operation}: the answer is a {element.name[:40]}, not a {roots[0]}")
         return element
 
 

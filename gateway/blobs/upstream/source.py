@@ -53,7 +53,8 @@ class UpstreamSource:
         if not answer.ok:
             # A service that knows no versions.
             return Versioning.UNVERSIONED
-        status = answer.xml("VersioningConfiguration").get("Status")
+        # Moto names the document after the operation.
+        status = answer.xml("VersioningConfiguration", "GetBucketVersioningResponse").get("Status")
         return Versioning(status) if status in ("Enabled", "Suspended") else Versioning.UNVERSIONED
 
     async def pages(
