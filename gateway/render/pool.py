@@ -26,7 +26,8 @@ from gateway.render.settings import BrokerSettings
 from gateway.render.task import MEDIA_TYPES
 from transforms.errors import DrawingTooSlow
 
-_START_SECONDS = 30.0
+_START_SECONDS = 120.0
+"""A decoder stands back behind all that a machine does from its first step on: where that is much, it starts slowly."""
 _MAX_BACKOFF = 30.0
 _FAILED_STARTS = 3
 """After so many starts in a row that came to nothing, waiting jobs are told so."""
