@@ -12,6 +12,7 @@ from gateway.cache import database_locks
 from gateway.cache import redis as redis_adapter
 from gateway.cache.assemble import open_cache
 from gateway.cache.folder import FolderObjects
+from gateway.cache.tiered import RenditionCache
 from gateway.metadata.port import Database
 from tests.data_folder import open_services
 from tests.functional.rendition_cache.node import SECRET, Cluster, Counts, Node
@@ -56,6 +57,8 @@ async def nodes(tmp_path: Path, database: Database) -> AsyncIterator[Cluster]:
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Redis may take its time: what a busy machine delays by a tenth of a second is not what these tests are about."""
+    """Redis may take its time, and whoever renders for others: what a busy machine delays is not what these tests are
+    about."""
     monkeypatch.setitem(redis_adapter.RedisServer.__init__.__kwdefaults__, "budget", 2.0)
     monkeypatch.setattr("gateway.cache.store.BUDGET", 10)
+    monkeypatch.setitem(RenditionCache.__init__.__kwdefaults__, "patience", 120.0)

@@ -37,7 +37,9 @@ class Node:
     """A broker, two workers' clients, and what both know beyond the node."""
 
     def __init__(self, folder: Path, caches: list[RenditionCache | None]) -> None:
-        self.broker: subprocess.Popen[bytes] = start_broker(BrokerSettings(str(folder / "render.sock"), decoders=1))
+        # Decoders stand back behind all that a machine does.
+        settings = BrokerSettings(str(folder / "render.sock"), decoders=1, job_seconds=120)
+        self.broker: subprocess.Popen[bytes] = start_broker(settings)
         self.clients = [RenderClient(folder / "render.sock", connect_seconds=60) for _ in caches]
         self.caches = caches
 

@@ -60,11 +60,11 @@ async def test_a_node_that_died_while_it_rendered_is_taken_over_by_one(
             monkeypatch.setattr(locks, "seconds", seconds)
 
     lasting(2.0)
+    started = time.monotonic()
     outcome, _, _ = await cache.take(derivative_key(PHOTO, parse_compact("w:201").canonical(), ""))
     assert not isinstance(outcome, str)
     # Whoever takes it over keeps it, however busy the machine is.
     lasting(60.0)
-    started = time.monotonic()
     found = await asyncio.gather(*(three[n % 3].get("w:201", worker=n // 3 % 2) for n in range(30)))
     assert len({one.data for one in found}) == 1
     assert sum([await node.renders() for node in three]) == 1
@@ -83,8 +83,8 @@ async def test_a_broken_image_makes_no_node_wait_for_the_others(
         *(node.get("w:10", source=PHOTO[:9000]) for node in three for _ in range(5)), return_exceptions=True
     )
     assert {type(outcome) for outcome in outcomes} == {DecodeFailed}
-    # Who waits for a lock that is not given back does so for twenty seconds.
-    assert time.monotonic() - started < 15
+    # Who waits for a lock that is not given back does so for a minute.
+    assert time.monotonic() - started < 50
 
 
 async def test_a_long_render_keeps_its_lock(patient: None, nodes: Cluster, redis_url: str) -> None:
@@ -167,7 +167,7 @@ async def test_a_full_queue_refuses_nobody_whose_picture_is_there(
         # Who was refused did not keep the lock: others render it at once.
         started = time.monotonic()
         assert (await one.get("w:121")).tier is None
-        assert time.monotonic() - started < 15
+        assert time.monotonic() - started < 50
     finally:
         await full.clients[0].close()
         broker.terminate()
