@@ -114,7 +114,7 @@ def _crt(kind: AwsSignatureType, headers: list[tuple[str, str]], body: str) -> t
         signed_body_header_type=header,
         expiration_in_seconds=600 if presigned else None,
     )
-    aws_sign_request(request, config).result(timeout=10)
+    aws_sign_request(request, config).result(timeout=60)
     return request.path, list(request.headers)
 
 
