@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from gateway.errors import GatewayError
+from gateway.errors import DatabaseUnavailable, GatewayError
 from gateway.metadata.postgres_place import ServerPlace, is_itself, place_of, refused, unfit
 from gateway.metadata.postgres_pool import Pool
 from gateway.metadata.postgres_reader import PostgresReader
 
 CATCH_UP_SECONDS = 3.0
+ANSWER_SECONDS = 8.0
+"""What a server has to answer once, however often it is asked."""
 _BEGIN = "BEGIN READ ONLY"
 
 
@@ -56,6 +58,17 @@ async def check_standby(url: str, read_url: str, *, pgbouncer: bool) -> StandbyC
 
 
 async def _place(pool: Pool) -> ServerPlace:
+    due = time.monotonic() + ANSWER_SECONDS
+    while True:
+        try:
+            return await _ask(pool)
+        except DatabaseUnavailable:
+            if time.monotonic() > due:
+                raise
+            await asyncio.sleep(0.1)
+
+
+async def _ask(pool: Pool) -> ServerPlace:
     use = await pool.acquire(time.monotonic() + 4)
     try:
         reader = PostgresReader(use.connection, _BEGIN)

@@ -60,10 +60,10 @@ class Standby(PostgreSQL):
         source, data = Path(primary) / "data", folder / "data"
         asyncio.run(_copy(url, source, data))
         place = urlsplit(url)
-        # Queries give way to what is replayed at once, so that tests can have such conflicts.
+        # Queries soon give way to what is replayed, so that tests can have such conflicts.
         settings = (
             f"primary_conninfo = 'host=127.0.0.1 port={place.port} user={place.username} password={place.password}'\n"
-            "max_standby_streaming_delay = 0\n"
+            "max_standby_streaming_delay = 500ms\n"
             "wal_retrieve_retry_interval = 100ms\n"
         )
         with (data / "postgresql.auto.conf").open("a") as file:
