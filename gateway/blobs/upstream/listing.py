@@ -163,9 +163,10 @@ def _listed(element: Element, encoded: bool) -> Listed:
     marker = element.name == "DeleteMarker"
     version = element.get("VersionId") or None
     told = next(element.all("UserMetadata"), None)
+    key = _decode(element.get("Key"), encoded)
     return Listed(
-        key=_decode(element.get("Key"), encoded),
-        size=0 if marker else _number(element.get("Size")),
+        key=key,
+        size=0 if marker else _size(element.get("Size"), key),
         etag=element.get("ETag").removeprefix("W/").strip('"'),
         modified_ms=parse_time(element.get("LastModified")),
         version_id=version,
@@ -182,9 +183,9 @@ def _decode(text: str, encoded: bool) -> bytes:
     return unquote_to_bytes(text.replace("+", " ")) if encoded else text.encode("utf-8", "surrogateescape")
 
 
-def _number(text: str) -> int:
+def _size(text: str, key: bytes) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > 19:
-        raise BadResponse("a listed size is no number")
+        raise BadResponse(f"the listing gives no size for {key.decode('utf-8', 'backslashreplace')!r}")
     return int(text)
 
 

@@ -29,3 +29,14 @@ async def test_a_document_of_another_name_is_no_answer(store: UpstreamStore, ser
     with pytest.raises(BadResponse) as raised:
         await store.source.versioning("bucket")
     assert "is a ListBucketResult, not a VersioningConfiguration" in raised.value.detail
+
+
+async def test_an_object_without_a_size_is_named(store: UpstreamStore, service: Service) -> None:
+    async def folder(exchange: Exchange) -> None:
+        exchange.answer(200, b"<ListBucketResult><Contents><Key>some dir/</Key></Contents></ListBucketResult>")
+
+    service.behave = folder
+    pages = store.source.pages("bucket", b"", None, versions=False, metadata=False)
+    with pytest.raises(BadResponse) as raised:
+        await anext(pages)
+    assert "'some dir/'" in raised.value.detail
