@@ -452,12 +452,13 @@ class Services:
             self.passwords.close()
         if self._has("audit"):
             await self.audit.close()
+        # First what is still on its way to them: the sweep looks under a lease once that it is given back.
+        for store in self.stores:
+            await store.close()
         try:
             await self.lease.end()
         except GatewayError as error:
             log.warning("the lease could not be given back: %s", error)
-        for store in self.stores:
-            await store.close()
         self.executor.shutdown()
         await self.database.close()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
+import random
 from dataclasses import dataclass
 
 from awscrt.checksums import crc32c
@@ -12,6 +14,7 @@ from gateway.blobs.upstream.checksum import base64_md5, encode_crc32c, trailer_b
 from gateway.blobs.upstream.client import Client
 from gateway.blobs.upstream.errors import Failed, Refused, ServerError
 from gateway.blobs.upstream.request import Headers, Request, etag_of
+from gateway.blobs.upstream.retry import ATTEMPTS, delay, is_busy
 from gateway.errors import DiskFull
 
 PROBE = b"pixgate: what can this store do?"
@@ -47,15 +50,27 @@ class Features:
 
 
 async def find_features(client: Client, bucket: str, key: bytes, extra: Headers = ()) -> Features:
-    """Try each on the object `key`, which is written, read and deleted. Raises UpstreamError, DiskFull."""
+    """Try each on the object `key`, which is written, read and deleted. Raises UpstreamError, DiskFull.
 
-    async def put(*headers: tuple[str, str], body: bytes = PROBE, payload: str = "UNSIGNED-PAYLOAD") -> bool:
+    A service that asks for patience says nothing of what it can do: it is asked again, and in the end not judged.
+    """
+
+    async def put(*headers: tuple[str, str], body: bytes = PROBE, payload: str = "UNSIGNED-PAYLOAD") -> int:
+        """The status."""
         request = Request("PutObject", "PUT", bucket, key, headers=(*headers, *extra), body=body, payload=payload)
-        try:
-            await client.call(request, again=False)
-        except (Refused, ServerError):
-            return False
-        return True
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return (await client.call(request, again=False)).status
+            except (Refused, ServerError) as error:
+                if not is_busy(error):
+                    return error.status
+                if attempt == ATTEMPTS:
+                    raise
+                await asyncio.sleep(delay(attempt, random.random()))  # noqa: S311 - it spreads load, it hides nothing
+        raise AssertionError("the last attempt returns or raises")
+
+    async def takes(*headers: tuple[str, str], body: bytes = PROBE, payload: str = "UNSIGNED-PAYLOAD") -> bool:
+        return await put(*headers, body=body, payload=payload) < 300
 
     async def stored() -> bytes:
         return (await client.call(Request("GetObject", "GET", bucket, key), accept=(404,))).body
@@ -69,21 +84,21 @@ async def find_features(client: Client, bucket: str, key: bytes, extra: Headers 
     wrong, right = encode_crc32c(1), encode_crc32c(crc32c(PROBE))
     try:
         ranged = await client.call(Request("GetObject", "GET", bucket, key, headers=(("range", "bytes=3-9"),)))
-        checksums = await put(("x-amz-checksum-crc32c", right)) and not await put(("x-amz-checksum-crc32c", wrong))
+        checksums = await takes(("x-amz-checksum-crc32c", right)) and not await takes(("x-amz-checksum-crc32c", wrong))
         streaming = trailer_headers(len(PROBE))
         payload = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
         trailers = (
-            await put(*streaming, body=trailer_body(PROBE, right), payload=payload)
+            await takes(*streaming, body=trailer_body(PROBE, right), payload=payload)
             and await stored() == PROBE
-            and not await put(*streaming, body=trailer_body(PROBE, wrong), payload=payload)
+            and not await takes(*streaming, body=trailer_body(PROBE, wrong), payload=payload)
         )
         return Features(
             md5_etags=etag_of(written.headers) == hashlib.md5(PROBE, usedforsecurity=False).hexdigest(),
             checksums=checksums,
             trailers=trailers,
-            content_md5=await put(("content-md5", base64_md5(PROBE)))
-            and not await put(("content-md5", base64_md5(b"something else"))),
-            conditional_writes=not await put(("if-none-match", "*")),
+            content_md5=await takes(("content-md5", base64_md5(PROBE)))
+            and not await takes(("content-md5", base64_md5(b"something else"))),
+            conditional_writes=await put(("if-none-match", "*")) in (409, 412),
             ranges=ranged.body == PROBE[3:10],
         )
     finally:

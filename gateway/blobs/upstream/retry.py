@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-from gateway.blobs.upstream.errors import Broken, Busy, Failed, ServerError, TimedOut
+from gateway.blobs.upstream.errors import Broken, Busy, Failed, Refused, ServerError, TimedOut
 
 ATTEMPTS = 3
 FIRST_DELAY = 0.05
@@ -16,6 +16,7 @@ LONGEST_DELAY = 1.0
 """Seconds."""
 LASTING_STATUSES = frozenset({501, 505})
 """Server errors that another try would only repeat."""
+BUSY_STATUSES = frozenset({429, 503})
 BUSY_CODES = frozenset({"SlowDown", "TooManyRequests", "ServiceUnavailable", "SlowDownRead", "SlowDownWrite"})
 
 
@@ -37,6 +38,11 @@ def pause(error: Failed, attempt: int, remaining: float) -> float | None:
         return None
     wait = delay(attempt, random.random())  # noqa: S311 - it spreads load, it hides nothing
     return wait if wait < remaining else None
+
+
+def is_busy(error: Refused | ServerError) -> bool:
+    """Whether the service only asks for patience."""
+    return error.status in BUSY_STATUSES or error.code in BUSY_CODES
 
 
 def is_fault(error: Failed) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ from gateway.model.buckets import Bucket
 from gateway.model.objects import Expectations, WriteConditions
 from gateway.services import Services
 from gateway.services import lease as lease_module
-from tests.data_folder import Pieces, names, put, read
+from tests.data_folder import Pieces, names, open_services, put, read
 
 LARGE = bytes(200_000)
 
@@ -124,3 +125,19 @@ async def test_a_condition_that_fails_costs_no_body(services: Services, bucket: 
             body=body,
         )
     assert await body.read() == LARGE, "it was not read"
+
+
+async def test_it_is_given_back_when_nothing_is_on_its_way_to_the_stores_any_more(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    async with open_services(folder) as services:
+        store, lease = services.stores.default, services.lease.id
+        close = store.close
+
+        async def look_and_close() -> None:
+            seen.append(lease in await leases.live(services.database))
+            await close()
+
+        monkeypatch.setattr(store, "close", look_and_close)
+    assert seen == [True]
