@@ -201,8 +201,8 @@ def polyglot(picture: bytes) -> bytes:
     return picture + b"<html><script>alert(1)</script></html>PK\x05\x06" + bytes(18)
 
 
-def crossing(segments: int = 20_000) -> bytes:
-    """A drawing of one short path whose edges all cross each other."""
+def crossing(segments: int = 40_000) -> bytes:
+    """A drawing of one short path whose edges all cross each other: more than a minute of the processor."""
     source = random.Random(7)
     points = " ".join(f"{source.uniform(0, 60):.2f} {source.uniform(0, 40):.2f}" for _ in range(segments))
     return svg(f"<path d='M0 0L{points}z'/>")
