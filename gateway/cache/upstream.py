@@ -79,8 +79,9 @@ class UpstreamObjects:
     async def entries(self) -> AsyncIterator[list[Entry]]:
         start = len(self._base)
         with _facts():
-            await self._probes.remove_old(round(time.time() * 1000) - PROBES_KEPT_MS)
+            before_ms = round(time.time() * 1000) - PROBES_KEPT_MS
             async for page in list_objects(self._client, self._bucket, self._base):
+                await self._probes.remove_old_of(page, before_ms)
                 found = [one for one in page if not is_probe(one.key, self._base)]
                 if found:
                     yield [Entry(one.key[start:].decode(), one.size, one.modified_ms) for one in found]

@@ -340,7 +340,6 @@ async def _workers(settings: Settings) -> list[Finding]:
     from gateway.data_folder import database_place
     from gateway.jobs.engine import presence_of, waiting_seconds
     from gateway.metadata import jobs, meta
-    from gateway.services.services import DEPLOYMENT_NAME
     from migrations import HEAD
     from migrations.run import current_revision
 
@@ -348,7 +347,7 @@ async def _workers(settings: Settings) -> list[Finding]:
         return []
     database = await backends_of(settings).open_database()
     try:
-        deployment = await meta.get(database, DEPLOYMENT_NAME)
+        deployment = await meta.get(database, meta.DEPLOYMENT)
         oldest = max((await waiting_seconds(database)).values(), default=0.0)
     finally:
         await database.close()

@@ -54,7 +54,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pixgate.services")
 
-DEPLOYMENT_NAME = meta.DEPLOYMENT
 MAINTAIN_SECONDS = 1.0
 PROBE_SECONDS = 2.5
 SWEEP_SECONDS = 60.0
@@ -476,7 +475,7 @@ async def _state(otherwise: str, check: Awaitable[None]) -> dict[str, object]:
 
 async def _bootstrap(tx: Transaction, master: MasterKey) -> tuple[str, Account]:
     """The facts that a new database lacks: deployment id, the master key's check value, the root account."""
-    deployment = await meta.put_if_absent(tx, DEPLOYMENT_NAME, secrets.token_hex(8).encode())
+    deployment = await meta.put_if_absent(tx, meta.DEPLOYMENT, secrets.token_hex(8).encode())
     check = await meta.put_if_absent(tx, CHECK_NAME, master.check_value())
     if not secrets.compare_digest(check, master.check_value()):
         raise WrongMasterKey("the master key is not the one that this database was made with")

@@ -58,7 +58,8 @@ async def find_features(client: Client, bucket: str, key: bytes, extra: Headers 
     async def put(*headers: tuple[str, str], body: bytes = PROBE, payload: str = "UNSIGNED-PAYLOAD") -> int:
         """The status."""
         request = Request("PutObject", "PUT", bucket, key, headers=(*headers, *extra), body=body, payload=payload)
-        for attempt in range(1, ATTEMPTS + 1):
+        attempt = 1
+        while True:
             try:
                 return (await client.call(request, again=False)).status
             except (Refused, ServerError) as error:
@@ -67,7 +68,7 @@ async def find_features(client: Client, bucket: str, key: bytes, extra: Headers 
                 if attempt == ATTEMPTS:
                     raise
                 await asyncio.sleep(delay(attempt, random.random()))  # noqa: S311 - it spreads load, it hides nothing
-        raise AssertionError("the last attempt returns or raises")
+                attempt += 1
 
     async def takes(*headers: tuple[str, str], body: bytes = PROBE, payload: str = "UNSIGNED-PAYLOAD") -> bool:
         return await put(*headers, body=body, payload=payload) < 300

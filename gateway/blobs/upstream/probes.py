@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from gateway.blobs.upstream.client import Client
-from gateway.blobs.upstream.listing import list_objects
+from gateway.blobs.upstream.listing import Listed, list_objects
 from gateway.blobs.upstream.names import is_probe, new_probe
 from gateway.blobs.upstream.removal import remove_objects
 
@@ -50,7 +50,11 @@ class Probes:
         """
         removed = 0
         async for page in list_objects(self._client, self._bucket, self._root + b"probe-"):
-            keys = [one.key for one in page if is_probe(one.key, self._root) and one.modified_ms < before_ms]
-            await remove_objects(self._client, self._bucket, keys)
-            removed += len(keys)
+            removed += await self.remove_old_of(page, before_ms)
         return removed
+
+    async def remove_old_of(self, page: Sequence[Listed], before_ms: int) -> int:
+        """The same, of what was listed already."""
+        keys = [one.key for one in page if is_probe(one.key, self._root) and one.modified_ms < before_ms]
+        await remove_objects(self._client, self._bucket, keys)
+        return len(keys)
