@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+from migrations.write_ahead import BUSY_SECONDS, write_ahead
+
 FILE = Path(__file__).with_name("newest.sql")
 _MARK = "-- Made by `python -m migrations.newest` from migrations with the digest "
 
@@ -46,8 +48,8 @@ def make(path: Path) -> bool:
     statements = script()
     if statements is None:
         return False
-    with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
+    with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
+        write_ahead(connection, BUSY_SECONDS)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("BEGIN IMMEDIATE")
         if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None:

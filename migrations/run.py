@@ -10,6 +10,7 @@ from migrations import HEAD
 from migrations.newest import make as make_newest
 from migrations.private_file import make_private
 from migrations.unreachable import Unreachable
+from migrations.write_ahead import BUSY_SECONDS, write_ahead
 
 __all__ = ["Unreachable", "current_revision", "needs_upgrade", "upgrade"]
 
@@ -55,13 +56,13 @@ def upgrade_sqlite(path: Path, revision: str = "head") -> None:
     from sqlalchemy import create_engine, event
     from sqlalchemy.pool import NullPool
 
-    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args={"timeout": 60})
+    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS})
 
     @event.listens_for(engine, "connect")
     def set_up(connection: sqlite3.Connection, _record: object) -> None:
         # The driver must not open transactions of its own: DDL belongs inside ours.
         connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode = WAL")
+        write_ahead(connection, BUSY_SECONDS)
         connection.execute("PRAGMA synchronous = FULL")
 
     @event.listens_for(engine, "begin")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from migrations.private_file import make_private
+from migrations.write_ahead import write_ahead
 
 BUSY_SECONDS = 2.0
 TIDY_SECONDS = 60.0
@@ -96,7 +97,7 @@ class RateWindowFile:
         )
         try:
             # A process that dies leaves a WAL whole; what the disk has of it does not matter.
-            connection.execute("PRAGMA journal_mode = WAL")
+            write_ahead(connection, BUSY_SECONDS)
             connection.execute("PRAGMA synchronous = OFF")
             connection.executescript(_SCHEMA)
         except BaseException:

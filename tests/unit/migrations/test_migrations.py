@@ -6,6 +6,8 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from alembic.script import ScriptDirectory
 
 import migrations
 from migrations import HEAD
-from migrations.run import current_revision, needs_upgrade, upgrade
+from migrations.run import current_revision, needs_upgrade, upgrade, upgrade_sqlite
 
 ROWS = (
     "meta",
@@ -198,6 +200,20 @@ def test_processes_that_migrate_at_once(tmp_path: Path) -> None:
     ]
     errors = [process.communicate(timeout=200)[1] for process in processes]
     assert [process.returncode for process in processes] == [0] * 4, errors
+    assert current_revision(path) == HEAD
+
+
+@pytest.mark.parametrize("way", [upgrade, upgrade_sqlite], ids=["script", "migrations"])
+def test_a_file_that_somebody_else_is_making_is_waited_for(tmp_path: Path, way: Callable[[Path], None]) -> None:
+    path = tmp_path / "metadata.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as making:
+        making.execute("BEGIN IMMEDIATE")
+        made = threading.Timer(0.2, making.execute, ["COMMIT"])
+        made.start()
+        try:
+            way(path)
+        finally:
+            made.join()
     assert current_revision(path) == HEAD
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -89,6 +92,20 @@ async def test_the_workers_of_a_node_count_together(tmp_path: Path) -> None:
     assert sum(one is None for one in results) == 10
     for one in both:
         await one.close()
+
+
+async def test_a_file_that_another_worker_is_making_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "limits"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as making:
+        making.execute("BEGIN IMMEDIATE")
+        made = threading.Timer(0.2, making.execute, ["COMMIT"])
+        made.start()
+        try:
+            file = RateWindowFile(path)
+            assert file.take("a", 1, 60, 1, 1.0)
+            file.close()
+        finally:
+            made.join()
 
 
 async def test_what_is_past_is_forgotten(tmp_path: Path) -> None:
