@@ -70,9 +70,11 @@ test-quick: $(DEV)
 		$(addprefix --ignore=,$(QUICK_LEAVES)) \
 		--deselect tests/unit/transforms/test_pipeline.py::test_a_fresh_process_renders_the_same_bytes -m "not long" --hypothesis-profile=quick $(ARGS)
 
+# Besides, properties are tried on examples that no run had yet; `make test` tries the same ones each time.
+LONG := --timeout 3600 --hypothesis-profile=search
 test-long: $(DEV) servers
-	nice -n 5 $(BIN)/python -m pytest tests --timeout 3600 $(ARGS)
-	nice -n 5 $(BIN)/python -m pytest --backends production tests/functional --timeout 3600 $(ARGS)
+	nice -n 5 $(BIN)/python -m pytest tests $(LONG) $(ARGS)
+	nice -n 5 $(BIN)/python -m pytest --backends production tests/functional $(LONG) $(ARGS)
 
 check: $(DEV)
 	$(BIN)/ruff format --check --quiet .

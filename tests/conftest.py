@@ -100,13 +100,17 @@ def no_body_left_open() -> Iterator[None]:
 
 
 # Time differs from run to run on a busy machine; a deadline, or a limit for making examples, would fail tests for what is
-# no defect.
+# no defect. `make test-long` asks for this profile: examples that no run has tried yet.
 hypothesis.settings.register_profile(
-    "default",
+    "search",
     deadline=None,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
     database=DirectoryBasedExampleDatabase(".cache/hypothesis"),
     print_blob=True,
+)
+# `make test` tries the same examples each time: it judges a change, and what it finds is found by everybody.
+hypothesis.settings.register_profile(
+    "default", hypothesis.settings.get_profile("search"), derandomize=True, database=None
 )
 # `make test-quick` asks for it: a glance, where `make test` takes a look.
 hypothesis.settings.register_profile("quick", hypothesis.settings.get_profile("default"), max_examples=15)
