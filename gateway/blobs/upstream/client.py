@@ -227,9 +227,11 @@ class Client:
                 if connection is not None:
                     pool.give_back(connection)
                 await self._again(error, tries, again=True)
-            except BaseException:
+            except BaseException as error:
                 if connection is not None:
                     pool.give_back(connection)
+                if isinstance(error, UpstreamError | DiskFull):
+                    self.breaker.success()
                 raise
 
     def note(self, error: BaseException | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -121,6 +122,36 @@ async def test_the_breaker_opens_refuses_at_once_and_closes(store: UpstreamStore
     seconds = FIRST_PAUSE
     for _ in range(2):
         assert await read(store) == BODY
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda store: put(store, 100_000), lambda store: store.append(b"x"), read], ids=["put", "append", "read"]
+)
+async def test_a_refusal_closes_the_breaker(
+    store: UpstreamStore, service: Service, ask: Callable[[UpstreamStore], Awaitable[object]]
+) -> None:
+    seconds = 0.0
+    store.client.breaker = Breaker(lambda: seconds)
+
+    async def broken(exchange: Exchange) -> None:
+        exchange.error(500, "InternalError")
+
+    async def refuse(exchange: Exchange) -> None:
+        # In place of "continue": the body is not asked for.
+        exchange.error(403, "AccessDenied")
+        await exchange.writer.drain()
+        raise ConnectionError
+
+    service.behave = broken
+    for _ in range(FAILURES):
+        with pytest.raises(StoreUnavailable):
+            await read(store)
+    assert store.client.breaker.open
+    service.behave = refuse
+    seconds = FIRST_PAUSE
+    with pytest.raises(StoreUnavailable):
+        await ask(store)
+    assert not store.client.breaker.open
 
 
 async def test_a_full_service_is_told_from_one_that_is_away(store: UpstreamStore, service: Service) -> None:
