@@ -53,6 +53,7 @@ test: $(DEV) servers
 	rm -rf .cache/coverage && mkdir -p .cache/coverage
 	@failed=0; run() { echo "$$*"; "$$@" || failed=1; }; \
 	run $(BIN)/python -m coverage run -m pytest -q $(PARALLEL) $(COVERED) $(ARGS); \
+	run $(BIN)/python -m tests.torn_coverage .cache/coverage; \
 	run $(BIN)/python -m coverage combine --quiet; \
 	run $(BIN)/python -m coverage report --skip-covered --fail-under=$(or $(COVERAGE_FLOOR),0); \
 	run $(PYTEST) $(PARALLEL) $(addprefix --ignore=,$(COVERED)) tests $(ARGS); \
