@@ -8,6 +8,7 @@ import hypothesis
 import pytest
 from hypothesis.database import DirectoryBasedExampleDatabase
 
+from gateway.metadata import postgres, postgres_pool
 from tests import bodies, services
 from tests.backends import KINDS, Backends
 from tests.servers.fixtures import (
@@ -97,6 +98,14 @@ def no_body_left_open() -> Iterator[None]:
     """What a test leaves unread is not found as a leak in another test."""
     with bodies.closed_at_the_end():
         yield
+
+
+@pytest.fixture(autouse=True)
+def patience_with_postgresql(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that all share takes as long as the machine needs; who brings a server of its own is about its time."""
+    if "own_postgresql" not in request.fixturenames:
+        monkeypatch.setattr(postgres, "CALL_SECONDS", 60.0)
+        monkeypatch.setattr(postgres_pool, "CONNECT_SECONDS", 60.0)
 
 
 # Time differs from run to run on a busy machine; a deadline, or a limit for making examples, would fail tests for what is

@@ -24,7 +24,8 @@ MINIMUM_VERSION = 15
 """The oldest major version of PostgreSQL that the SQL is written for and tested with."""
 CALL_SECONDS = 4.0
 """What a call may take, waiting for a connection and retries included."""
-CONNECT_SECONDS = 2.0
+CONNECT_SECONDS = 4.0
+"""What opening a connection may take, of the time of a call too: on a busy server that may be seconds."""
 LOOK_SECONDS = 0.25
 """How exactly the time is kept: a use ends at most that long after it was due."""
 ALIVE_SECONDS = 4.0

@@ -20,6 +20,7 @@ from gateway.errors import DatabaseUnavailable, InvalidValue
 from gateway.metadata import meta, postgres_pool
 from gateway.metadata.port import Reader, Transaction
 from gateway.metadata.postgres import PostgresDatabase
+from gateway.metadata.postgres_pool import CALL_SECONDS
 from gateway.metadata.postgres_sql import lock_number, translated
 from migrations import HEAD
 from migrations.run import upgrade
@@ -262,7 +263,11 @@ async def test_transactions_in_each_others_way_both_succeed(database: PostgresDa
     assert await noted(database) == {"a", "b"}
 
 
-async def test_what_never_stops_failing_ends_in_time(database: PostgresDatabase) -> None:
+async def test_what_never_stops_failing_ends_in_time(
+    database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.metadata.postgres.CALL_SECONDS", CALL_SECONDS)
+
     async def operation(tx: Transaction) -> None:
         await note(tx)
         raise asyncpg.SerializationError("could not serialize access")
