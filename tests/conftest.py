@@ -105,7 +105,7 @@ def patience_with_postgresql(request: pytest.FixtureRequest, monkeypatch: pytest
     """A database that all share takes as long as the machine needs; who brings a server of its own is about its time."""
     if "own_postgresql" not in request.fixturenames:
         monkeypatch.setattr(postgres, "CALL_SECONDS", 60.0)
-        monkeypatch.setattr(postgres_pool, "CONNECT_SECONDS", 60.0)
+        monkeypatch.setattr(postgres_pool, "SIGN_SECONDS", 60.0)
 
 
 # Time differs from run to run on a busy machine; a deadline, or a limit for making examples, would fail tests for what is

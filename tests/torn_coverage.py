@@ -24,7 +24,7 @@ def remove_torn(folder: Path) -> list[Path]:
 def _whole(path: Path) -> bool:
     try:
         with closing(sqlite3.connect(path)) as connection:
-            return bool(connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)])
+            return connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     except sqlite3.DatabaseError:
         return False
 

@@ -24,12 +24,12 @@ MINIMUM_VERSION = 15
 """The oldest major version of PostgreSQL that the SQL is written for and tested with."""
 CALL_SECONDS = 4.0
 """What a call may take, waiting for a connection and retries included."""
-CONNECT_SECONDS = 4.0
-"""What opening a connection may take, of the time of a call too: on a busy server that may be seconds."""
 LOOK_SECONDS = 0.25
 """How exactly the time is kept: a use ends at most that long after it was due."""
 ALIVE_SECONDS = 4.0
 """How often a server is asked for a sign of life while it works on something that may take long."""
+SIGN_SECONDS = 4.0
+"""How long that sign, a new connection, may take."""
 IDLE_SECONDS = 300.0
 """How long connections above the first stay open without use."""
 STATEMENTS = 512
@@ -169,7 +169,7 @@ class Pool:
             raise
 
     async def _connect(self, due: float) -> Connection:
-        seconds = min(CONNECT_SECONDS, due - time.monotonic())
+        seconds = due - time.monotonic()
         if seconds <= 0:
             raise DatabaseUnavailable("The metadata database does not answer.")
         try:
@@ -233,7 +233,7 @@ class Pool:
     async def _ask(self) -> None:
         """Whether the server lives, over a connection of its own: then what takes long may go on."""
         try:
-            connection = await self._connect(time.monotonic() + CONNECT_SECONDS)
+            connection = await self._connect(time.monotonic() + SIGN_SECONDS)
             connection.terminate()
             alive = True
         except DatabaseUnavailable:

@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -107,6 +108,21 @@ async def test_a_server_that_hangs_fails_every_call_in_time_and_is_used_again(
     await database.close()
 
 
+async def test_a_new_connection_has_the_whole_time_of_a_call(
+    own_postgresql: PostgreSQL, own_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.metadata.postgres.CALL_SECONDS", 60.0)
+    database = PostgresDatabase(own_url)
+    own_postgresql.pause()
+    resumed = threading.Timer(2.5, own_postgresql.resume)
+    resumed.start()
+    try:
+        assert await database.one("SELECT 1") == (1,)
+    finally:
+        await asyncio.to_thread(resumed.join)
+    await database.close()
+
+
 async def test_a_server_that_hangs_fails_heavy_calls_too(own_postgresql: PostgreSQL, own_url: str) -> None:
     database = PostgresDatabase(own_url)
     await database.write(note)
@@ -125,7 +141,7 @@ async def test_heavy_work_outlives_the_time_of_a_call_on_a_server_that_lives(
     await asyncio.gather(*(database.one("SELECT pg_sleep(0.05)") for _ in range(4)))
     monkeypatch.setattr("gateway.metadata.postgres.CALL_SECONDS", 1.0)
     # The sign of life is a connection too.
-    monkeypatch.setattr("gateway.metadata.postgres_pool.CONNECT_SECONDS", 60.0)
+    monkeypatch.setattr("gateway.metadata.postgres_pool.SIGN_SECONDS", 60.0)
 
     async def long(tx: Reader) -> None:
         await tx.one("SELECT pg_sleep(4)")

@@ -67,7 +67,7 @@ async def database(url: str, read_url: str, monkeypatch: pytest.MonkeyPatch) -> 
         (postgres_replica, "CALL_SECONDS"),
         (postgres_replica, "ANSWER_SECONDS"),
         (postgres, "CALL_SECONDS"),
-        (postgres_pool, "CONNECT_SECONDS"),
+        (postgres_pool, "SIGN_SECONDS"),
     ):
         monkeypatch.setattr(module, name, DEADLINE)
     monkeypatch.setattr(postgres_replica, "LOOK_SECONDS", 0.05)
@@ -191,7 +191,7 @@ async def test_requests_do_not_wait_for_one_that_hangs_or_is_gone(
 ) -> None:
     monkeypatch.setattr(postgres_replica, "REPLICA_SECONDS", 0.2)
     monkeypatch.setattr(postgres_replica, "CALL_SECONDS", 1.0)
-    monkeypatch.setattr(postgres_pool, "CONNECT_SECONDS", 2.0)
+    monkeypatch.setattr(postgres_pool, "SIGN_SECONDS", 2.0)
     for stop, start in ((standby.pause, standby.resume), (standby.kill, standby.start)):
         await soon(lambda: database.read_replica(is_standby), True)
         await asyncio.to_thread(stop)
